@@ -1,0 +1,44 @@
+"""What a modulator, camera, laser and detector is. Drivers fill these; the rest of the program knows only these."""
+
+from drivers.interfaces.camera import Camera, Frame, Roi
+from drivers.interfaces.clock import Clock, RealClock
+from drivers.interfaces.detector import Detector, Samples
+from drivers.interfaces.device import Device, DeviceStatus, DriverOptions, Identity, Surroundings, Table
+from drivers.interfaces.errors import (
+    DeviceDisconnectedError,
+    DeviceError,
+    DeviceFaultError,
+    DeviceNotOpenError,
+    DeviceRefusedError,
+    DeviceReplyError,
+    DeviceTimeoutError,
+)
+from drivers.interfaces.laser import Laser
+from drivers.interfaces.modulator import Modulator, Pattern, Shown
+
+__all__ = [
+    "Camera",
+    "Clock",
+    "Detector",
+    "Device",
+    "DeviceDisconnectedError",
+    "DeviceError",
+    "DeviceFaultError",
+    "DeviceNotOpenError",
+    "DeviceRefusedError",
+    "DeviceReplyError",
+    "DeviceStatus",
+    "DeviceTimeoutError",
+    "DriverOptions",
+    "Frame",
+    "Identity",
+    "Laser",
+    "Modulator",
+    "Pattern",
+    "RealClock",
+    "Roi",
+    "Samples",
+    "Shown",
+    "Surroundings",
+    "Table",
+]

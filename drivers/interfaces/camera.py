@@ -1,0 +1,161 @@
+"""Cameras: triggered frames with a counter, so that a frame can be proven to belong to a pattern."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.interfaces.device import Device
+from drivers.interfaces.errors import DeviceRefusedError
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One camera image and where it came from.
+
+    data: (rows, columns) uint8 or uint16, right-justified counts.
+    counter: the camera's own frame counter; a gap means that frames were dropped.
+    time_s: bench clock at the start of the exposure.
+    exposure_s: exposure it was taken with.
+    saturated_share: share of pixels at full scale, from 0 to 1.
+    """
+
+    data: NDArray[np.uint8] | NDArray[np.uint16]
+    counter: int
+    time_s: float
+    exposure_s: float
+    saturated_share: float
+
+
+@dataclass(frozen=True)
+class Roi:
+    """Region of interest in sensor pixels."""
+
+    row: int
+    column: int
+    rows: int
+    columns: int
+
+
+class Camera(Device):
+    """A camera in software-triggered acquisition."""
+
+    role: ClassVar[str] = "camera"
+
+    @property
+    @abstractmethod
+    def sensor_shape(self) -> tuple[int, int]:
+        """Rows and columns of the whole sensor."""
+
+    @property
+    @abstractmethod
+    def bit_depth(self) -> int:
+        """Bits per pixel of the frames; full scale is ``2**bit_depth - 1``."""
+
+    @property
+    @abstractmethod
+    def readout_time_s(self) -> float:
+        """From the end of the exposure until the frame is here."""
+
+    @property
+    @abstractmethod
+    def exposure_limits_s(self) -> tuple[float, float]: ...
+
+    @property
+    @abstractmethod
+    def gain_limits_db(self) -> tuple[float, float]: ...
+
+    @property
+    def exposure_s(self) -> float:
+        self._require_open()
+        return self._get_exposure()
+
+    @exposure_s.setter
+    def exposure_s(self, seconds: float) -> None:
+        self._require_open()
+        self._require_within("the exposure", seconds, self.exposure_limits_s, "s")
+        self._set_exposure(seconds)
+
+    @property
+    def gain_db(self) -> float:
+        self._require_open()
+        return self._get_gain()
+
+    @gain_db.setter
+    def gain_db(self, decibel: float) -> None:
+        self._require_open()
+        self._require_within("the gain", decibel, self.gain_limits_db, "dB")
+        self._set_gain(decibel)
+
+    @property
+    def roi(self) -> Roi:
+        self._require_open()
+        return self._get_roi()
+
+    @roi.setter
+    def roi(self, roi: Roi) -> None:
+        self._require_open()
+        rows, columns = self.sensor_shape
+        if (
+            min(roi.row, roi.column) < 0
+            or min(roi.rows, roi.columns) < 1
+            or roi.row + roi.rows > rows
+            or roi.column + roi.columns > columns
+        ):
+            raise DeviceRefusedError(self.name, f"the region {roi} does not lie on the {rows} x {columns} sensor.")
+        self._set_roi(roi)
+
+    def trigger(self) -> None:
+        """Start one exposure now."""
+        self._require_open()
+        self._trigger()
+
+    def read(self, timeout_s: float = 1.0) -> Frame:
+        """The oldest frame not read yet, waiting for it if need be.
+
+        Raises DeviceTimeoutError when none arrives in time, DeviceFaultError for a frame that failed on its way.
+        """
+        self._require_open()
+        return self._read(timeout_s)
+
+    def snap(self, timeout_s: float = 1.0) -> Frame:
+        """Trigger and read one frame."""
+        self.trigger()
+        return self.read(timeout_s)
+
+    def discard_frames(self) -> int:
+        """Throw away frames that arrived but were not read; returns how many."""
+        self._require_open()
+        return self._discard_frames()
+
+    # --- for drivers --------------------------------------------------------------------------------------------
+    @abstractmethod
+    def _get_exposure(self) -> float: ...
+
+    @abstractmethod
+    def _set_exposure(self, seconds: float) -> None: ...
+
+    @abstractmethod
+    def _get_gain(self) -> float: ...
+
+    @abstractmethod
+    def _set_gain(self, decibel: float) -> None: ...
+
+    @abstractmethod
+    def _get_roi(self) -> Roi: ...
+
+    @abstractmethod
+    def _set_roi(self, roi: Roi) -> None: ...
+
+    @abstractmethod
+    def _trigger(self) -> None: ...
+
+    @abstractmethod
+    def _read(self, timeout_s: float) -> Frame: ...
+
+    @abstractmethod
+    def _discard_frames(self) -> int: ...

@@ -1,0 +1,188 @@
+"""What every device on the bench has in common."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from drivers.interfaces.clock import Clock, RealClock
+from drivers.interfaces.errors import DeviceNotOpenError, DeviceRefusedError
+
+
+class DriverOptions(BaseModel):
+    """What a bench file may say about one device, beyond its driver and address.
+
+    A driver with settings of its own subclasses this; unknown keys are refused.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who a device says it is; read when it is opened, and kept in every record."""
+
+    vendor: str
+    model: str
+    serial_number: str
+    firmware: str
+
+
+@dataclass(frozen=True)
+class DeviceStatus:
+    """What a device reports about itself now.
+
+    ok: nothing stands in the way of a run.
+    summary: one line in plain words.
+    values: readings by name with their unit in the name, for example ``temperature_c``.
+    """
+
+    ok: bool
+    summary: str
+    values: Mapping[str, float | int | str | bool] = field(default_factory=dict)
+
+
+class Table(ABC):
+    """A shared apparatus behind several devices; only simulated benches have one.
+
+    It owns the clock its devices live by. `snapshot` and `restore` carry its whole state over a restart of the
+    program, so that an interrupted run can go on exactly.
+    """
+
+    Options: ClassVar[type[DriverOptions]] = DriverOptions
+
+    @classmethod
+    @abstractmethod
+    def from_bench(cls, options: DriverOptions) -> Self:
+        """Build the table from its section of the bench file."""
+
+    @property
+    @abstractmethod
+    def clock(self) -> Clock:
+        """The time of this table, real or virtual."""
+
+    @abstractmethod
+    def snapshot(self) -> bytes:
+        """Everything that decides what the table does next."""
+
+    @abstractmethod
+    def restore(self, state: bytes) -> None:
+        """Continue from a `snapshot` of a table with the same options."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of everything; may be called more than once."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a driver is given besides its own settings.
+
+    device: the name of the device on its bench, used in every message.
+    clock: the time to wait on.
+    table: the simulated table it stands on, where there is one.
+    """
+
+    device: str
+    clock: Clock = field(default_factory=RealClock)
+    table: Table | None = None
+
+
+class Device(ABC):
+    """Base of every driver: open, identify, report, close.
+
+    Public methods validate and document; a driver fills the protected hooks. `close` may be called from any state,
+    any number of times.
+    """
+
+    role: ClassVar[str]
+    Options: ClassVar[type[DriverOptions]] = DriverOptions
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self.name = surroundings.device
+        self.clock = surroundings.clock
+        self._identity: Identity | None = None
+
+    @classmethod
+    @abstractmethod
+    def from_bench(cls, address: str, options: Any, surroundings: Surroundings) -> Self:
+        """Build the driver from its bench entry; touches no hardware.
+
+        address: where the device is, in the driver's own words (port, resource, serial number); may be empty.
+        options: an instance of `Options`.
+        """
+
+    # --- life ---------------------------------------------------------------------------------------------------
+    def open(self) -> Self:
+        """Connect and read the identity. Opening an open device does nothing."""
+        if self._identity is None:
+            try:
+                self._open()
+                self._identity = self._read_identity()
+            except BaseException:
+                self._close()
+                raise
+        return self
+
+    def close(self) -> None:
+        """Leave the device in its safe state and let go of it."""
+        try:
+            self._close()
+        finally:
+            self._identity = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._identity is not None
+
+    @property
+    def identity(self) -> Identity:
+        """Vendor, model, serial number and firmware as read when the device was opened."""
+        if self._identity is None:
+            raise DeviceNotOpenError(self.name, "is not open.", "Open it before it is used.")
+        return self._identity
+
+    def status(self) -> DeviceStatus:
+        """The device's own report on itself."""
+        self._require_open()
+        return self._read_status()
+
+    def __enter__(self) -> Self:
+        return self.open()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- for drivers --------------------------------------------------------------------------------------------
+    def _require_open(self) -> None:
+        if self._identity is None:
+            raise DeviceNotOpenError(self.name, "is not open.", "Open it before it is used.")
+
+    def _require_within(self, what: str, value: float, limits: tuple[float, float], unit: str) -> None:
+        """Refuse a value outside its limits (both ends allowed); nothing is ever clipped."""
+        low, high = limits
+        if not (math.isfinite(value) and low <= value <= high):
+            raise DeviceRefusedError(
+                self.name, f"{what} must be from {low:g} to {high:g} {unit}, not {value:g} {unit}."
+            )
+
+    @abstractmethod
+    def _open(self) -> None: ...
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Safe from any state, also half opened; never raises for a device that is already gone."""
+
+    @abstractmethod
+    def _read_identity(self) -> Identity: ...
+
+    @abstractmethod
+    def _read_status(self) -> DeviceStatus: ...

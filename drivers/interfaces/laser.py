@@ -1,0 +1,100 @@
+"""Lasers: power, emission, interlock and faults. Emission is always explicit, and off is always reachable."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+from drivers.interfaces.device import Device
+from drivers.interfaces.errors import DeviceFaultError, DeviceRefusedError
+
+
+class Laser(Device):
+    """A laser whose emission only ever starts by `emission_on`; closing it switches emission off."""
+
+    role: ClassVar[str] = "laser"
+
+    @property
+    @abstractmethod
+    def power_limits_w(self) -> tuple[float, float]:
+        """Smallest and largest power that may be set, as the device states them."""
+
+    @property
+    @abstractmethod
+    def warm_up_time_s(self) -> float:
+        """How long after `emission_on` the power is not yet stable."""
+
+    @property
+    def power_setpoint_w(self) -> float:
+        self._require_open()
+        return self._get_power_setpoint()
+
+    @power_setpoint_w.setter
+    def power_setpoint_w(self, watts: float) -> None:
+        self._require_open()
+        self._require_within("the power", watts, self.power_limits_w, "W")
+        self._set_power(watts)
+
+    @property
+    def power_w(self) -> float:
+        """Power measured by the laser itself."""
+        self._require_open()
+        return self._read_power()
+
+    @property
+    def emission(self) -> bool:
+        """Whether light comes out now, as the device reports it."""
+        self._require_open()
+        return self._read_emission()
+
+    @property
+    def interlock_closed(self) -> bool:
+        self._require_open()
+        return self._read_interlock_closed()
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Faults the device reports, in plain words; empty when all is well."""
+        self._require_open()
+        return self._read_faults()
+
+    def emission_on(self) -> None:
+        """Start emission. Refused while the interlock is open or a fault stands."""
+        self._require_open()
+        if not self._read_interlock_closed():
+            raise DeviceRefusedError(
+                self.name, "the interlock is open, emission stays off.", "Close the interlock and try again."
+            )
+        faults = self._read_faults()
+        if faults:
+            raise DeviceFaultError(
+                self.name, f"reports {', '.join(faults)}; emission stays off.", "Clear the fault at the laser."
+            )
+        self._set_emission(True)
+
+    def emission_off(self) -> None:
+        """Stop emission; allowed in every state of an open device."""
+        self._require_open()
+        self._set_emission(False)
+
+    # --- for drivers --------------------------------------------------------------------------------------------
+    @abstractmethod
+    def _get_power_setpoint(self) -> float: ...
+
+    @abstractmethod
+    def _set_power(self, watts: float) -> None: ...
+
+    @abstractmethod
+    def _read_power(self) -> float: ...
+
+    @abstractmethod
+    def _read_emission(self) -> bool: ...
+
+    @abstractmethod
+    def _set_emission(self, on: bool) -> None: ...
+
+    @abstractmethod
+    def _read_interlock_closed(self) -> bool: ...
+
+    @abstractmethod
+    def _read_faults(self) -> tuple[str, ...]: ...

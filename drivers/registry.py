@@ -1,0 +1,55 @@
+"""Drivers by name, found through entry points, so that a laboratory adds its own by installing a package.
+
+A package announces a driver in its pyproject.toml::
+
+    [project.entry-points."labcontrol.drivers"]
+    my-laser = "my_package.laser:MyLaser"
+
+The class is imported only when the driver is used.
+"""
+
+from __future__ import annotations
+
+import difflib
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+
+from drivers.interfaces import Device, Table
+
+GROUP = "labcontrol.drivers"
+
+
+class UnknownDriverError(LookupError):
+    """No installed package announces a driver of this name."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        self.name = name
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Known drivers: {', '.join(known)}."
+        super().__init__(f"There is no driver named {name!r}. {hint}")
+
+
+@cache
+def _entry_points() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def driver_names() -> list[str]:
+    """Names of all installed drivers, sorted."""
+    return sorted(_entry_points())
+
+
+def load_driver(name: str) -> type[Device] | type[Table]:
+    """The driver class of this name.
+
+    Raises UnknownDriverError when no package announces it, ImportError when its own package needs one that is
+    missing, and TypeError when what is announced is not a driver.
+    """
+    try:
+        entry = _entry_points()[name]
+    except KeyError:
+        raise UnknownDriverError(name, driver_names()) from None
+    driver = entry.load()
+    if not (isinstance(driver, type) and issubclass(driver, Device | Table)):
+        raise TypeError(f"The entry point {name!r} ({entry.value}) is not a driver class.")
+    return driver

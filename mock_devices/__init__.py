@@ -1,0 +1,1 @@
+"""A simulated optical table and the mock devices that stand on it."""
