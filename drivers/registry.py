@@ -39,7 +39,7 @@ def driver_names() -> list[str]:
     return sorted(_entry_points())
 
 
-def load_driver(name: str) -> type[Device] | type[Table]:
+def load_driver(name: str) -> type[Device | Table]:
     """The driver class of this name.
 
     Raises UnknownDriverError when no package announces it, ImportError when its own package needs one that is
