@@ -1,1 +1,49 @@
+"""What people write in files: experiments and benches, as pydantic models with units, ranges and help texts."""
 
+from labcontrol.config.bench import (
+    BenchConfig,
+    CameraEntry,
+    DetectorEntry,
+    DeviceEntry,
+    DmdEntry,
+    GeometryConfig,
+    GridOnCamera,
+    GridOnModulator,
+    LaserEntry,
+    PhaseResponseConfig,
+    TableEntry,
+)
+from labcontrol.config.experiment import (
+    ExperimentConfig,
+    LearningConfig,
+    PredictionConfig,
+    ReservoirConfig,
+    StopConfig,
+    TaskConfig,
+)
+from labcontrol.config.files import load_bench, load_experiment
+from labcontrol.config.section import Section, user_error
+
+__all__ = [
+    "BenchConfig",
+    "CameraEntry",
+    "DetectorEntry",
+    "DeviceEntry",
+    "DmdEntry",
+    "ExperimentConfig",
+    "GeometryConfig",
+    "GridOnCamera",
+    "GridOnModulator",
+    "LaserEntry",
+    "LearningConfig",
+    "PhaseResponseConfig",
+    "PredictionConfig",
+    "ReservoirConfig",
+    "Section",
+    "StopConfig",
+    "TableEntry",
+    "TaskConfig",
+    "load_bench",
+    "load_experiment",
+    "user_error",
+]

@@ -1,4 +1,4 @@
-"""The two error measures. Both are computed from the float32 outputs as recorded, so a record reproduces them exactly."""
+"""The two error measures, computed from the float32 outputs as recorded: a record reproduces them exactly."""
 
 from __future__ import annotations
 

@@ -1,0 +1,107 @@
+"""A bench: which device plays which role, and where each neuron lies on each of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from labcontrol.config.section import Section
+
+Pair = tuple[float, float]
+
+
+class TableEntry(Section):
+    """The simulated optical table that the devices of a simulated bench stand on."""
+
+    driver: str = Field("simulated-table", description="name of the table's driver")
+    options: dict[str, Any] = Field(default_factory=dict, description="the table's own settings")
+
+
+class DeviceEntry(Section):
+    """One device: driver, address, and the driver's own settings."""
+
+    driver: str = Field(description="name of the driver; 'labcontrol drivers' lists them")
+    address: str = Field("", description="where the device is: serial port, VISA resource, serial number, screen")
+    options: dict[str, Any] = Field(default_factory=dict, description="the driver's own settings")
+
+
+class LaserEntry(DeviceEntry):
+    power_w: float = Field(gt=0, description="power during a run, in W")
+
+
+class CameraEntry(DeviceEntry):
+    exposure_s: float = Field(gt=0, description="exposure, in s")
+    gain_db: float = Field(0.0, description="gain, in dB")
+
+
+class DmdEntry(DeviceEntry):
+    pattern_rate_hz: float = Field(10_000.0, gt=0, description="rate of masks within a sequence, in Hz")
+
+
+class DetectorEntry(DeviceEntry):
+    rate_hz: float = Field(1e6, gt=0, description="sampling rate, in Hz")
+    samples_per_mask: int = Field(16, ge=1, description="samples averaged for one mask at one step")
+
+
+class GridOnModulator(Section):
+    """Neuron (row, column) fills a square of pitch_px pixels with its first corner at origin_px + pitch_px (row, column)."""
+
+    origin_px: tuple[int, int] = Field((0, 0), description="first pixel (row, column) of the first neuron")
+    pitch_px: int = Field(ge=1, description="pixels along the edge of one neuron")
+
+
+class GridOnCamera(Section):
+    """Centre of neuron (row, column) on the sensor: offset_px + matrix @ (row, column), in pixels (row, column)."""
+
+    matrix: tuple[Pair, Pair] = Field(description="2 x 2 matrix from neurons to pixels")
+    offset_px: Pair = Field(description="pixel (row, column) of the centre of neuron (0, 0)")
+    window_px: int = Field(3, ge=1, description="edge of the square of pixels summed for one neuron; odd")
+
+    @model_validator(mode="after")
+    def _odd(self) -> GridOnCamera:
+        if self.window_px % 2 == 0:
+            raise ValueError(f"window_px should be odd, found {self.window_px}")
+        return self
+
+
+class GeometryConfig(Section):
+    """The grid of neurons and its place on each device. Smaller experiments use the middle of the grid."""
+
+    rows: int = Field(ge=1, description="rows of the grid")
+    columns: int = Field(ge=1, description="columns of the grid")
+    slm: GridOnModulator
+    dmd: GridOnModulator
+    camera: GridOnCamera
+
+
+class PhaseResponseConfig(Section):
+    """Phase of the SLM at some grey levels, at the laser's wavelength; straight lines in between."""
+
+    levels: tuple[int, ...] = Field(description="grey levels, rising, from the first to the last usable one")
+    phase_rad: tuple[float, ...] = Field(description="phase at each of these levels, in rad")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> PhaseResponseConfig:
+        if len(self.levels) != len(self.phase_rad) or len(self.levels) < 2:
+            raise ValueError(
+                f"levels and phase_rad should have the same length, at least 2; "
+                f"found {len(self.levels)} and {len(self.phase_rad)}"
+            )
+        if list(self.levels) != sorted(set(self.levels)) or self.levels[0] < 0:
+            raise ValueError("levels should rise and not be negative")
+        return self
+
+
+class BenchConfig(Section):
+    """A bench file."""
+
+    name: str = Field(description="how the bench is called in records and on screen")
+    table: TableEntry | None = Field(None, description="only for simulated benches")
+    laser: LaserEntry
+    slm: DeviceEntry
+    camera: CameraEntry
+    dmd: DmdEntry
+    detector: DetectorEntry
+    geometry: GeometryConfig
+    response: PhaseResponseConfig

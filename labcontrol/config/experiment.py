@@ -1,0 +1,113 @@
+"""An experiment: what is learned, by what rule, and when it is enough."""
+
+from __future__ import annotations
+
+import math
+
+from pydantic import Field, field_validator
+
+from labcontrol.config.section import Section
+
+
+class TaskConfig(Section):
+    """The sequence to learn."""
+
+    name: str = Field(
+        "mackey-glass",
+        description="mackey-glass, santa-fe, narma-10, or a CSV file with one column (its next value is the target) "
+        "or two (input, target)",
+    )
+    steps: int = Field(200, ge=10, le=1_000_000, description="steps of the training part")
+    test_steps: int = Field(200, ge=0, le=1_000_000, description="steps of the test part, after the training part")
+    washout: int = Field(30, ge=0, le=100_000, description="steps replayed before the training part and not used")
+
+
+class ReservoirConfig(Section):
+    """The operating point: phase = pi (feedback * I + injection * W u) + theta, see the physics page."""
+
+    feedback: float = Field(0.5, ge=0, le=4, description="feedback strength beta, in units of pi")
+    injection: float = Field(0.5, ge=0, le=4, description="input strength gamma, in units of pi")
+    phase_offset: float = Field(0.44, ge=0, le=2, description="first phase offset theta_0, in units of pi")
+    phase_step: float = Field(
+        0.5, ge=0, le=2, description="second offset is theta_0 plus this, in units of pi: both slopes of cos^2 exist"
+    )
+    phase_share: float = Field(0.5, ge=0, le=1, description="share mu of the neurons with the second offset")
+    reference_patterns: int = Field(
+        8, ge=1, le=1000, description="random patterns that set the camera scale before a run"
+    )
+    retakes: int = Field(3, ge=0, le=100, description="how often a frame that fails its checks is taken again")
+
+
+class LearningConfig(Section):
+    """How masks are chosen and judged."""
+
+    strategy: str = Field("coordinate-descent", description="learning strategy")
+    selection: str = Field("greedy", description="which mirror is flipped next: greedy, uniform, cyclic, ...")
+    acceptance: str = Field(
+        "stored",
+        description="stored: compare with the error measured when the incumbent was accepted; "
+        "re-measured: measure the incumbent again beside each candidate",
+    )
+    loss: str = Field("nmse", description="the error that decides: mse (fixed gain) or nmse (normalised each epoch)")
+    initial_share: float = Field(0.5, ge=0, le=1, description="share of mirrors on at the start, chosen at random")
+
+    @field_validator("loss")
+    @classmethod
+    def _known_loss(cls, value: str) -> str:
+        if value not in ("mse", "nmse"):
+            raise ValueError("should be 'mse' or 'nmse'")
+        return value
+
+
+class StopConfig(Section):
+    """When to stop; whatever is met first."""
+
+    epochs: int | None = Field(None, ge=1, description="epochs in all; default: seven times the number of neurons")
+    target_error: float | None = Field(None, gt=0, description="stop when the loss is at or below this")
+    plateau_epochs: int | None = Field(
+        None, ge=1, description="stop when the loss fell by less than plateau_change over this many epochs"
+    )
+    plateau_change: float = Field(0.01, ge=0, lt=1, description="relative fall that counts as progress")
+
+
+class PredictionConfig(Section):
+    """The learning curve predicted before the run."""
+
+    pilot_flips: int = Field(
+        64, ge=2, le=1_000_000, description="single flips measured before learning; they set the gain and the rate"
+    )
+
+
+class ExperimentConfig(Section):
+    """Everything that decides a run, except the bench it runs on."""
+
+    bench: str = Field("simulated", description="'simulated', or a bench file")
+    neurons: int = Field(144, ge=4, le=4_000_000, description="number of neurons; a square number")
+    seed: int = Field(1, ge=0, le=2**63 - 1, description="decides every random choice of program and simulation")
+    note: str = Field("", description="free text kept in the record")
+    task: TaskConfig = TaskConfig()
+    reservoir: ReservoirConfig = ReservoirConfig()
+    learning: LearningConfig = LearningConfig()
+    stop: StopConfig = StopConfig()
+    prediction: PredictionConfig = PredictionConfig()
+
+    @field_validator("neurons")
+    @classmethod
+    def _square(cls, value: int) -> int:
+        side = math.isqrt(value)
+        if side * side != value:
+            raise ValueError(
+                f"should be a square number, because neurons fill a square of the modulators; "
+                f"nearest: {side**2} ({side} x {side}) and {(side + 1) ** 2} ({side + 1} x {side + 1})"
+            )
+        return value
+
+    @property
+    def side(self) -> int:
+        """Neurons along one edge."""
+        return math.isqrt(self.neurons)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs the run may take at most."""
+        return self.stop.epochs if self.stop.epochs is not None else 7 * self.neurons

@@ -1,0 +1,60 @@
+"""Reading experiment and bench files."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from labcontrol.config.bench import BenchConfig
+from labcontrol.config.experiment import ExperimentConfig
+from labcontrol.config.section import Section, user_error
+from labcontrol.errors import UserError
+
+S = TypeVar("S", bound=Section)
+
+
+def load_experiment(path: Path) -> ExperimentConfig:
+    """Read an experiment file. Names of files in it are relative to it. Raises UserError."""
+    experiment = _load(path, ExperimentConfig)
+    bench, task = experiment.bench, experiment.task.name
+    if bench.endswith(".toml"):
+        bench = str(path.parent / bench)
+    if task.endswith(".csv"):
+        task = str(path.parent / task)
+    return experiment.model_copy(update={"bench": bench, "task": experiment.task.model_copy(update={"name": task})})
+
+
+def load_bench(path: Path) -> BenchConfig:
+    """Read a bench file. Raises UserError."""
+    return _load(path, BenchConfig)
+
+
+def _load(path: Path, model: type[S]) -> S:
+    kind = "experiment" if model is ExperimentConfig else "bench"
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"There is no file {path}.", "'labcontrol init' writes commented examples.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read: {error}.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path} is not a TOML file: {error}.") from None
+    _refuse_the_other_kind(path, values, kind)
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise user_error(error, model, str(path)) from None
+
+
+def _refuse_the_other_kind(path: Path, values: dict[str, object], kind: str) -> None:
+    """A bench given as an experiment would otherwise drown in a dozen 'unknown key' lines."""
+    found = "bench" if "geometry" in values else "experiment" if "task" in values or "learning" in values else kind
+    if found != kind:
+        article = {"bench": "a bench", "experiment": "an experiment"}
+        raise UserError(
+            f"{path} is {article[found]} file, but {article[kind]} file was expected here.",
+            "A run takes them as 'labcontrol run EXPERIMENT.toml --bench BENCH.toml'.",
+        )
