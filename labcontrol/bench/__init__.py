@@ -1,1 +1,8 @@
+"""The bench: opened devices by role, and where each neuron lies on them."""
 
+from labcontrol.bench.bench import Bench, driver_classes
+from labcontrol.bench.geometry import NeuronMap
+from labcontrol.bench.response import PhaseTable
+from labcontrol.bench.simulated import simulated_bench
+
+__all__ = ["Bench", "NeuronMap", "PhaseTable", "driver_classes", "simulated_bench"]

@@ -1,1 +1,6 @@
+"""The closed loop SLM, camera, SLM, and its Boolean readout."""
 
+from labcontrol.reservoir.reservoir import Reservoir
+from labcontrol.reservoir.results import Preparation, Readout, StepView
+
+__all__ = ["Preparation", "Readout", "Reservoir", "StepView"]

@@ -1,0 +1,165 @@
+"""Opens the devices a bench names, by role, and always leaves them safe."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from pydantic import ValidationError
+
+from drivers.interfaces import (
+    Camera,
+    Clock,
+    Detector,
+    Device,
+    DriverOptions,
+    Identity,
+    Laser,
+    Modulator,
+    RealClock,
+    Surroundings,
+    Table,
+)
+from drivers.registry import UnknownDriverError, load_driver
+from labcontrol.config import BenchConfig, DeviceEntry, TableEntry, user_error
+from labcontrol.errors import UserError
+
+log = logging.getLogger(__name__)
+
+D = TypeVar("D", bound=Device)
+
+ROLES: dict[str, type[Device]] = {
+    "laser": Laser,
+    "slm": Modulator,
+    "dmd": Modulator,
+    "camera": Camera,
+    "detector": Detector,
+}
+
+
+def driver_classes(config: BenchConfig) -> dict[str, tuple[type[Any], DriverOptions]]:
+    """The driver class and checked options of each role; touches no hardware. Raises UserError."""
+    chosen: dict[str, tuple[type[Any], DriverOptions]] = {}
+    if config.table is not None:
+        chosen["table"] = _driver_class("table", config.table, Table)
+    for role, kind in ROLES.items():
+        chosen[role] = _driver_class(role, getattr(config, role), kind)
+    return chosen
+
+
+class Bench:
+    """Opened devices. Use as a context manager; leaving it switches the laser off and closes everything."""
+
+    def __init__(self, config: BenchConfig) -> None:
+        self.config = config
+        self._open_devices: list[Device] = []
+        classes = driver_classes(config)
+        self.table: Table | None = None
+        if config.table is not None:
+            table_class, options = classes["table"]
+            self.table = table_class.from_bench(options)
+        self.clock: Clock = self.table.clock if self.table is not None else RealClock()
+
+        def build(role: str, kind: type[D]) -> D:
+            driver, options = classes[role]
+            entry: DeviceEntry = getattr(config, role)
+            device = driver.from_bench(entry.address, options, Surroundings(role, self.clock, self.table))
+            assert isinstance(device, kind)
+            return device
+
+        self.laser = build("laser", Laser)
+        self.slm = build("slm", Modulator)
+        self.dmd = build("dmd", Modulator)
+        self.camera = build("camera", Camera)
+        self.detector = build("detector", Detector)
+
+    @property
+    def devices(self) -> dict[str, Device]:
+        """All devices by role, the laser first."""
+        return {role: getattr(self, role) for role in ROLES}
+
+    @property
+    def identities(self) -> dict[str, Identity]:
+        return {role: device.identity for role, device in self.devices.items()}
+
+    def open(self) -> Self:
+        """Open every device, dark: emission is off afterwards."""
+        try:
+            for device in self.devices.values():
+                self._open_devices.append(device)
+                device.open()
+                log.info("opened %s: %s", device.name, device.identity)
+            self.laser.emission_off()
+            self._check_depths()
+            self.camera.exposure_s = self.config.camera.exposure_s
+            self.camera.gain_db = self.config.camera.gain_db
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def light_on(self, wait: Callable[[float], None] | None = None) -> None:
+        """Set the run's power, start emission and wait until it is warm.
+
+        wait: how to wait, for example interruptibly; default is the bench clock.
+        """
+        self.laser.power_setpoint_w = self.config.laser.power_w
+        self.laser.emission_on()
+        (wait or self.clock.sleep)(self.laser.warm_up_time_s)
+
+    def light_off(self) -> None:
+        """Emission off, from any state; what goes wrong is logged and raised after everything was tried."""
+        if self.laser.is_open:
+            self.laser.emission_off()
+
+    def close(self) -> None:
+        """Laser off, then close every device; a device that fails to close is logged and the others still close."""
+        try:
+            self.light_off()
+        except Exception:
+            log.exception("the laser did not confirm that emission is off; check it by eye")
+        while self._open_devices:
+            device = self._open_devices.pop()
+            try:
+                device.close()
+            except Exception:
+                log.exception("%s did not close properly", device.name)
+        if self.table is not None:
+            self.table.close()
+
+    def __enter__(self) -> Self:
+        return self.open()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _check_depths(self) -> None:
+        if self.slm.bit_depth < 2 or self.dmd.bit_depth != 1:
+            raise UserError(
+                f"The SLM has {self.slm.bit_depth} bit and the DMD {self.dmd.bit_depth} bit a pixel; expected more "
+                "than 1 for the SLM and 1 for the DMD.",
+                "Are the two entries of the bench file swapped?",
+            )
+
+
+def _driver_class(
+    role: str, entry: DeviceEntry | TableEntry, kind: type[Device | Table]
+) -> tuple[type[Any], DriverOptions]:
+    try:
+        driver = load_driver(entry.driver)
+    except UnknownDriverError as error:
+        raise UserError(f"{role}: {error}", "'labcontrol drivers' lists all drivers.") from None
+    except ImportError as error:
+        raise UserError(f"{role}: the driver {entry.driver!r} needs a package that is missing: {error}.") from error
+    if not issubclass(driver, kind):
+        raise UserError(
+            f"{role}: the driver {entry.driver!r} is a {driver.__name__}, but this role needs a {kind.__name__}."
+        )
+    try:
+        return driver, driver.Options.model_validate(entry.options)
+    except ValidationError as error:
+        raise user_error(error, driver.Options, f"{role}.options of driver {entry.driver!r}") from None

@@ -1,0 +1,126 @@
+"""Where each neuron lies on the SLM, the DMD and the camera."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.interfaces import Pattern
+from labcontrol.compiled import compiled
+from labcontrol.config import GeometryConfig, GridOnModulator
+from labcontrol.errors import UserError
+
+
+class NeuronMap:
+    """Neurons in row-major order on the middle square of the bench's grid.
+
+    side: neurons along one edge. slm_shape, dmd_shape: pixels of the modulators. sensor_shape: pixels of the frames.
+    Raises UserError when the square does not fit the grid, or the grid does not fit a device.
+    """
+
+    def __init__(
+        self,
+        geometry: GeometryConfig,
+        side: int,
+        slm_shape: tuple[int, int],
+        dmd_shape: tuple[int, int],
+        sensor_shape: tuple[int, int],
+    ) -> None:
+        if side > min(geometry.rows, geometry.columns):
+            raise UserError(
+                f"{side * side} neurons need a grid of {side} x {side}, but the bench has "
+                f"{geometry.rows} x {geometry.columns}.",
+                f"Use at most {min(geometry.rows, geometry.columns) ** 2} neurons or a larger grid.",
+            )
+        self.side = side
+        first_row, first_column = (geometry.rows - side) // 2, (geometry.columns - side) // 2
+        self._slm = _Block("SLM", geometry.slm, first_row, first_column, side, slm_shape)
+        self._dmd = _Block("DMD", geometry.dmd, first_row, first_column, side, dmd_shape)
+
+        rows, columns = np.divmod(np.arange(side * side), side)
+        cells = np.stack([rows + first_row, columns + first_column])
+        centres = np.asarray(geometry.camera.matrix) @ cells + np.asarray(geometry.camera.offset_px)[:, None]
+        # centres_px: (N, 2) exact; the windows are centred on the nearest pixel.
+        self.centres_px: NDArray[np.float64] = centres.T
+        self._corners = np.rint(self.centres_px).astype(np.int64) - geometry.camera.window_px // 2
+        self._window = geometry.camera.window_px
+        outside = (self._corners < 0) | (self._corners + self._window > np.array(sensor_shape))
+        if outside.any():
+            bad = int(np.flatnonzero(outside.any(axis=1))[0])
+            row, column = self.centres_px[bad]
+            raise UserError(
+                f"Neuron {bad} lies at camera pixel ({row:.1f}, {column:.1f}), outside the "
+                f"{sensor_shape[0]} x {sensor_shape[1]} frame.",
+                "Correct geometry.camera in the bench file or the camera's region of interest.",
+            )
+
+    def slm_pattern(self, levels: NDArray[np.uint8], background: int) -> Pattern:
+        """SLM pattern with grey levels (N,) on the neurons and one level everywhere else."""
+        return self._slm.pattern(levels, background)
+
+    def dmd_pattern(self, mask: NDArray[np.bool_]) -> Pattern:
+        """DMD pattern with the mirrors of a mask (N,) on and all others off."""
+        return self._dmd.pattern(mask.astype(np.uint8), 0)
+
+    def dmd_patterns(self, masks: NDArray[np.bool_]) -> Pattern:
+        """Patterns (B, rows, columns) of masks (B, N)."""
+        return np.stack([self.dmd_pattern(mask) for mask in masks])
+
+    def signals(self, frame: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.float64]:
+        """Counts (N,) summed over each neuron's window of a frame."""
+        total = np.empty(self.side * self.side)
+        _sum_windows(frame, self._corners, self._window, total)
+        return total
+
+
+class _Block:
+    """The square of neurons on one modulator."""
+
+    def __init__(
+        self, name: str, grid: GridOnModulator, row: int, column: int, side: int, shape: tuple[int, int]
+    ) -> None:
+        self._shape = shape
+        self._pitch = grid.pitch_px
+        self._row = grid.origin_px[0] + row * grid.pitch_px
+        self._column = grid.origin_px[1] + column * grid.pitch_px
+        self._side = side
+        end = (self._row + side * grid.pitch_px, self._column + side * grid.pitch_px)
+        if min(self._row, self._column) < 0 or end[0] > shape[0] or end[1] > shape[1]:
+            raise UserError(
+                f"The neurons would fill pixels ({self._row}, {self._column}) to {end} of the {name}, "
+                f"which has {shape[0]} x {shape[1]}.",
+                f"Correct geometry.{name.lower()} in the bench file, or use fewer neurons.",
+            )
+
+    def pattern(self, values: NDArray[np.uint8], background: int) -> Pattern:
+        pattern = np.full(self._shape, background, dtype=np.uint8)
+        _fill_cells(pattern, values, self._side, self._pitch, self._row, self._column)
+        return pattern
+
+
+@compiled
+def _fill_cells(
+    pattern: NDArray[np.uint8], values: NDArray[np.uint8], side: int, pitch: int, row: int, column: int
+) -> None:
+    for r in range(side * pitch):
+        line = (r // pitch) * side
+        for cell in range(side):
+            value = values[line + cell]
+            start = column + cell * pitch
+            for c in range(start, start + pitch):
+                pattern[row + r, c] = value
+
+
+@compiled
+def _sum_windows(
+    frame: NDArray[np.uint8] | NDArray[np.uint16],
+    corners: NDArray[np.int64],
+    window: int,
+    total: NDArray[np.float64],
+) -> None:
+    for i in range(total.size):
+        counts = 0
+        for r in range(corners[i, 0], corners[i, 0] + window):
+            for c in range(corners[i, 1], corners[i, 1] + window):
+                counts += frame[r, c]
+        total[i] = counts

@@ -1,0 +1,102 @@
+"""What a run tells its listeners, through mailboxes that never block it."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labcontrol.engine.status import RunStatus
+from labcontrol.records.epoch import Epoch
+from labcontrol.reservoir import StepView
+from labcontrol.tasks import Task
+from labcontrol.theory import AmplitudeLaw
+
+
+@dataclass(frozen=True)
+class StateChanged:
+    status: RunStatus
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The table is measured and the record is open. centres_px: (N, 2) camera pixel of each neuron."""
+
+    task: Task
+    initial_mask: NDArray[np.bool_]
+    centres_px: NDArray[np.float64]
+    step_s: float
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """The pilot is measured: fixed gain and amplitude law are known."""
+
+    gain: float
+    law: AmplitudeLaw
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """One epoch, already on disk. incumbent_error: loss of the incumbent after it."""
+
+    epoch: Epoch
+    incumbent_error: float
+    status: RunStatus
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The newest step, for display; most steps are not told."""
+
+    view: StepView
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The run is over and its record closed."""
+
+    status: RunStatus
+    result: dict[str, Any]
+
+
+Event = StateChanged | Prepared | Predicted | EpochDone | Seen | Finished
+
+
+class Mailbox:
+    """Events for one listener: every event up to a bound, and of what was seen only the newest.
+
+    When a listener does not empty it, the oldest epochs are dropped and counted in `missed`; they are in the record.
+    """
+
+    def __init__(self, capacity: int = 100_000) -> None:
+        self._lock = threading.Lock()
+        self._events: deque[Event] = deque()
+        self._seen: Seen | None = None
+        self._capacity = capacity
+        self.missed = 0
+
+    def put(self, event: Event) -> None:
+        """Called by the run; never waits for the listener."""
+        with self._lock:
+            if isinstance(event, Seen):
+                self._seen = event
+                return
+            if len(self._events) >= self._capacity:
+                self._events.popleft()
+                self.missed += 1
+            self._events.append(event)
+
+    def drain(self) -> list[Event]:
+        """All events since the last call, oldest first; the newest view last."""
+        with self._lock:
+            events = list(self._events)
+            self._events.clear()
+            if self._seen is not None:
+                events.append(self._seen)
+                self._seen = None
+        return events

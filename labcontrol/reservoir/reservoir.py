@@ -1,0 +1,231 @@
+"""The reservoir: replays an input sequence through the bench and returns the outputs of Boolean masks.
+
+phase_i(n+1) = pi (beta I_i(n) + gamma W_i u(n+1)) + theta_i, shown on the SLM; I_i from the camera frame of step n.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.interfaces import DeviceFaultError, DeviceTimeoutError, Frame, Pattern, Samples, Shown
+from labcontrol.bench import Bench, NeuronMap, PhaseTable
+from labcontrol.bench.response import update_levels
+from labcontrol.config import ReservoirConfig
+from labcontrol.errors import UserError
+from labcontrol.reservoir.results import Preparation, Readout, StepView
+
+Observer = Callable[[StepView], None]
+
+# The intensity that the mean over random patterns stands for: that of cos^2 on an evenly lit table.
+REFERENCE_INTENSITY = 0.5
+_DARK_FRAMES = 4
+# Bench clocks count in float seconds; a frame is not early for a rounding error.
+_CLOCK_ROUNDING_S = 1e-6
+
+
+class Reservoir:
+    """A square of neurons on an open bench.
+
+    rng: draws input weights, phase offsets and reference patterns.
+    between_steps: called before every step; may block (pause) or raise (abort).
+    observer: called after every step with what was seen, or None.
+    """
+
+    def __init__(self, bench: Bench, config: ReservoirConfig, side: int, rng: np.random.Generator) -> None:
+        self._bench = bench
+        self._config = config
+        self.neurons = side * side
+        roi = bench.camera.roi
+        self.map = NeuronMap(bench.config.geometry, side, bench.slm.shape, bench.dmd.shape, (roi.rows, roi.columns))
+        self._table = PhaseTable(bench.config.response)
+        self._background = int(self._table(np.array([np.pi / 2]))[0])  # dark after the polariser
+        self.input_weights = rng.random(self.neurons)
+        second = rng.permutation(self.neurons) < round(config.phase_share * self.neurons)
+        self.offset_rad: NDArray[np.float64] = np.pi * (config.phase_offset + config.phase_step * second)
+        self._reference_phases = rng.random((config.reference_patterns, self.neurons)) * 2 * np.pi
+        self._drive_rad = np.pi * config.injection * self.input_weights
+        self._levels = np.empty(self.neurons, dtype=np.uint8)
+        self.preparation: Preparation | None = None
+        self._last_counter = 0
+        self.replays = 0
+        self.retaken = 0
+        self.between_steps: Callable[[], None] = _nothing
+        self.observer: Observer | None = None
+
+    # --- before a run -------------------------------------------------------------------------------------------
+    def prepare(self) -> Preparation:
+        """Measure dark level, camera scale and step time; switches the laser on.
+
+        Raises UserError when the camera is saturated or sees no light.
+        """
+        self._bench.light_off()
+        dark = np.mean(
+            [self._signals(self._pattern(np.full(self.neurons, np.pi / 2)))[1] for _ in range(_DARK_FRAMES)], axis=0
+        )
+        self._bench.light_on()
+        started = self._bench.clock.now_s()
+        taken = [self._signals(self._pattern(phases)) for phases in self._reference_phases]
+        step_s = (self._bench.clock.now_s() - started) / len(taken)
+        full_scale = 2**self._bench.camera.bit_depth - 1
+        peak_share = max(float(frame.data.max()) for frame, _ in taken) / full_scale
+        reference = float(np.mean([signals - dark for _, signals in taken]))
+        noise = float(np.std(dark)) + 1.0
+        if any(frame.saturated_share > 0 for frame, _ in taken):
+            raise UserError(
+                f"The camera is saturated at an exposure of {self._bench.camera.exposure_s * 1e3:g} ms.",
+                "Lower camera.exposure_s, camera.gain_db or laser.power_w in the bench file.",
+            )
+        if reference < noise:
+            raise UserError(
+                f"The camera sees no light on the neurons: {reference:.1f} counts with the laser on, "
+                f"{float(dark.mean()):.1f} without.",
+                "Check laser, shutter, exposure and geometry.camera in the bench file.",
+            )
+        self.preparation = Preparation(dark, reference, peak_share, step_s)
+        return self.preparation
+
+    # --- replays ------------------------------------------------------------------------------------------------
+    @property
+    def masks_per_replay(self) -> int:
+        """How many masks the DMD can show during each step of one replay; 1 without sequences or a trigger."""
+        if not self._bench.detector.has_trigger:
+            return 1
+        by_detector = self._bench.detector.max_samples // self._bench.config.detector.samples_per_mask
+        return max(1, min(self._bench.dmd.max_sequence_length, by_detector))
+
+    def replay(self, masks: NDArray[np.bool_], inputs: NDArray[np.float64], washout: int) -> Readout:
+        """Replay a sequence and measure masks (B, N).
+
+        inputs: (washout + T,) in about [0, 1]; the outputs of the first `washout` steps are not kept. As many masks as
+        the devices allow share one replay.
+        """
+        masks = np.atleast_2d(masks)
+        outputs = np.empty((len(masks), len(inputs) - washout), dtype=np.float32)
+        replays = np.empty(len(masks), dtype=np.int64)
+        retaken_before = self.retaken
+        for start in range(0, len(masks), self.masks_per_replay):
+            chunk = slice(start, start + self.masks_per_replay)
+            read = self._readout_of(masks[chunk])
+            signals = np.zeros(self.neurons)
+            for step, u in enumerate(inputs):
+                self.between_steps()
+                values, signals = self._step(step, float(u), signals, read)
+                if step >= washout:
+                    outputs[chunk, step - washout] = values
+            replays[chunk] = self.replays
+            self.replays += 1
+        return Readout(outputs, replays, self.retaken - retaken_before)
+
+    def _step(
+        self, step: int, u: float, signals: NDArray[np.float64], read: Callable[[], NDArray[np.float64]]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        preparation = self._require_preparation()
+        feedback_rad = np.pi * self._config.feedback * REFERENCE_INTENSITY / preparation.reference_counts
+        update_levels(signals, feedback_rad, self._drive_rad, u, self.offset_rad, self._table.levels, self._levels)
+        pattern = self.map.slm_pattern(self._levels, self._background)
+        shown = self._bench.slm.show(pattern)
+        self._bench.clock.sleep(self._bench.slm.settle_time_s)
+        self._bench.camera.trigger()
+        values = read()
+        frame = self._frame(shown)
+        if self.observer is not None:
+            self.observer(StepView(step, frame, pattern, float(values[0])))
+        return values, self.map.signals(frame.data) - preparation.dark_counts
+
+    # --- the readout --------------------------------------------------------------------------------------------
+    def _readout_of(self, masks: NDArray[np.bool_]) -> Callable[[], NDArray[np.float64]]:
+        """Load masks into the DMD; the returned function measures all of them at one step."""
+        dmd, detector, config = self._bench.dmd, self._bench.detector, self._bench.config
+        samples = config.detector.samples_per_mask
+        if len(masks) == 1:
+            dmd.show_settled(self.map.dmd_pattern(masks[0]))
+
+            def read_one() -> NDArray[np.float64]:
+                return np.array([self._samples(lambda: detector.read(samples, config.detector.rate_hz)).mean()])
+
+            return read_one
+
+        pattern_rate_hz = min(config.dmd.pattern_rate_hz, config.detector.rate_hz / samples)
+        dmd.load_sequence(self.map.dmd_patterns(masks))
+
+        def play_and_fetch() -> Samples:
+            detector.arm(len(masks) * samples, samples * pattern_rate_hz)
+            dmd.play(pattern_rate_hz)
+            return detector.fetch(1.0 + len(masks) / pattern_rate_hz)
+
+        def read_all() -> NDArray[np.float64]:
+            means: NDArray[np.float64] = self._samples(play_and_fetch).reshape(len(masks), samples).mean(axis=1)
+            return means
+
+        return read_all
+
+    # --- nothing is used that is not proven good ----------------------------------------------------------------
+    def _samples(self, take: Callable[[], Samples]) -> NDArray[np.float64]:
+        """Samples within the detector's range; an overload is taken again, within the bound."""
+        for _ in range(self._config.retakes + 1):
+            samples = take()
+            if not samples.overload:
+                return samples.data
+            self.retaken += 1
+        raise DeviceFaultError(
+            self._bench.detector.name,
+            f"is overloaded, {self._config.retakes + 1} times in a row.",
+            "Lower laser.power_w or put a filter before the detector.",
+        )
+
+    def _frame(self, shown: Shown) -> Frame:
+        """The frame of the exposure just triggered, proven to be of the pattern shown.
+
+        It must be the next one by the camera's counter, exposed after the pattern had settled, and not saturated.
+        Otherwise it is taken again, within the bound.
+        """
+        camera, slm = self._bench.camera, self._bench.slm
+        settled_s = shown.time_s + slm.settle_time_s - _CLOCK_ROUNDING_S
+        for attempt in range(self._config.retakes + 1):
+            if attempt:
+                camera.discard_frames()
+                camera.trigger()
+                self.retaken += 1
+            try:
+                frame = camera.read()
+            except (DeviceTimeoutError, DeviceFaultError) as error:
+                fault = f"gave no frame ({error.message})"
+                continue
+            skipped = frame.counter - self._last_counter - 1 if self._last_counter else 0
+            self._last_counter = frame.counter
+            if skipped == 0 and frame.time_s >= settled_s and frame.saturated_share == 0:
+                return frame
+            fault = (
+                f"skipped {skipped} frames"
+                if skipped
+                else "gave a frame of an earlier pattern"
+                if frame.time_s < settled_s
+                else f"is saturated in {frame.saturated_share:.2%} of its pixels"
+            )
+        raise DeviceFaultError(
+            camera.name,
+            f"{fault}, {self._config.retakes + 1} times in a row.",
+            "Check trigger line, exposure and frame rate.",
+        )
+
+    # --- helpers ------------------------------------------------------------------------------------------------
+    def _pattern(self, phase_rad: NDArray[np.float64]) -> Pattern:
+        return self.map.slm_pattern(self._table(phase_rad), self._background)
+
+    def _signals(self, pattern: Pattern) -> tuple[Frame, NDArray[np.float64]]:
+        shown = self._bench.slm.show_settled(pattern)
+        self._bench.camera.trigger()
+        frame = self._frame(shown)
+        return frame, self.map.signals(frame.data)
+
+    def _require_preparation(self) -> Preparation:
+        if self.preparation is None:
+            raise RuntimeError("Reservoir.prepare must be called before a replay.")
+        return self.preparation
+
+
+def _nothing() -> None:
+    """Between steps, when nobody asked for anything."""
