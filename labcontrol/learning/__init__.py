@@ -1,1 +1,21 @@
+"""Learning strategies: ask for masks, be told what they gave."""
 
+from labcontrol.learning.acceptance import ACCEPTANCES
+from labcontrol.learning.coordinate_descent import CoordinateDescent
+from labcontrol.learning.registry import STRATEGIES, check_learning, initial_mask, make_strategy
+from labcontrol.learning.selection import SELECTIONS, completed_amplitudes
+from labcontrol.learning.strategy import Mask, Proposal, Strategy
+
+__all__ = [
+    "ACCEPTANCES",
+    "SELECTIONS",
+    "STRATEGIES",
+    "CoordinateDescent",
+    "Mask",
+    "Proposal",
+    "Strategy",
+    "check_learning",
+    "completed_amplitudes",
+    "initial_mask",
+    "make_strategy",
+]

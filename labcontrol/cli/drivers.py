@@ -1,0 +1,31 @@
+"""`labcontrol drivers`: what can stand in a bench file."""
+
+from __future__ import annotations
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from drivers.registry import driver_names, load_driver
+
+
+def drivers(
+    name: str | None = typer.Argument(None, help="Show the options of this driver."),
+) -> None:
+    """List the installed drivers, or the options of one."""
+    console = Console()
+    if name is not None:
+        from labcontrol.cli.describe import options_table
+
+        console.print(options_table(load_driver(name)))
+        return
+    table = Table("driver", "role", "what it is", box=None, header_style="bold")
+    for known in driver_names():
+        try:
+            driver = load_driver(known)
+        except ImportError as error:
+            table.add_row(known, "?", f"needs a package that is missing: {error}")
+            continue
+        summary = (driver.__doc__ or "").strip().splitlines()[0]
+        table.add_row(known, getattr(driver, "role", "table"), summary)
+    console.print(table)
