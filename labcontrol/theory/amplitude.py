@@ -109,13 +109,16 @@ def gain_from_pilot(responses: FlipResponses, target: Floats) -> float:
 class AmplitudeLaw:
     """The predicted learning curve under uniform selection.
 
-    neurons: N. flips: P, measured in the pilot. start, floor: error at epoch 0 and expected in the end. kappa: rate in
-    units of 1/N per epoch; kappa_error: its standard error from measuring P of N mirrors. step_variance: variance of
-    the relative drop in one epoch, which makes runs differ.
+    neurons: N. mirrors, amplitudes: (P,) flipped in the pilot, and the standard deviation of their responses over time.
+    gain: of the fixed-gain error, in the unit of the output. start, floor: error at epoch 0 and expected in the end.
+    kappa: rate in units of 1/N per epoch; kappa_error: its standard error from measuring P of N mirrors.
+    step_variance: variance of the relative drop in one epoch, which makes runs differ.
     """
 
     neurons: int
-    flips: int
+    mirrors: NDArray[np.int64]
+    amplitudes: Floats
+    gain: float
     start: float
     floor: float
     kappa: float
@@ -156,38 +159,43 @@ class AmplitudeLaw:
 
 
 def amplitude_law(
-    responses: FlipResponses,
-    initial_output: NDArray[np.floating],
-    measure: ErrorMeasure,
+    outputs: NDArray[np.floating],
+    mirrors: NDArray[np.int64],
+    initial_mask: NDArray[np.bool_],
+    target: Floats,
     *,
     loss: str = "mse",
-    initial_share: float = 0.5,
+    gain: float | None = None,
+    noise_std: float = 0.0,
     floor: float | None = None,
 ) -> AmplitudeLaw:
     """The law from a pilot.
 
-    initial_output: (T,) as given to `flip_responses`. measure: target and gain of both errors. loss: `mse` or `nmse`.
-    initial_share: share of mirrors on in the start mask. floor: expected final error; without one it is taken as what
-    the noise alone leaves, because the floor of a Boolean readout is small against the start once N is large.
-    Raises ValueError if the floor is not below the start error.
+    outputs: (P + 1, T) of the start mask, then of that mask with each of `mirrors` (P,) flipped alone. initial_mask:
+    (N,) drawn at random. target: (T,) standardised. loss: `mse` or `nmse`. gain: default `gain_from_pilot`. noise_std:
+    of one output sample, see `noise_from_repeats`. floor: expected final error; without one it is taken as what the
+    noise alone leaves, because the floor of a Boolean readout is small against the start once N is large.
+    Raises UserError if no mirror changes the output, ValueError if shapes do not fit or the floor is not below the
+    start error.
     """
-    output = initial_output.astype(np.float64)
-    changes = responses.signs[:, None] * responses.responses
-    outputs = np.vstack([output, output + changes]).astype(np.float32)
-    errors = measure.mse(outputs) if loss == "mse" else measure.nmse(outputs)
+    responses = flip_responses(outputs[0], outputs[1:], mirrors, initial_mask, noise_std)
+    measure = ErrorMeasure(target, gain_from_pilot(responses, target) if gain is None else gain)
+    kept = outputs.astype(np.float32)
+    errors = measure.mse(kept) if loss == "mse" else measure.nmse(kept)
     start, differences = float(errors[0]), errors[1:] - errors[0]
-    noise_variance, noise_floor = _noise_in_errors(responses, output, measure, loss, start)
+    noise_variance, noise_floor = _noise_in_errors(noise_std, outputs[0], measure, loss, start)
     floor = noise_floor if floor is None else floor
     if not floor < start:
         raise ValueError(f"the floor should be below the error of the start mask, {start:.4g}; found {floor:.4g}")
 
+    share_on = float(np.mean(initial_mask))
     unmeasured = responses.neurons - len(differences)
     with_mirror = responses.signs * differences
     folding = _folding(with_mirror, noise_variance)
     drops = np.maximum(0.0, -differences) * folding
     rises, falls = np.maximum(0.0, with_mirror) * folding, np.maximum(0.0, -with_mirror) * folding
-    expected = initial_share * rises + (1 - initial_share) * falls
-    mean_square = initial_share * np.mean(rises**2) + (1 - initial_share) * np.mean(falls**2)
+    expected = share_on * rises + (1 - share_on) * falls
+    mean_square = share_on * np.mean(rises**2) + (1 - share_on) * np.mean(falls**2)
     drop_variance = float(mean_square - np.mean(expected) ** 2)
     # The mean of the unmeasured drops is known as well as the pilot tells it; their actual sum scatters about it.
     mean_variance = np.var(expected, ddof=1) / len(expected) if len(expected) > 1 else np.mean(expected) ** 2
@@ -196,7 +204,9 @@ def amplitude_law(
     excess = start - floor
     return AmplitudeLaw(
         neurons=responses.neurons,
-        flips=len(differences),
+        mirrors=responses.mirrors,
+        amplitudes=responses.amplitudes,
+        gain=measure.gain,
         start=start,
         floor=floor,
         kappa=total / excess,
@@ -206,19 +216,19 @@ def amplitude_law(
 
 
 def _noise_in_errors(
-    responses: FlipResponses, output: Floats, measure: ErrorMeasure, loss: str, start: float
+    noise_std: float, output: NDArray[np.floating], measure: ErrorMeasure, loss: str, start: float
 ) -> tuple[float, float]:
     """Variance that noise gives a difference of two errors, and the error it leaves of a perfect output.
 
     First order in the noise n of T samples: d(mse) = 2 r.n / (g T) with residual r; d(nmse) = -2 (t - c y).n / (s T)
     with the standardised output y, its spread s and correlation c.
     """
-    variance = responses.noise_std**2
+    variance = noise_std**2
     if loss == "mse":
         spread, sensitivity = measure.gain, start
     else:
         correlation = 1 - start / 2
-        spread, sensitivity = float(np.std(output)), 1 - correlation**2
+        spread, sensitivity = float(np.std(output.astype(np.float64))), 1 - correlation**2
     if spread == 0:
         return 0.0, 0.0
     return 8 * variance * sensitivity / (spread**2 * len(output)), variance / spread**2
