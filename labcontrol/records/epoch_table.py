@@ -1,0 +1,121 @@
+"""The epochs of a run file as columns."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labcontrol.records.epoch import Epoch
+
+Loss = Literal["mse", "nmse"]
+Floats = NDArray[np.float64]
+
+
+class EpochTable:
+    """The epochs of a run up to a certain one. Columns are read when asked for, all with the same length."""
+
+    def __init__(self, file: Any, length: int) -> None:
+        self._group = file["epochs"]
+        self._length = length
+        self._neurons = len(file["masks/initial"])
+
+    def __len__(self) -> int:
+        return self._length
+
+    @property
+    def mirror(self) -> NDArray[np.int64]:
+        """(K,) mirror flipped against the incumbent; -1 where none or several."""
+        return self._column("mirror")
+
+    @property
+    def replay(self) -> NDArray[np.int64]:
+        """(K,) pass through the sequence; masks shown in the same pass share it."""
+        return self._column("replay")
+
+    @property
+    def mse(self) -> Floats:
+        """(K,) fixed-gain error."""
+        return self._column("mse")
+
+    @property
+    def nmse(self) -> Floats:
+        """(K,) error normalised each epoch."""
+        return self._column("nmse")
+
+    @property
+    def accepted(self) -> NDArray[np.bool_]:
+        """(K,) the mask became the incumbent."""
+        return self._column("accepted")
+
+    @property
+    def unix_s(self) -> Floats:
+        """(K,) wall clock at the end of the replay."""
+        return self._column("time")
+
+    @property
+    def bench_s(self) -> Floats:
+        """(K,) the bench's own clock, from the run's start."""
+        return self._column("bench_time")
+
+    def error(self, loss: Loss) -> Floats:
+        """(K,) the error of this name."""
+        return self.mse if loss == "mse" else self.nmse
+
+    def outputs(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
+        """(stop - start, T) as measured."""
+        return self._column("output", start, stop)
+
+    def packed_masks(self, start: int = 0, stop: int | None = None) -> NDArray[np.uint8]:
+        """(stop - start, N/8 rounded up) as stored, by numpy.packbits."""
+        return self._column("mask", start, stop)
+
+    def masks(self, start: int = 0, stop: int | None = None) -> NDArray[np.bool_]:
+        """(stop - start, N) as shown."""
+        packed = self.packed_masks(start, stop)
+        return np.unpackbits(packed, axis=1, count=self._neurons).astype(np.bool_)
+
+    def incumbent_epochs(self) -> NDArray[np.int64]:
+        """(K,) epoch that last measured the mask that is the incumbent after each epoch; -1 before there is one.
+
+        The incumbent is measured when it is accepted, and again where a row without a flip shows its mask.
+        """
+        measured = self.accepted
+        indices = np.arange(self._length)
+        accepted = np.maximum.accumulate(np.where(measured, indices, -1))
+        again = np.flatnonzero((self.mirror < 0) & ~measured & (accepted >= 0))
+        if again.size:
+            masks = self.packed_masks()
+            measured[again] = (masks[again] == masks[accepted[again]]).all(axis=1)
+        return np.maximum.accumulate(np.where(measured, indices, -1))
+
+    def incumbent_errors(self, loss: Loss) -> Floats:
+        """(K,) error of the incumbent after each epoch, by its latest measurement; NaN before there is one."""
+        measured_at = self.incumbent_epochs()
+        errors = self.error(loss)
+        return np.where(measured_at < 0, np.nan, errors[measured_at])
+
+    def __getitem__(self, index: int) -> Epoch:
+        """One row, as it was appended. Raises IndexError."""
+        k = index + self._length if index < 0 else index
+        if not 0 <= k < self._length:
+            raise IndexError(f"epoch {index} of {self._length}")
+        row = {name: self._column(name, k, k + 1)[0] for name in self._group}
+        return Epoch(
+            index=k,
+            replay=int(row["replay"]),
+            mirror=int(row["mirror"]),
+            mask=self.masks(k, k + 1)[0],
+            output=row["output"],
+            mse=float(row["mse"]),
+            nmse=float(row["nmse"]),
+            accepted=bool(row["accepted"]),
+            unix_s=float(row["time"]),
+            bench_s=float(row["bench_time"]),
+        )
+
+    def _column(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[Any]:
+        start, stop, _ = slice(start, stop).indices(self._length)
+        column: NDArray[Any] = self._group[name][start:stop]
+        return column

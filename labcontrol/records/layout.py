@@ -1,0 +1,102 @@
+"""Schema version 1 of the run file: its datasets, their types and chunks. `docs/record-format.md` explains them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+FORMAT = "labcontrol run"
+SCHEMA_VERSION = 1
+SUFFIX = ".h5"
+
+# Chunks of this size keep appending cheap and a record of 10^5 epochs at about 3000 chunks.
+_CHUNK_BYTES = 65536
+_MOST_ROWS_IN_CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class Growing:
+    """A dataset that gains rows while the run goes on.
+
+    width: values in a row; None for a one-dimensional dataset.
+    """
+
+    name: str
+    dtype: str
+    width: int | None = None
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        return () if self.width is None else (self.width,)
+
+    @property
+    def row_bytes(self) -> int:
+        return np.dtype(self.dtype).itemsize * (1 if self.width is None else max(self.width, 1))
+
+    @property
+    def chunk_shape(self) -> tuple[int, ...]:
+        rows = min(max(_CHUNK_BYTES // self.row_bytes, 1), _MOST_ROWS_IN_CHUNK)
+        return (rows,) if self.width is None else (rows, max(self.width, 1))
+
+
+def epoch_columns(neurons: int, steps: int) -> tuple[Growing, ...]:
+    """One row an epoch in each."""
+    return (
+        Growing("epochs/mirror", "int64"),
+        Growing("epochs/mask", "uint8", (neurons + 7) // 8),
+        Growing("epochs/replay", "int64"),
+        Growing("epochs/mse", "float64"),
+        Growing("epochs/nmse", "float64"),
+        Growing("epochs/accepted", "bool"),
+        Growing("epochs/bench_time", "float64"),
+        Growing("epochs/output", "float32", steps),
+        Growing("epochs/time", "float64"),
+    )
+
+
+CHECKPOINT_COLUMNS = (
+    Growing("checkpoints/bytes", "uint8"),
+    Growing("checkpoints/end", "int64"),
+    Growing("checkpoints/epochs", "int64"),
+)
+"""The states one after the other, where each ends, and how many epochs it has seen."""
+
+JOURNALS = (
+    Growing("state", "uint8"),
+    Growing("preparation", "uint8"),
+    Growing("log", "uint8"),
+    Growing("faults", "uint8"),
+)
+"""UTF-8 text, one JSON object a line."""
+
+
+def pilot_columns(steps: int) -> tuple[Growing, ...]:
+    """Written once, before the first epoch."""
+    return (Growing("pilot/mirror", "int64"), Growing("pilot/output", "float32", steps))
+
+
+ENDING = (
+    Growing("masks/final", "bool"),
+    Growing("test/output", "float32"),
+    Growing("result", "uint8"),
+)
+"""Empty until the run ends; emptied again when it is resumed."""
+
+
+def growing(neurons: int, steps: int) -> tuple[Growing, ...]:
+    """Every dataset that grows."""
+    return (*epoch_columns(neurons, steps), *CHECKPOINT_COLUMNS, *JOURNALS, *pilot_columns(steps), *ENDING)
+
+
+FIXED = (
+    "config",
+    "metadata",
+    "input",
+    "target",
+    "washout/input",
+    "test/input",
+    "test/target",
+    "masks/initial",
+)
+"""Written when the file is made and never again. Besides there is the scalar `gain`, NaN until the pilot is done."""

@@ -1,0 +1,272 @@
+"""Reading a run file: finished, being written by another process, or left behind by a killed one."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labcontrol.records.epoch_table import EpochTable, Floats, Loss
+from labcontrol.records.json_text import read_lines
+from labcontrol.records.lock import is_being_written
+from labcontrol.records.storage import committed_rows, open_run_file
+
+
+@dataclass(frozen=True)
+class RunState:
+    """How far a run is.
+
+    name: running, finished, stopped, aborted, failed; or interrupted, when it says running but nobody writes it.
+    unix_s: when it came into this state. epochs: how many there were then.
+    """
+
+    name: str
+    reason: str
+    unix_s: float
+    epochs: int
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line of the log."""
+
+    unix_s: float
+    level: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What a device did wrong, and what was done about it."""
+
+    unix_s: float
+    device: str
+    kind: str
+    text: str
+    action: str
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """Single flips measured before learning. mirrors: (P,). outputs: (P + 1, T), the initial mask's first."""
+
+    mirrors: NDArray[np.int64]
+    outputs: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """State from which the run continues after so many epochs."""
+
+    epochs: int
+    state: bytes
+
+
+class RunReader:
+    """A run file, open for reading. What is read stays as it was at opening, until `refresh`.
+
+    Raises UserError for anything that is not a run file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._open()
+
+    def _open(self) -> None:
+        self._file = open_run_file(self.path)
+        self._opened = self.path.stat()
+        self._rows = committed_rows(self._file)
+
+    def refresh(self) -> None:
+        """See what was written since; follows the record also through a resumption of the run."""
+        if not os.path.samestat(self._opened, self.path.stat()):
+            self._file.close()
+            self._open()
+            return
+        for name in self._rows:
+            self._file[name].refresh()
+        self._rows = committed_rows(self._file)
+
+    def close(self) -> None:
+        """Let go of the file; may be called more than once."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- known before the run -----------------------------------------------------------------------------------
+    @property
+    def config(self) -> dict[str, Any]:
+        """{"experiment": ..., "bench": ...} as the run was given them."""
+        return self._json("config")
+
+    @property
+    def experiment(self) -> dict[str, Any]:
+        """The experiment's part of the configuration."""
+        experiment: dict[str, Any] = self.config.get("experiment", {})
+        return experiment
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Seed, device identities, versions, git revision."""
+        return self._json("metadata")
+
+    @property
+    def neurons(self) -> int:
+        return len(self._file["masks/initial"])
+
+    @property
+    def steps(self) -> int:
+        """Steps of the training part."""
+        return len(self._file["target"])
+
+    @property
+    def loss(self) -> Loss:
+        """The error that decided."""
+        return "mse" if self.experiment.get("learning", {}).get("loss") == "mse" else "nmse"
+
+    @property
+    def input(self) -> Floats:
+        """(T,) training part of the input."""
+        return self._array("input")
+
+    @property
+    def target(self) -> Floats:
+        """(T,) standardised."""
+        return self._array("target")
+
+    @property
+    def washout_input(self) -> Floats:
+        """(W,) replayed before the training part."""
+        return self._array("washout/input")
+
+    @property
+    def test_input(self) -> Floats:
+        """(S,) input of the test part."""
+        return self._array("test/input")
+
+    @property
+    def test_target(self) -> Floats:
+        """(S,) standardised."""
+        return self._array("test/target")
+
+    @property
+    def initial_mask(self) -> NDArray[np.bool_]:
+        """(N,) first mask shown."""
+        return self._array("masks/initial")
+
+    # --- written once -------------------------------------------------------------------------------------------
+    @property
+    def gain(self) -> float | None:
+        """Gain of the fixed-gain error, in the unit of the output; None before the pilot."""
+        gain = float(self._array("gain"))
+        return None if np.isnan(gain) else gain
+
+    @property
+    def pilot(self) -> Pilot | None:
+        """None before it was measured."""
+        flips = self._rows["pilot/output"] - 1
+        if flips < 0 or self.gain is None:
+            return None
+        return Pilot(self._file["pilot/mirror"][:flips], self._file["pilot/output"][: flips + 1])
+
+    @property
+    def preparations(self) -> list[dict[str, Any]]:
+        """What was measured before the run, and again before each continuation."""
+        return self._lines("preparation")
+
+    @property
+    def final_mask(self) -> NDArray[np.bool_] | None:
+        """(N,) the incumbent at the end; None before it."""
+        return self._array("masks/final") if self._rows["masks/final"] else None
+
+    @property
+    def test_output(self) -> NDArray[np.float32] | None:
+        """(S,) output of the test part under the final mask; None before it was measured."""
+        return self._array("test/output") if self._rows["test/output"] else None
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """What the run came to; None before its end."""
+        return json.loads(self._text("result")) if self._rows["result"] else None
+
+    # --- growing ------------------------------------------------------------------------------------------------
+    @property
+    def epochs(self) -> EpochTable:
+        return EpochTable(self._file, self._rows["epochs/time"])
+
+    @property
+    def log(self) -> list[LogLine]:
+        return [LogLine(line["time"], line["level"], line["text"]) for line in self._lines("log")]
+
+    @property
+    def faults(self) -> list[Fault]:
+        return [
+            Fault(line["time"], line["device"], line["kind"], line["text"], line["action"])
+            for line in self._lines("faults")
+        ]
+
+    @property
+    def states(self) -> list[RunState]:
+        """All the states the writer went through, as it wrote them."""
+        return [RunState(line["state"], line["reason"], line["time"], line["epochs"]) for line in self._lines("state")]
+
+    @property
+    def state(self) -> RunState:
+        """The present one."""
+        last = self.states[-1]
+        if last.name == "running" and not is_being_written(self.path):
+            return RunState("interrupted", "The program ended without closing the record.", last.unix_s, last.epochs)
+        return last
+
+    @property
+    def checkpoint_epochs(self) -> NDArray[np.int64]:
+        """(C,) after how many epochs there is a checkpoint."""
+        epochs: NDArray[np.int64] = self._file["checkpoints/epochs"][: self._rows["checkpoints/epochs"]]
+        return epochs
+
+    def checkpoint(self, index: int = -1) -> Checkpoint:
+        """One of the checkpoints, by default the last. Raises IndexError when there is none."""
+        epochs = self.checkpoint_epochs
+        k = range(len(epochs))[index]
+        start, stop = (int(self._file["checkpoints/end"][i]) if i >= 0 else 0 for i in (k - 1, k))
+        return Checkpoint(int(epochs[k]), self._file["checkpoints/bytes"][start:stop].tobytes())
+
+    # --- derived ------------------------------------------------------------------------------------------------
+    def incumbent_errors(self, loss: Loss | None = None) -> Floats:
+        """(K,) error of the incumbent after each epoch, by its latest measurement; NaN before there is one.
+
+        loss: by default the error that decided.
+        """
+        return self.epochs.incumbent_errors(loss or self.loss)
+
+    def mask(self, epoch: int) -> NDArray[np.bool_]:
+        """(N,) mask shown in an epoch."""
+        return self.epochs[epoch].mask
+
+    # --- how ----------------------------------------------------------------------------------------------------
+    def _array(self, name: str) -> NDArray[Any]:
+        array: NDArray[Any] = self._file[name][()]
+        return array
+
+    def _text(self, name: str) -> bytes:
+        text: bytes = self._file[name][: self._rows[name]].tobytes()
+        return text
+
+    def _json(self, name: str) -> dict[str, Any]:
+        value: dict[str, Any] = json.loads(self._file[name][()])
+        return value
+
+    def _lines(self, name: str) -> list[dict[str, Any]]:
+        return read_lines(self._text(name))

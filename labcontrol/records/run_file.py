@@ -1,0 +1,301 @@
+"""The run file: one HDF5 file a run, complete on disk after every epoch, readable by others while it is written.
+
+A kill of the process at any moment loses nothing that `append` returned from. (A power failure can: the operating
+system writes to the disk when it sees fit.)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from labcontrol.errors import UserError
+from labcontrol.records.epoch import Epoch
+from labcontrol.records.json_text import to_json
+from labcontrol.records.layout import ENDING, growing
+from labcontrol.records.lock import RunLock, sole_writer
+from labcontrol.records.room import DiskRoom, RecordFullError, RecordWriteError, write_error
+from labcontrol.records.storage import (
+    Column,
+    committed_rows,
+    copy_file,
+    new_file,
+    open_for_appending,
+    open_run_file,
+    replacing,
+)
+
+__all__ = ["Completion", "DiskRoom", "RecordFullError", "RecordWriteError", "RunHeader", "RunWriter"]
+
+Completion = Literal["finished", "stopped", "aborted", "failed"]
+
+_ROOM = DiskRoom()
+
+
+@dataclass(frozen=True)
+class RunHeader:
+    """What is known before a run starts.
+
+    config: {"experiment": ..., "bench": ...}, JSON types. metadata: seed, device identities, provenance; JSON types.
+    input, target: (T,) training part as given to the reservoir, and standardised. washout_input: (W,).
+    test_input, test_target: (S,). initial_mask: (N,) bool.
+    """
+
+    config: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    input: NDArray[np.float64]
+    target: NDArray[np.float64]
+    washout_input: NDArray[np.float64]
+    test_input: NDArray[np.float64]
+    test_target: NDArray[np.float64]
+    initial_mask: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        if len(self.input) != len(self.target) or len(self.test_input) != len(self.test_target):
+            raise ValueError("an input and its target have different lengths")
+
+    def datasets(self) -> dict[str, Any]:
+        """Content of the datasets of the same names in the file."""
+        return {
+            "config": to_json(self.config),
+            "metadata": to_json(self.metadata),
+            "input": np.asarray(self.input, np.float64),
+            "target": np.asarray(self.target, np.float64),
+            "washout/input": np.asarray(self.washout_input, np.float64),
+            "test/input": np.asarray(self.test_input, np.float64),
+            "test/target": np.asarray(self.test_target, np.float64),
+            "masks/initial": np.asarray(self.initial_mask, np.bool_),
+        }
+
+
+class RunWriter:
+    """The only writer of one run file. Calls may come from any thread.
+
+    Every writing call returns with its rows handed to the operating system, or raises RecordWriteError
+    (RecordFullError when the disk is full); the same call can then be made again and nothing is doubled or torn.
+    """
+
+    def __init__(self, path: Path, lock: RunLock, room: DiskRoom, unix_s: Callable[[], float]) -> None:
+        """Use `create` or `reopen`."""
+        self.path = path
+        self._run_lock = lock
+        self._room = room
+        self._unix_s = unix_s
+        self._thread_lock = threading.RLock()
+        self._closed = False
+        self._open_file()
+
+    # --- beginning and end --------------------------------------------------------------------------------------
+    @classmethod
+    def create(
+        cls, path: Path, header: RunHeader, *, room: DiskRoom = _ROOM, unix_s: Callable[[], float] = time.time
+    ) -> Self:
+        """Make a new run file, and its folder if need be, and start writing it.
+
+        unix_s: the wall clock. Raises UserError, with no file left behind, when the file exists or cannot be written.
+        """
+        with sole_writer(path) as lock:
+            if path.exists():
+                raise UserError(f"{path} exists already.", "Choose another name; records are never overwritten.")
+            room.require(path, 0)
+            with replacing(path) as partial, new_file(partial, header.datasets()) as file:
+                Column(file["state"]).put_text(_state_line(unix_s(), "running", "", 0))
+            return cls(path, lock, room, unix_s)
+
+    @classmethod
+    def reopen(
+        cls,
+        path: Path,
+        epochs: int | None = None,
+        *,
+        room: DiskRoom = _ROOM,
+        unix_s: Callable[[], float] = time.time,
+    ) -> Self:
+        """Continue the record of a run that was killed, stopped or finished.
+
+        epochs: how many to keep; those after them are dropped, with their checkpoints. None keeps all.
+        The content is copied into a sound file, which then takes the old one's place. Raises UserError when the file
+        is no run file, or is being written by another process.
+        """
+        with sole_writer(path) as lock:
+            with open_run_file(path) as old:
+                rows = committed_rows(old, epochs) | {column.name: 0 for column in ENDING}
+            room.require(path, path.stat().st_size)
+            with replacing(path) as partial, copy_file(path, partial, rows) as file:
+                line = _state_line(unix_s(), "running", "continued", rows["epochs/time"])
+                Column(file["state"]).put_text(line)
+            return cls(path, lock, room, unix_s)
+
+    def close(self) -> None:
+        """Let go of the file; may be called more than once. Without `finish` the run counts as interrupted."""
+        with self._thread_lock:
+            if self._closed:
+                return
+            self._closed = True
+            try:
+                self._file.close()
+            except (OSError, RuntimeError) as error:
+                raise RecordWriteError(
+                    f"{self.path} could not be closed: {error}", "What was appended is safe and can be read."
+                ) from error
+            finally:
+                self._run_lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- what a run writes --------------------------------------------------------------------------------------
+    @property
+    def epochs(self) -> int:
+        """Epochs on disk; the next one has this index."""
+        return self._columns["epochs/time"].rows
+
+    def append(self, epoch: Epoch) -> None:
+        """Write one epoch."""
+        self.append_many([epoch])
+
+    def append_many(self, epochs: Sequence[Epoch]) -> None:
+        """Write the epochs of one replay, or of several, with one flush: all of them or none."""
+        if [epoch.index for epoch in epochs] != list(range(self.epochs, self.epochs + len(epochs))):
+            raise ValueError(f"the next epoch is {self.epochs}, not {[epoch.index for epoch in epochs]}")
+        if not epochs:
+            return
+        columns: dict[str, ArrayLike] = {
+            "epochs/mirror": [epoch.mirror for epoch in epochs],
+            "epochs/mask": np.packbits([epoch.mask for epoch in epochs], axis=1),
+            "epochs/replay": [epoch.replay for epoch in epochs],
+            "epochs/mse": [epoch.mse for epoch in epochs],
+            "epochs/nmse": [epoch.nmse for epoch in epochs],
+            "epochs/accepted": [epoch.accepted for epoch in epochs],
+            "epochs/bench_time": [epoch.bench_s for epoch in epochs],
+            "epochs/output": [epoch.output for epoch in epochs],
+            "epochs/time": [epoch.unix_s for epoch in epochs],
+        }
+        with self._writing(sum(epoch.output.nbytes + epoch.mask.nbytes for epoch in epochs)):
+            for name, rows in columns.items():
+                self._columns[name].put(rows)
+
+    def write_pilot(self, mirrors: NDArray[np.int64], outputs: NDArray[np.float32], gain: float) -> None:
+        """Keep the pilot and the gain of the fixed-gain error that it set.
+
+        mirrors: (P,) flipped one at a time. outputs: (P + 1, T), the initial mask's first. gain: unit of the output.
+        """
+        if len(outputs) != len(mirrors) + 1:
+            raise ValueError("a pilot has one output more than mirrors: the initial mask's")
+        with self._writing(outputs.nbytes):
+            self._columns["pilot/mirror"].put(mirrors, at=0)
+            self._columns["pilot/output"].put(outputs, at=0)
+            self._file["gain"][()] = gain
+
+    def write_preparation(self, preparation: Mapping[str, Any]) -> None:
+        """Keep what was measured before the run: camera reference, exposures, timing. A resumed run adds its own."""
+        self._journal("preparation", to_json(preparation) + "\n")
+
+    def log(self, level: str, text: str) -> None:
+        """Add a line to the log, with the time."""
+        entry = {"time": self._unix_s(), "level": level, "text": text}
+        self._journal("log", to_json(entry) + "\n")
+
+    def fault(self, device: str, kind: str, text: str, action: str) -> None:
+        """Add a fault of a device, and what was done about it."""
+        entry = {"time": self._unix_s(), "device": device, "kind": kind, "text": text, "action": action}
+        self._journal("faults", to_json(entry) + "\n")
+
+    def checkpoint(self, epochs: int, state: bytes) -> None:
+        """Keep the state from which the run continues after so many epochs."""
+        if epochs > self.epochs:
+            raise ValueError(f"a checkpoint after {epochs} epochs, but {self.epochs} are on disk")
+        with self._writing(len(state)):
+            stream = self._columns["checkpoints/bytes"]
+            stream.put(np.frombuffer(state, np.uint8))
+            self._columns["checkpoints/end"].put([stream.rows + len(state)])
+            self._columns["checkpoints/epochs"].put([epochs])
+
+    def finish(
+        self,
+        state: Completion,
+        reason: str = "",
+        final_mask: NDArray[np.bool_] | None = None,
+        test_output: NDArray[np.float32] | None = None,
+        result: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write how the run ended. Parts that an early end did not reach may be left out."""
+        text = to_json({} if result is None else result)
+        with self._writing(len(text), use_reserve=True):
+            if final_mask is not None:
+                self._columns["masks/final"].put(final_mask, at=0)
+            if test_output is not None:
+                self._columns["test/output"].put(test_output, at=0)
+            self._columns["result"].put_text(text, at=0)
+        self._journal("state", _state_line(self._unix_s(), state, reason, self.epochs))
+        # From here on not even a power failure can take anything away.
+        with contextlib.suppress(OSError), self.path.open("rb+") as file:
+            os.fsync(file.fileno())
+
+    # --- how ----------------------------------------------------------------------------------------------------
+    def _journal(self, name: str, line: str) -> None:
+        with self._writing(len(line), use_reserve=True):
+            self._columns[name].put_text(line)
+
+    def _open_file(self) -> None:
+        self._file: Any = open_for_appending(self.path)
+        neurons, steps = len(self._file["masks/initial"]), len(self._file["target"])
+        self._columns = {column.name: Column(self._file[column.name]) for column in growing(neurons, steps)}
+        self._damaged = False
+
+    @contextlib.contextmanager
+    def _writing(self, new_bytes: int, *, use_reserve: bool = False) -> Iterator[None]:
+        """Make sure of room, let rows be put, flush, and only then count them."""
+        with self._thread_lock:
+            if self._closed:
+                raise RuntimeError(f"{self.path} is closed")
+            self._room.require(self.path, new_bytes, use_reserve=use_reserve)
+            try:
+                if self._damaged:
+                    self._rebuild()
+                yield
+                self._file.flush()
+            except (OSError, RuntimeError) as error:
+                self._damaged = True
+                raise write_error(self.path, error) from error
+            except BaseException:
+                for column in self._columns.values():
+                    column.forget()
+                raise
+            for column in self._columns.values():
+                column.commit()
+
+    def _rebuild(self) -> None:
+        """After a failed write HDF5 and the file disagree: start again from what is known to be on disk."""
+        rows = {name: column.rows for name, column in self._columns.items()}
+        self._room.require(self.path, 2 * self.path.stat().st_size, use_reserve=True)
+        salvage = self.path.with_name(self.path.name + ".salvage")
+        try:
+            shutil.copyfile(self.path, salvage)  # as it is now: closing the file may still write to it
+            with replacing(self.path) as partial:
+                copy_file(salvage, partial, rows).close()
+                with contextlib.suppress(OSError, RuntimeError):
+                    self._file.close()
+        finally:
+            salvage.unlink(missing_ok=True)
+        self._open_file()
+
+
+def _state_line(unix_s: float, state: str, reason: str, epochs: int) -> str:
+    return to_json({"time": unix_s, "state": state, "reason": reason, "epochs": epochs}) + "\n"

@@ -1,0 +1,171 @@
+"""HDF5 as the run file needs it: growing datasets, single writer and many readers, copies of what was committed.
+
+How it survives a kill: the chunk cache is off, so a row reaches the operating system before the new length of its
+dataset does, and single-writer mode orders the rest. A row counts once every dataset of its table has it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from h5py import h5d, h5f, h5p, h5s, h5t
+from numpy.typing import ArrayLike
+
+from labcontrol.errors import UserError
+from labcontrol.records.layout import FIXED, FORMAT, SCHEMA_VERSION, epoch_columns, growing
+
+_COPY_BYTES = 1 << 24
+
+
+class Column:
+    """One growing dataset, open for appending.
+
+    rows: length known to be on disk. What `put` writes follows it, however often it is repeated, until `commit`.
+    """
+
+    def __init__(self, dataset: Any) -> None:
+        self._id: h5d.DatasetID = dataset.id
+        self._dtype = dataset.dtype
+        self._row_shape = dataset.shape[1:]
+        self._memory_type = h5t.py_create(self._dtype)
+        self.rows = int(dataset.shape[0])
+        self._pending = self.rows
+
+    def put(self, values: ArrayLike, at: int | None = None) -> None:
+        """Write rows after the committed ones, or from row `at`; the dataset ends with them."""
+        start = self.rows if at is None else at
+        rows = np.ascontiguousarray(values, dtype=self._dtype)
+        if rows.shape[1:] != self._row_shape:
+            raise ValueError(f"rows of shape {rows.shape[1:]} for a dataset with rows of shape {self._row_shape}")
+        stop = start + len(rows)
+        self._id.set_extent((stop, *self._row_shape))
+        if rows.size:
+            space = self._id.get_space()
+            space.select_hyperslab((start, *(0 for _ in self._row_shape)), rows.shape)
+            self._id.write(h5s.create_simple(rows.shape), space, rows, self._memory_type)
+        self._pending = stop
+
+    def put_text(self, text: str, at: int | None = None) -> None:
+        """The same for text kept as bytes."""
+        self.put(np.frombuffer(text.encode(), dtype=np.uint8), at)
+
+    def commit(self) -> None:
+        """What was put is on disk."""
+        self.rows = self._pending
+
+    def forget(self) -> None:
+        """What was put may not be on disk; the next `put` replaces it."""
+        self._pending = self.rows
+
+
+def new_file(path: Path, fixed: Mapping[str, Any]) -> Any:
+    """Make a file with all datasets of the schema, the growing ones empty. Returns it; to be closed.
+
+    fixed: value of each dataset named in `layout.FIXED`; text is stored as a scalar byte string.
+    """
+    # Version 1.10 of the format is the first with single-writer mode, and what older readers understand.
+    file = h5py.File(path, "w", libver=("v110", "v110"))
+    file.attrs["format"] = FORMAT
+    file.attrs["schema_version"] = SCHEMA_VERSION
+    for name in FIXED:
+        value = fixed[name]
+        data = np.bytes_(value.encode()) if isinstance(value, str) else value
+        file.create_dataset(name, data=data)
+    file.create_dataset("gain", data=np.float64("nan"))
+    for column in growing(len(fixed["masks/initial"]), len(fixed["target"])):
+        file.create_dataset(
+            column.name,
+            shape=(0, *column.row_shape),
+            maxshape=(None, *column.row_shape),
+            dtype=column.dtype,
+            chunks=column.chunk_shape,
+            fill_time="never",
+        )
+    return file
+
+
+def open_run_file(path: Path) -> Any:
+    """Open a run file for reading, be it finished, being written, or left by a killed process. Raises UserError."""
+    if not path.is_file():
+        raise UserError(f"There is no run file {path}.", "`labcontrol runs` lists the runs of a folder.")
+    try:
+        file = h5py.File(path, "r", swmr=True)
+    except OSError as error:
+        raise UserError(
+            f"{path} is not a run file: HDF5 cannot open it ({error}).", "Give a file that a run wrote."
+        ) from error
+    found = file.attrs.get("format"), file.attrs.get("schema_version")
+    if found == (FORMAT, SCHEMA_VERSION):
+        return file
+    file.close()
+    if found[0] == FORMAT:
+        raise UserError(
+            f"{path} has schema version {found[1]}, this program reads {SCHEMA_VERSION}.", "Use a newer one."
+        )
+    raise UserError(f"{path} is an HDF5 file, but not of a run.", "Give a file that a run wrote.")
+
+
+def copy_file(source: Path, destination: Path, rows: Mapping[str, int]) -> Any:
+    """Copy what was committed to a run file, whatever state its writer left it in, into a new and sound one.
+
+    rows: length of each growing dataset in the copy. Returns the copy; to be closed.
+    """
+    with open_run_file(source) as old:
+        fixed = {name: old[name][()] for name in FIXED}
+        fixed = {name: value.decode() if isinstance(value, bytes) else value for name, value in fixed.items()}
+        new = new_file(destination, fixed)
+        new["gain"][()] = old["gain"][()]
+        for name, length in rows.items():
+            new[name].resize(length, axis=0)
+            row_bytes = new[name].dtype.itemsize * math.prod(new[name].shape[1:])
+            step = max(_COPY_BYTES // row_bytes, 1)
+            for start in range(0, length, step):
+                stop = min(start + step, length)
+                new[name][start:stop] = old[name][start:stop]
+    return new
+
+
+def committed_rows(file: Any, epochs: int | None = None) -> dict[str, int]:
+    """Length of each growing dataset that a reader may rely on; with `epochs`, as it was after so many epochs.
+
+    A row that is in some datasets of its table only was being written when the writer died, or is right now.
+    """
+    neurons, steps = len(file["masks/initial"]), len(file["target"])
+    rows = {column.name: len(file[column.name]) for column in growing(neurons, steps)}
+    whole = min(rows[column.name] for column in epoch_columns(neurons, steps))
+    whole = whole if epochs is None else min(epochs, whole)
+    rows |= {column.name: whole for column in epoch_columns(neurons, steps)}
+
+    ends = file["checkpoints/end"][:]
+    count = min(rows["checkpoints/epochs"], int(np.searchsorted(ends, rows["checkpoints/bytes"], side="right")))
+    count = int(np.searchsorted(file["checkpoints/epochs"][:count], whole, side="right"))
+    rows |= {"checkpoints/epochs": count, "checkpoints/end": count}
+    rows["checkpoints/bytes"] = int(ends[count - 1]) if count else 0
+    return rows
+
+
+def open_for_appending(path: Path) -> Any:
+    """Open a cleanly closed run file as its single writer; other processes may read it meanwhile."""
+    access = h5p.create(h5p.FILE_ACCESS)
+    access.set_libver_bounds(h5f.LIBVER_V110, h5f.LIBVER_V110)
+    metadata_elements, slots, _, preemption = access.get_cache()
+    access.set_cache(metadata_elements, slots, 0, preemption)  # no chunk cache: rows go straight to the system
+    return h5py.File(h5f.open(os.fsencode(path), h5f.ACC_RDWR | h5f.ACC_SWMR_WRITE, fapl=access))
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Where to write a file that takes its place only when it is whole."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
