@@ -1,7 +1,17 @@
 """Run files: writing them so that nothing is lost, reading, listing, exporting them."""
 
 from labcontrol.records.epoch import Epoch
+from labcontrol.records.provenance import provenance
 from labcontrol.records.reader import RunReader
 from labcontrol.records.run_file import DiskRoom, RecordFullError, RecordWriteError, RunHeader, RunWriter
 
-__all__ = ["DiskRoom", "Epoch", "RecordFullError", "RecordWriteError", "RunHeader", "RunReader", "RunWriter"]
+__all__ = [
+    "DiskRoom",
+    "Epoch",
+    "RecordFullError",
+    "RecordWriteError",
+    "RunHeader",
+    "RunReader",
+    "RunWriter",
+    "provenance",
+]
