@@ -1,0 +1,103 @@
+"""The simulated optical table: laser, SLM, diffraction, camera, DMD and detector, coupled by light alone."""
+
+from __future__ import annotations
+
+import math
+import threading
+from typing import ClassVar, Self
+
+import numpy as np
+
+from drivers.interfaces import Clock, DriverOptions, Table
+from mock_devices.acquisitions import Acquisitions
+from mock_devices.clocks import SteadyClock, TableClock, VirtualClock
+from mock_devices.exposures import Exposures
+from mock_devices.misalignment import misaligned
+from mock_devices.options import TableOptions
+from mock_devices.physics.diode import LaserDiode
+from mock_devices.physics.light import Light
+from mock_devices.physics.liquid_crystal import LiquidCrystal
+from mock_devices.physics.mirrors import MirrorArray
+from mock_devices.physics.photodiode import Readout
+from mock_devices.physics.sensor import Sensor
+from mock_devices.state import from_bytes, to_bytes
+
+
+class SimulatedTable(Table):
+    """One optical table; devices stand on it by `Surroundings.table`.
+
+    The devices' drivers see patterns, frames, samples and status only. Behind them, and for tests and fault scripts,
+    stand `laser`, `slm`, `camera`, `dmd` and `detector`. `truth` holds the settings in force, misalignment included.
+
+    Time: whoever changes the table first lets it catch up with everything the devices saw until now, so that light
+    is always looked at in the order of time. A frame sees the table as it is at the middle of its exposure.
+    `lock` is held for every access; several threads may use the devices.
+    """
+
+    Options: ClassVar[type[DriverOptions]] = TableOptions
+
+    def __init__(self, options: TableOptions) -> None:
+        self.options = options
+        self.truth = truth = misaligned(options)
+        self.lock = threading.RLock()
+        self._clock: TableClock = VirtualClock() if options.clock == "virtual" else SteadyClock()
+        seeds = np.random.SeedSequence(options.seed).spawn(5)
+        optics, paths, laser, camera, detector = (np.random.Generator(np.random.PCG64(seed)) for seed in seeds)
+        self.laser = LaserDiode(truth.laser, float(laser.uniform(0, 2 * math.pi)))
+        self.slm = LiquidCrystal(truth.slm, truth.laser.wavelength_nm, truth.cells, truth.noise)
+        self.dmd = MirrorArray(truth)
+        self.light = Light(truth, self.laser, self.slm, optics)
+        self.camera = Exposures(truth, self.light, Sensor(truth), camera)
+        self.detector = Acquisitions(truth, self.light, self.dmd, Readout(truth, self.light, self.dmd, paths), detector)
+
+    @classmethod
+    def from_bench(cls, options: DriverOptions) -> Self:
+        if not isinstance(options, TableOptions):
+            raise TypeError(f"a simulated table needs TableOptions, not {type(options).__name__}")
+        return cls(options)
+
+    @property
+    def clock(self) -> Clock:
+        return self._clock
+
+    def catch_up(self, now_s: float) -> None:
+        """Let camera and detector see everything that was due until now, in the order of time."""
+        camera, detector = self.camera, self.detector
+        while True:
+            frame_s, samples_s = camera.due_s, detector.due_s
+            if frame_s > now_s and samples_s > now_s:
+                return
+            if frame_s <= samples_s:
+                camera.expose()
+            else:
+                detector.acquire()
+
+    def snapshot(self) -> bytes:
+        with self.lock:
+            now_s = self._clock.now_s()
+            self.catch_up(now_s)
+            parts = ("laser", "slm", "dmd", "camera", "detector")
+            return to_bytes(
+                {
+                    "options": self.options.model_dump(mode="json"),
+                    "now_s": now_s,
+                    **{part: getattr(self, part).state() for part in parts},
+                }
+            )
+
+    def restore(self, state: bytes) -> None:
+        """Continue from a `snapshot` of a table with the same options; open the devices before.
+
+        Raises ValueError for the state of another table.
+        """
+        content = from_bytes(state)
+        if content["options"] != self.options.model_dump(mode="json"):
+            raise ValueError("the state belongs to a table with other options; build the table with the same ones")
+        with self.lock:
+            self._clock.set(content["now_s"])
+            for part in ("laser", "slm", "dmd", "camera", "detector"):
+                getattr(self, part).restore(content[part])
+
+    def close(self) -> None:
+        with self.lock:
+            self.laser.switch(False, self._clock.now_s())
