@@ -1,7 +1,71 @@
-"""placeholder"""
+"""The bench file of the simulated table, for any number of neurons.
 
-from labcontrol.config import BenchConfig
+It states the geometry and the phase response that the default table really has, as a careful calibration would.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from labcontrol.config import (
+    BenchConfig,
+    CameraEntry,
+    DetectorEntry,
+    DeviceEntry,
+    DmdEntry,
+    GeometryConfig,
+    GridOnCamera,
+    GridOnModulator,
+    LaserEntry,
+    PhaseResponseConfig,
+    TableEntry,
+)
+
+# The default table, see the options of the driver `simulated-table`.
+_SLM_PITCH_PX = 4
+_DMD_PITCH_PX = 2
+_CAMERA_PITCH_PX = 4.0
+_CAMERA_ROTATION_RAD = math.radians(0.5)
+_CAMERA_MARGIN_PX = 6
+_FULL_PHASE_RAD = 2 * math.pi * 727.1 / 661.0
+_BOW = 0.08
+_RIPPLE_RAD = 0.05
+_RIPPLE_PERIODS = 3
 
 
 def simulated_bench(neurons: int, seed: int) -> BenchConfig:
-    raise RuntimeError
+    """A simulated table with room for `neurons`, a square number; `seed` decides its noise."""
+    side = math.isqrt(neurons)
+    along = _CAMERA_PITCH_PX * math.cos(_CAMERA_ROTATION_RAD)
+    across = _CAMERA_PITCH_PX * math.sin(_CAMERA_ROTATION_RAD)
+    return BenchConfig(
+        name="simulated",
+        table=TableEntry(options={"rows": side, "columns": side, "seed": seed}),
+        laser=LaserEntry(driver="simulated-laser", power_w=0.02),
+        slm=DeviceEntry(driver="simulated-slm"),
+        camera=CameraEntry(driver="simulated-camera", exposure_s=2e-3),
+        dmd=DmdEntry(driver="simulated-dmd"),
+        detector=DetectorEntry(driver="simulated-detector"),
+        geometry=GeometryConfig(
+            rows=side,
+            columns=side,
+            slm=GridOnModulator(pitch_px=_SLM_PITCH_PX),
+            dmd=GridOnModulator(pitch_px=_DMD_PITCH_PX),
+            camera=GridOnCamera(
+                matrix=((along, -across), (across, along)),
+                offset_px=(_CAMERA_MARGIN_PX + across * (side - 1), _CAMERA_MARGIN_PX),
+            ),
+        ),
+        response=_phase_response(),
+    )
+
+
+def _phase_response() -> PhaseResponseConfig:
+    levels = np.append(np.arange(0, 255, 8), 255)
+    s = levels / 255
+    phase = _FULL_PHASE_RAD * (s + _BOW * s * (1 - s)) + _RIPPLE_RAD * np.sin(2 * math.pi * _RIPPLE_PERIODS * s)
+    return PhaseResponseConfig(
+        levels=tuple(int(level) for level in levels), phase_rad=tuple(float(round(value, 4)) for value in phase)
+    )

@@ -22,7 +22,7 @@ from labcontrol.errors import UserError
 
 app = typer.Typer(
     name="labcontrol",
-    help="Train the Boolean readout of a photonic reservoir in place, and watch learning follow its predicted curve.\n\n"
+    help="Train the Boolean readout of a photonic reservoir in place, and watch learning follow its prediction.\n\n"
     "Start with 'labcontrol run': a simulated optical table learns to predict a chaotic series in about a minute.",
     no_args_is_help=True,
     add_completion=False,
@@ -48,7 +48,9 @@ def _options(
         False, "--version", callback=_version, is_eager=True, help="Show the version and exit."
     ),
 ) -> None:
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(name)s: %(message)s"
+    )
 
 
 def main() -> None:

@@ -45,7 +45,7 @@ class DetectorEntry(DeviceEntry):
 
 
 class GridOnModulator(Section):
-    """Neuron (row, column) fills a square of pitch_px pixels with its first corner at origin_px + pitch_px (row, column)."""
+    """Neuron (row, column) fills a square of pitch_px pixels that starts at origin_px + pitch_px (row, column)."""
 
     origin_px: tuple[int, int] = Field((0, 0), description="first pixel (row, column) of the first neuron")
     pitch_px: int = Field(ge=1, description="pixels along the edge of one neuron")

@@ -1,1 +1,30 @@
+"""The run: state machine, epochs, checkpoints, events."""
 
+from labcontrol.engine.events import (
+    EpochDone,
+    Event,
+    Finished,
+    Mailbox,
+    Predicted,
+    Prepared,
+    Seen,
+    StateChanged,
+)
+from labcontrol.engine.pilot import Pilot
+from labcontrol.engine.run import Run
+from labcontrol.engine.status import RunState, RunStatus
+
+__all__ = [
+    "EpochDone",
+    "Event",
+    "Finished",
+    "Mailbox",
+    "Pilot",
+    "Predicted",
+    "Prepared",
+    "Run",
+    "RunState",
+    "RunStatus",
+    "Seen",
+    "StateChanged",
+]

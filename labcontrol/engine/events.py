@@ -36,7 +36,6 @@ class Prepared:
 class Predicted:
     """The pilot is measured: fixed gain and amplitude law are known."""
 
-    gain: float
     law: AmplitudeLaw
 
 

@@ -9,11 +9,17 @@ from numpy.typing import NDArray
 
 from labcontrol.reservoir import Reservoir
 from labcontrol.tasks import Task
+from labcontrol.theory import AmplitudeLaw, amplitude_law, noise_from_repeats
+
+_REPEATS = 4  # of the initial mask: enough to tell the noise from the responses
 
 
 @dataclass(frozen=True)
 class Pilot:
-    """mirrors: (P,) flipped one at a time. outputs: (P + 1, T), first of the mask itself. Both as measured."""
+    """mirrors: (P,) flipped one at a time, or -1 where the initial mask was measured again.
+
+    outputs: (P + 1, T), first of the initial mask. Both as measured and as recorded.
+    """
 
     mirrors: NDArray[np.int64]
     outputs: NDArray[np.float32]
@@ -22,9 +28,24 @@ class Pilot:
 def measure_pilot(
     reservoir: Reservoir, task: Task, mask: NDArray[np.bool_], flips: int, rng: np.random.Generator
 ) -> Pilot:
-    """Measure a mask and `flips` random single flips of it (all N when there are fewer)."""
+    """Measure a mask a few times and `flips` random single flips of it (all N when there are fewer)."""
     mirrors = rng.permutation(len(mask))[: min(flips, len(mask))]
+    mirrors = np.concatenate([np.full(_REPEATS - 1, -1), mirrors])
     masks = np.repeat(mask[None], len(mirrors) + 1, axis=0)
-    masks[np.arange(1, len(masks)), mirrors] ^= True
+    flipped = np.flatnonzero(mirrors >= 0)
+    masks[flipped + 1, mirrors[flipped]] ^= True
     readout = reservoir.replay(masks, task.training_sequence, len(task.washout_input))
     return Pilot(mirrors, readout.outputs)
+
+
+def predict(pilot: Pilot, mask: NDArray[np.bool_], target: NDArray[np.float64], loss: str) -> AmplitudeLaw:
+    """Gain and amplitude law from a pilot of a mask (N,); target: (T,) standardised.
+
+    Raises UserError when the mirrors do not change the output.
+    """
+    flipped = pilot.mirrors >= 0
+    repeats = np.concatenate([pilot.outputs[:1], pilot.outputs[1:][~flipped]])
+    start = repeats.mean(axis=0, dtype=np.float64)
+    outputs = np.concatenate([start[None], pilot.outputs[1:][flipped]])
+    noise_std = noise_from_repeats(repeats)
+    return amplitude_law(outputs, pilot.mirrors[flipped], mask, target, loss=loss, noise_std=noise_std)

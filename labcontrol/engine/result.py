@@ -9,8 +9,47 @@ from numpy.typing import NDArray
 
 from labcontrol.config import ExperimentConfig
 from labcontrol.tasks import ErrorMeasure, Task
+from labcontrol.theory import AmplitudeLaw
 
 
-def errors_of(measure: ErrorMeasure, output: NDArray[np.float32]) -> dict[str, float]:
-    """Both errors of one output (T,)."""
+def final_result(
+    experiment: ExperimentConfig,
+    task: Task,
+    measure: ErrorMeasure,
+    law: AmplitudeLaw,
+    curve: NDArray[np.float64],
+    final_output: NDArray[np.float32],
+) -> dict[str, Any]:
+    """JSON types.
+
+    curve: (K,) error of the incumbent after each epoch. final_output: (T + S,) of the final mask, measured after
+    learning over training and test part; its errors are free of the luck that acceptance selects for.
+    """
+    steps = len(task.train_target)
+    return {
+        "task": task.name,
+        "neurons": experiment.neurons,
+        "steps": steps,
+        "seed": experiment.seed,
+        **experiment.learning.model_dump(),
+        "epochs": len(curve),
+        "gain": measure.gain,
+        "start_error": float(curve[0]),
+        "incumbent_error": float(curve[-1]),
+        "train": _errors(measure, final_output[:steps]),
+        "test": _errors(ErrorMeasure(task.test_target, measure.gain), final_output[steps:])
+        if len(task.test_target)
+        else None,
+        "amplitude_law": {
+            "flips": len(law.mirrors),
+            "start": law.start,
+            "floor": law.floor,
+            "kappa": law.kappa,
+            "kappa_error": law.kappa_error,
+            "tau": law.tau,
+        },
+    }
+
+
+def _errors(measure: ErrorMeasure, output: NDArray[np.float32]) -> dict[str, float]:
     return {"mse": float(measure.mse(output[None])[0]), "nmse": float(measure.nmse(output[None])[0])}

@@ -1,8 +1,8 @@
 """A run: asks the strategy for masks, has the reservoir measure them, records every epoch, and tells listeners.
 
-    run = Run(experiment, bench, Path("runs"))
-    run.execute()                       # here, or run.start() for a thread of its own
-    print(run.result["test"]["nmse"])
+run = Run(experiment, bench, Path("runs"))
+run.execute()                       # here, or run.start() for a thread of its own
+print(run.result["test"]["nmse"])
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ import numpy as np
 
 from labcontrol.bench import Bench, driver_classes
 from labcontrol.config import BenchConfig, ExperimentConfig
+from labcontrol.engine.checkpoint import encode
 from labcontrol.engine.control import RunAbortedError, RunControl
 from labcontrol.engine.events import EpochDone, Event, Finished, Mailbox, Predicted, Prepared, Seen, StateChanged
-from labcontrol.engine.pilot import measure_pilot
-from labcontrol.engine.record import record_path, run_header
+from labcontrol.engine.pilot import measure_pilot, predict
+from labcontrol.engine.record import preparation_record, record_path, run_header
 from labcontrol.engine.result import final_result
 from labcontrol.engine.status import RunState, RunStatus, StateMachine
 from labcontrol.engine.stop import StopRule
@@ -28,7 +29,6 @@ from labcontrol.learning import Strategy, check_learning, completed_amplitudes, 
 from labcontrol.records import Epoch, RunWriter
 from labcontrol.reservoir import Reservoir, StepView
 from labcontrol.tasks import ErrorMeasure, Task, make_task
-from labcontrol.theory import AmplitudeLaw
 
 log = logging.getLogger(__name__)
 
@@ -146,34 +146,39 @@ class Run:
         experiment, task = self.experiment, self.task
         preparation = reservoir.prepare()
         self._machine.note(laser_on=True)
-        writer.write_preparation(preparation)
+        writer.write_preparation(preparation_record(preparation))
         self._tell(Prepared(task, self.initial_mask, reservoir.map.centres_px, preparation.step_s))
 
         pilot_rng = np.random.default_rng([experiment.seed, 2])
-        flips = experiment.prediction.pilot_flips
-        pilot = measure_pilot(reservoir, task, self.initial_mask, flips, pilot_rng)
-        law = AmplitudeLaw(pilot, self.initial_mask, task.train_target)
+        pilot = measure_pilot(reservoir, task, self.initial_mask, experiment.prediction.pilot_flips, pilot_rng)
+        law = predict(pilot, self.initial_mask, task.train_target, experiment.learning.loss)
         writer.write_pilot(pilot.mirrors, pilot.outputs, law.gain)
-        self._tell(Predicted(law.gain, law))
+        self._tell(Predicted(law))
 
-        amplitudes = completed_amplitudes(experiment.neurons, pilot.mirrors, law.amplitudes)
+        amplitudes = completed_amplitudes(experiment.neurons, law.mirrors, law.amplitudes)
         strategy = make_strategy(experiment.learning, self.initial_mask, self._rng, amplitudes)
-        measure = ErrorMeasure(task.train_target, law.gain)
         self._machine.move(RunState.RUNNING)
-        reason = self._epochs(bench, reservoir, writer, strategy, measure)
+        measure = ErrorMeasure(task.train_target, law.gain)
+        stop_rule = StopRule(experiment)
+        reason = self._epochs(bench, reservoir, writer, strategy, measure, stop_rule)
 
         self._resumes_to = RunState.STOPPING
         self._machine.move(RunState.STOPPING, reason)
         final = reservoir.replay(strategy.incumbent, task.whole_sequence, len(task.washout_input)).outputs[0]
-        self.result = final_result(experiment, task, measure, writer, strategy, final, law)
+        self.result = final_result(experiment, task, measure, law, np.array(stop_rule.curve), final)
         writer.finish("finished", reason, strategy.incumbent, final[len(task.train_target) :], self.result)
         return reason
 
     def _epochs(
-        self, bench: Bench, reservoir: Reservoir, writer: RunWriter, strategy: Strategy, measure: ErrorMeasure
+        self,
+        bench: Bench,
+        reservoir: Reservoir,
+        writer: RunWriter,
+        strategy: Strategy,
+        measure: ErrorMeasure,
+        stop_rule: StopRule,
     ) -> str:
         """Learn until a stop condition is met. Returns it in words."""
-        stop_rule = StopRule(self.experiment)
         loss = self.experiment.learning.loss
         washout = len(self.task.washout_input)
         sequence = self.task.training_sequence
@@ -192,7 +197,7 @@ class Run:
                 )
                 for b in range(len(proposal.masks))
             ]  # fmt: skip
-            writer.append(epochs)
+            writer.append_many(epochs)
             index += len(epochs)
             accepted_flips += int(accepted.sum()) if index > len(epochs) else 0
             self._machine.note(
@@ -205,7 +210,7 @@ class Run:
             for epoch in epochs:
                 self._tell(EpochDone(epoch, strategy.incumbent_error, self.status))
             if index % _CHECKPOINT_EPOCHS < len(epochs):
-                writer.checkpoint(index, strategy.state())
+                writer.checkpoint(index, encode(strategy.state()))
             reasons = [stop_rule.reason(strategy.incumbent_error) for _ in epochs]
             if self._control.stop_requested:
                 return "stopped by the user"

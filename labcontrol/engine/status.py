@@ -36,9 +36,7 @@ _ALLOWED: dict[RunState, frozenset[RunState]] = {
     RunState.PAUSED: frozenset(
         {RunState.PREPARING, RunState.RUNNING, RunState.STOPPING, RunState.ABORTED, RunState.FAILED}
     ),
-    RunState.STOPPING: frozenset(
-        {RunState.FINISHED, RunState.ABORTED, RunState.FAILED, RunState.PAUSED}
-    ),
+    RunState.STOPPING: frozenset({RunState.FINISHED, RunState.ABORTED, RunState.FAILED, RunState.PAUSED}),
     RunState.FINISHED: frozenset(),
     RunState.ABORTED: frozenset(),
     RunState.FAILED: frozenset(),

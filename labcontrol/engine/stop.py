@@ -6,21 +6,24 @@ from labcontrol.config import ExperimentConfig
 
 
 class StopRule:
-    """Watches the incumbent's error; `reason` is None until a condition of the experiment is met."""
+    """Watches the incumbent's error; `reason` is None until a condition of the experiment is met.
+
+    curve: error of the incumbent after each epoch so far.
+    """
 
     def __init__(self, experiment: ExperimentConfig) -> None:
         self._stop = experiment.stop
         self._epochs = experiment.epochs
-        self._errors: list[float] = []
+        self.curve: list[float] = []
 
     def reason(self, incumbent_error: float) -> str | None:
         """Call once an epoch with the error of the incumbent after it."""
-        self._errors.append(incumbent_error)
-        done, stop = len(self._errors), self._stop
+        self.curve.append(incumbent_error)
+        done, stop = len(self.curve), self._stop
         if stop.target_error is not None and incumbent_error <= stop.target_error:
             return f"the target error {stop.target_error:g} is reached"
         if stop.plateau_epochs is not None and done > stop.plateau_epochs:
-            before = self._errors[-1 - stop.plateau_epochs]
+            before = self.curve[-1 - stop.plateau_epochs]
             if before - incumbent_error < stop.plateau_change * before:
                 return f"no progress over {stop.plateau_epochs} epochs"
         if done >= self._epochs:

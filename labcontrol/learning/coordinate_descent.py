@@ -47,9 +47,7 @@ class CoordinateDescent(Strategy):
             return Proposal(np.stack([self._mask, candidate]), np.array([-1, mirror]))
         return Proposal(candidate[None], np.array([mirror]))
 
-    def tell(
-        self, proposal: Proposal, outputs: NDArray[np.float32], errors: NDArray[np.float64]
-    ) -> NDArray[np.bool_]:
+    def tell(self, proposal: Proposal, outputs: NDArray[np.float32], errors: NDArray[np.float64]) -> NDArray[np.bool_]:
         accepted = np.zeros(len(errors), dtype=np.bool_)
         if len(errors) == 2:  # the incumbent, measured again
             self._error = float(errors[0])

@@ -42,7 +42,7 @@ class Reservoir:
         self.map = NeuronMap(bench.config.geometry, side, bench.slm.shape, bench.dmd.shape, (roi.rows, roi.columns))
         self._table = PhaseTable(bench.config.response)
         self._background = int(self._table(np.array([np.pi / 2]))[0])  # dark after the polariser
-        self.input_weights = rng.random(self.neurons)
+        self.input_weights: NDArray[np.float64] = rng.random(self.neurons)
         second = rng.permutation(self.neurons) < round(config.phase_share * self.neurons)
         self.offset_rad: NDArray[np.float64] = np.pi * (config.phase_offset + config.phase_step * second)
         self._reference_phases = rng.random((config.reference_patterns, self.neurons)) * 2 * np.pi

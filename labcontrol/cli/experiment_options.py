@@ -1,0 +1,41 @@
+"""From an experiment file and command-line options to a checked experiment and its bench."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from labcontrol.bench import simulated_bench
+from labcontrol.config import BenchConfig, ExperimentConfig, load_bench, load_experiment, user_error
+
+
+def experiment_from(path: Path | None, overrides: dict[str, Any]) -> ExperimentConfig:
+    """The experiment of a file, or the default one, with the options that were given put over it.
+
+    overrides: values by dotted name, for example ``task.steps``; None means not given. Raises UserError.
+    """
+    experiment = load_experiment(path) if path is not None else ExperimentConfig()
+    values = experiment.model_dump()
+    for name, value in overrides.items():
+        if value is None:
+            continue
+        *sections, key = name.split(".")
+        section = values
+        for part in sections:
+            section = section[part]
+        section[key] = value
+    try:
+        return ExperimentConfig.model_validate(values)
+    except ValidationError as error:
+        raise user_error(
+            error, ExperimentConfig, "the options" if path is None else f"{path} with the options"
+        ) from None
+
+
+def bench_for(experiment: ExperimentConfig) -> BenchConfig:
+    """The bench an experiment names: the simulated one of its size and seed, or a file."""
+    if experiment.bench == "simulated":
+        return simulated_bench(experiment.neurons, experiment.seed)
+    return load_bench(Path(experiment.bench))

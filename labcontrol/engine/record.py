@@ -1,0 +1,63 @@
+"""How a run is named on disk, and what its record says before the first epoch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labcontrol.bench import Bench
+from labcontrol.config import ExperimentConfig
+from labcontrol.records import RunHeader, provenance
+from labcontrol.reservoir import Preparation
+from labcontrol.tasks import Task
+
+
+def record_path(directory: Path, experiment: ExperimentConfig) -> Path:
+    """A new name that tells date, task, size, rule and seed."""
+    task = Path(experiment.task.name).stem
+    learning = experiment.learning
+    stem = (
+        f"{datetime.now():%Y-%m-%d_%H%M%S}_{task}_N{experiment.neurons}_"
+        f"{learning.selection}_{learning.loss}_seed{experiment.seed}"
+    )
+    path = directory / f"{stem}.h5"
+    number = 2
+    while path.exists():
+        path = directory / f"{stem}_{number}.h5"
+        number += 1
+    return path
+
+
+def run_header(experiment: ExperimentConfig, bench: Bench, task: Task, initial_mask: NDArray[np.bool_]) -> RunHeader:
+    """Configuration, identities, versions and sequences of a run about to start."""
+    return RunHeader(
+        config={
+            "experiment": experiment.model_dump(mode="json"),
+            "bench": bench.config.model_dump(mode="json"),
+        },
+        metadata={
+            "seed": experiment.seed,
+            "devices": {role: asdict(identity) for role, identity in bench.identities.items()},
+            "provenance": provenance(),
+        },
+        input=task.train_input,
+        target=task.train_target,
+        washout_input=task.washout_input,
+        test_input=task.test_input,
+        test_target=task.test_target,
+        initial_mask=initial_mask,
+    )
+
+
+def preparation_record(preparation: Preparation) -> dict[str, object]:
+    """A preparation as JSON types."""
+    return {
+        "dark_counts": preparation.dark_counts.tolist(),
+        "reference_counts": preparation.reference_counts,
+        "peak_share": preparation.peak_share,
+        "step_s": preparation.step_s,
+    }
