@@ -1,0 +1,1 @@
+"""Lasers and laser diode controllers."""

@@ -1,0 +1,171 @@
+"""Cobolt 06-01 lasers (Hübner Photonics): 06-MLD diode and 06-DPL diode-pumped heads, on their serial or USB port.
+
+Source: command tables of the 06-01 series manuals, as used by the maker's package pycobolt and by pylablib.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field
+
+from drivers.interfaces import DeviceFaultError, DeviceRefusedError, DeviceStatus, Identity, Surroundings
+from drivers.lasers.wired_laser import SerialLaserOptions, WiredLaser
+from drivers.transports import LandmarkConversation, Line, Reply, SerialLine
+
+_FAULTS = {
+    b"0": (),
+    b"1": ("temperature out of range",),
+    b"3": ("interlock was opened",),
+    b"4": ("constant power cannot be reached",),
+}
+# What `gom?` answers depends on the kind of head.
+_MLD_STATES = {
+    b"0": "off",
+    b"1": "waiting for key",
+    b"2": "on",
+    b"3": "on",
+    b"4": "modulated",
+    b"5": "fault",
+    b"6": "aborted",
+}
+_DPL_STATES = {
+    b"0": "off",
+    b"1": "waiting for key",
+    b"2": "waiting for power supply",
+    b"3": "warming up",
+    b"4": "on",
+    b"5": "fault",
+    b"6": "aborted",
+    b"7": "modulated",
+}
+_CONSTANT_POWER = b"1"
+
+
+class CoboltOptions(SerialLaserOptions):
+    """Settings of a Cobolt laser."""
+
+    command_spacing_s: float = Field(
+        0.1, ge=0, le=1, description="rest between an answer and the next command, in s; the maker's software keeps 0.1"
+    )
+
+
+class CoboltConversation(LandmarkConversation):
+    """One line back for every command: a value, ``OK``, or ``Syntax error`` and its reason."""
+
+    ending = b"\r"
+    reply_ending = b"\r\n"
+    landmarks = ("gsn?", "gfv?")
+
+    def tell(self, command: str) -> None:
+        """Send a setting. Raises DeviceRefusedError when the laser does not take it."""
+        self.ask(command, _acknowledged)
+
+
+def _acknowledged(reply: Reply) -> None:
+    if reply.received.startswith(b"Syntax error"):
+        raise DeviceRefusedError(
+            reply.device,
+            f"refused {reply.command!r}: {reply.received!r}.",
+            "Check the value and whether this head knows the command.",
+        )
+    reply.nothing_but(b"OK")
+
+
+class CoboltLaser(WiredLaser[CoboltConversation]):
+    """A Cobolt 06-MLD or 06-DPL laser in constant-power mode.
+
+    Emission starts by the laser's own sequence (``@cob1``) where autostart is enabled, which waits for temperatures
+    and, with a key switch, for the key; by ``l1`` otherwise. address: serial port.
+    """
+
+    Options = CoboltOptions
+    resolution_w = 1e-4
+
+    def __init__(self, surroundings: Surroundings, line: Line, options: CoboltOptions) -> None:
+        talk = CoboltConversation(line, timeout_s=options.timeout_s, spacing_s=options.command_spacing_s)
+        super().__init__(surroundings, talk, options)
+        self._model = ""
+        self._autostart = False
+
+    @classmethod
+    def from_bench(cls, address: str, options: CoboltOptions, surroundings: Surroundings) -> Self:
+        return cls(surroundings, SerialLine(surroundings.device, address, options.baudrate_hz), options)
+
+    def clear_fault(self) -> None:
+        """Forget a fault whose cause is gone (``cf``); emission stays off."""
+        self._require_open()
+        self._talk.tell("cf")
+
+    # --- device -------------------------------------------------------------------------------------------------
+    def _prepare(self) -> None:
+        self._model = self._talk.ask("glm?", Reply.text)
+        self._autostart = self._talk.ask("@cobas?", Reply.flag)
+        if self._talk.ask("gam?", lambda reply: reply.one_of({b"0": b"0", b"1": b"1", b"2": b"2"})) != _CONSTANT_POWER:
+            self._talk.tell("cp")
+
+    def _read_identity(self) -> Identity:
+        serial_number, firmware = self._talk.landmark_replies
+        return Identity("Cobolt", self._model, serial_number.text(), firmware.text())
+
+    def _read_status(self) -> DeviceStatus:
+        emission, closed, faults = self._read_emission(), self._read_interlock_closed(), self._read_faults()
+        state = self._read_state()
+        return DeviceStatus(
+            ok=closed and not faults,
+            summary=", ".join(faults) or ("interlock open" if not closed else state),
+            values={
+                "emission": emission,
+                "interlock_closed": closed,
+                "key_on": self._talk.ask("@cobasks?", Reply.flag),
+                "state": state,
+                "power_w": self._read_power(),
+                "power_setpoint_w": self._get_power_setpoint(),
+                "baseplate_temperature_c": self._talk.ask("rbpt?", Reply.number),
+                "operating_time_h": self._talk.ask("hrs?", Reply.number),
+                "round_trip_s": self._talk.round_trip_s,
+            },
+        )
+
+    # --- laser --------------------------------------------------------------------------------------------------
+    def _read_power_limits(self) -> tuple[float, float]:
+        return 0.0, 1e-3 * self._talk.ask("gmlp?", Reply.number)
+
+    def _get_power_setpoint(self) -> float:
+        return self._talk.ask("p?", Reply.number)
+
+    def _send_power(self, watts: float) -> None:
+        self._talk.tell(f"p {watts:.6f}")
+
+    def _read_power(self) -> float:
+        return self._talk.ask("pa?", Reply.number)
+
+    def _read_emission(self) -> bool:
+        return self._talk.ask("l?", Reply.flag)
+
+    def _read_interlock_closed(self) -> bool:
+        return self._talk.ask("ilk?", lambda reply: reply.one_of({b"0": True, b"1": False}))
+
+    def _read_faults(self) -> tuple[str, ...]:
+        return self._talk.ask("f?", lambda reply: reply.one_of(_FAULTS))
+
+    def _send_emission_on(self) -> None:
+        self._talk.tell("@cob1" if self._autostart else "l1")
+        state = self._read_state()
+        if state == "waiting for key":
+            self._switch_off_insisting()
+            raise DeviceRefusedError(self.name, "waits for its key, emission stays off.", "Turn the key to ON.")
+        if state in ("fault", "aborted"):
+            self._switch_off_insisting()
+            raise DeviceFaultError(
+                self.name,
+                f"did not start: {', '.join(self._read_faults()) or state}; emission stays off.",
+                "Clear the fault at the laser.",
+            )
+
+    def _send_emission_off(self) -> None:
+        self._talk.tell("l0")
+
+    def _read_state(self) -> str:
+        slow = "-06-5" in self._model or "-06-9" in self._model
+        return self._talk.ask("gom?", lambda reply: reply.one_of(_DPL_STATES if slow else _MLD_STATES))

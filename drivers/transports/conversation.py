@@ -1,0 +1,201 @@
+"""Questions and answers over a line, in step: an answer is only ever taken for the question it belongs to.
+
+An instrument answers in the order in which it is asked, but it may answer late: after a time-out, the late reply
+waits in the line and would pass for the answer to the next question. Therefore a conversation that is out of step
+(at its start, after a time-out, after a reply that makes no sense) first gets back in step by asking something whose
+answer it recognises; whatever came before that answer is thrown away. If that fails, nothing else is asked.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from abc import ABC, abstractmethod
+from typing import ClassVar, TypeVar
+
+from drivers.interfaces import (
+    DeviceDisconnectedError,
+    DeviceFaultError,
+    DeviceRefusedError,
+    DeviceReplyError,
+    DeviceTimeoutError,
+)
+from drivers.transports.line import Line
+from drivers.transports.reply import Parse, Reply, shown
+
+T = TypeVar("T")
+
+ATTEMPTS = 3
+SHORTEST_QUIET_S = 0.05
+
+logger = logging.getLogger(__name__)
+
+
+class Conversation(ABC):
+    """Asks one instrument questions, from any thread, one at a time.
+
+    line: where the instrument is.
+    timeout_s: how long one answer may take.
+    spacing_s: rest that the instrument needs between an answer and the next command.
+    """
+
+    ending: ClassVar[bytes]  # sent after every command
+    reply_ending: ClassVar[bytes]  # ends every line of a reply
+
+    def __init__(self, line: Line, *, timeout_s: float = 1.0, spacing_s: float = 0.0) -> None:
+        self.line = line
+        self.timeout_s = timeout_s
+        self.spacing_s = spacing_s
+        self.round_trip_s = 0.0
+        self._lock = threading.RLock()
+        self._in_step = False
+        self._free_at = 0.0
+
+    @property
+    def device(self) -> str:
+        return self.line.device
+
+    @property
+    def is_open(self) -> bool:
+        return self.line.is_open
+
+    def open(self) -> None:
+        """Open the line and get in step. Raises the errors of drivers.interfaces."""
+        with self._lock:
+            self.line.open()
+            self._in_step = False
+            self._forget()
+            self._get_in_step("")
+
+    def close(self) -> None:
+        """Let go of the line; may be called again."""
+        with self._lock:
+            self._in_step = False
+            self.line.close()
+
+    def ask(self, command: str, parse: Parse[T], timeout_s: float | None = None) -> T:
+        """Send a command and return what its reply means.
+
+        parse: reads the reply strictly, for example ``Reply.number``.
+        Raises DeviceTimeoutError, DeviceReplyError, DeviceDisconnectedError, and what ``parse`` raises.
+        """
+        with self._lock:
+            self._get_in_step(command)
+            self._in_step = False  # until the whole reply has been understood
+            try:
+                meaning = parse(self._exchange(command, self.timeout_s if timeout_s is None else timeout_s))
+            except (DeviceRefusedError, DeviceFaultError):
+                self._in_step = True  # the device understood and said no, which is an answer
+                raise
+            self._in_step = True
+            return meaning
+
+    # --- for dialects -------------------------------------------------------------------------------------------
+    def _read_reply(self, timeout_s: float) -> bytes:
+        """The reply to the command just sent; one line, unless the dialect says otherwise."""
+        return self.line.read_line(self.reply_ending, timeout_s)
+
+    @abstractmethod
+    def _synchronise(self) -> None:
+        """Ask until it is certain that no old reply is on its way; raise one of our errors if it is not."""
+
+    def _forget(self) -> None:
+        """Forget what was learnt about the instrument: another one may be plugged in now."""
+        self.round_trip_s = 0.0
+
+    def _exchange(self, command: str, timeout_s: float) -> Reply:
+        message = self._send(command)
+        start = time.monotonic()
+        received = self._read_reply(timeout_s)
+        self._free_at = time.monotonic()
+        self.round_trip_s = self._free_at - start
+        self._free_at += self.spacing_s
+        return Reply(self.device, message, received)
+
+    def _send(self, command: str) -> bytes:
+        rest_s = self._free_at - time.monotonic()
+        if rest_s > 0.0:
+            time.sleep(rest_s)
+        message = command.encode("ascii") + self.ending
+        self.line.send(message)
+        return message
+
+    def _get_in_step(self, command: str) -> None:
+        """Make sure that the answer to this command cannot be taken for another one."""
+        if self._in_step and (unasked := self.line.unread(command.encode())):
+            logger.warning("%s: bytes nobody asked for: %s", self.device, shown(unasked))
+            self._in_step = False
+        if not self._in_step:
+            self._synchronise()
+            self._in_step = True
+
+
+class LandmarkConversation(Conversation):
+    """Gets in step by two questions with known, constant and different answers: serial number and firmware.
+
+    The first is asked once and the second twice or more. Only an instrument that is in step answers A, B, B, …, and
+    then is quiet; no single late reply put before that row, whatever it is, gives the same row.
+    """
+
+    landmarks: ClassVar[tuple[str, str]]
+
+    def __init__(self, line: Line, *, timeout_s: float = 1.0, spacing_s: float = 0.0) -> None:
+        super().__init__(line, timeout_s=timeout_s, spacing_s=spacing_s)
+        self._known: tuple[bytes, bytes] | None = None
+
+    @property
+    def landmark_replies(self) -> tuple[Reply, Reply]:
+        """What the instrument answers to its two landmarks, as learnt when the conversation was opened."""
+        if self._known is None:
+            raise DeviceDisconnectedError(self.device, "is not connected.", "Close the device and open it again.")
+        first, second = self.landmarks
+        return (
+            Reply(self.device, first.encode() + self.ending, self._known[0]),
+            Reply(self.device, second.encode() + self.ending, self._known[1]),
+        )
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._known = None
+
+    def _prepare(self) -> None:
+        """Bring the instrument into the state in which it answers as this dialect expects."""
+
+    def _synchronise(self) -> None:
+        error: DeviceTimeoutError | DeviceReplyError | None = None
+        for attempt in range(ATTEMPTS):
+            self.line.drain(max(SHORTEST_QUIET_S, 2.0 * self.round_trip_s))
+            try:
+                self._prepare()
+                self._follow_landmarks(again=1 + attempt)
+            except (DeviceTimeoutError, DeviceReplyError) as failure:
+                error = failure
+            else:
+                return
+        assert error is not None
+        raise error
+
+    def _follow_landmarks(self, again: int) -> None:
+        first, second = self.landmarks
+        found = self._exchange(first, self.timeout_s)
+        known = self._known or (found.received, None)
+        if found.received != known[0]:
+            raise self._lost(found, known[0])
+        expected = known[1]
+        for _ in range(1 + again):
+            found = self._exchange(second, self.timeout_s)
+            if expected is None and found.received != known[0]:
+                expected = found.received
+            if found.received != expected:
+                raise self._lost(found, expected)
+        if rest := self.line.drain(max(SHORTEST_QUIET_S, 2.0 * self.round_trip_s)):
+            raise self._lost(Reply(self.device, found.command, found.received + self.reply_ending + rest), expected)
+        assert expected is not None
+        self._known = (known[0], expected)
+
+    def _lost(self, found: Reply, expected: bytes | None) -> DeviceReplyError:
+        return found.unexpected(
+            "its firmware version, as a second question" if expected is None else repr(expected),
+            "It answers out of step: switch it off and on, and check that no other program uses it.",
+        )

@@ -1,0 +1,87 @@
+"""One reply of an instrument, read strictly: what its manual does not allow is an error that shows the bytes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from drivers.interfaces import DeviceReplyError
+
+T = TypeVar("T")
+
+_NUMBER = re.compile(rb"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,2})?")
+_WHOLE = re.compile(rb"[+-]?\d{1,15}")
+_REMEDY = "Check that this driver fits the device at this address; if it does, report these bytes."
+
+
+def shown(data: bytes, longest: int = 120) -> str:
+    """Bytes as they appear in a message, cut where they would flood it."""
+    return repr(data) if len(data) <= longest else f"{data[:longest]!r}… ({len(data)} bytes)"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What one device answered to one command.
+
+    received: the answer without line endings; lines of a longer answer are separated by a line feed.
+    Every method raises DeviceReplyError, naming device, command and bytes, for anything but the expected.
+    """
+
+    device: str
+    command: bytes
+    received: bytes
+
+    def unexpected(self, expected: str, remedy: str = _REMEDY) -> DeviceReplyError:
+        """The error to raise when this reply is not ``expected``."""
+        return DeviceReplyError(
+            self.device, f"answered {shown(self.received)} to {shown(self.command)}, expected {expected}.", remedy
+        )
+
+    def nothing_but(self, expected: bytes) -> None:
+        """Accept exactly these bytes."""
+        if self.received != expected:
+            raise self.unexpected(repr(expected))
+
+    def text(self) -> str:
+        """One non-empty line of printable ASCII, stripped of blanks at its ends."""
+        line = self.received.strip(b" ")
+        if not line or not all(0x20 <= byte < 0x7F for byte in line):
+            raise self.unexpected("one line of text")
+        return line.decode("ascii")
+
+    def number(self) -> float:
+        """A finite decimal number."""
+        line = self.received.strip(b" ")
+        if not _NUMBER.fullmatch(line):
+            raise self.unexpected("a number")
+        return float(line)
+
+    def whole(self) -> int:
+        """A whole number."""
+        line = self.received.strip(b" ")
+        if not _WHOLE.fullmatch(line):
+            raise self.unexpected("a whole number")
+        return int(line)
+
+    def flag(self) -> bool:
+        """``0`` or ``1``."""
+        return self.one_of({b"0": False, b"1": True})
+
+    def one_of(self, meanings: Mapping[bytes, T]) -> T:
+        """One of these words, as what it means."""
+        try:
+            return meanings[self.received.strip(b" ")]
+        except KeyError:
+            raise self.unexpected(" or ".join(repr(word) for word in meanings)) from None
+
+    def matching(self, pattern: re.Pattern[bytes], expected: str) -> re.Match[bytes]:
+        """The whole reply as this pattern; ``expected`` says in words what that is."""
+        match = pattern.fullmatch(self.received)
+        if match is None:
+            raise self.unexpected(expected)
+        return match
+
+
+Parse = Callable[[Reply], T]

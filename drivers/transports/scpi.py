@@ -1,0 +1,137 @@
+"""SCPI over a line: queries, commands checked through the error queue, and binary blocks.
+
+Source: IEEE 488.2-1992 (common commands, definite-length blocks) and SCPI-1999 (SYSTem:ERRor).
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import time
+from typing import TypeVar
+
+from drivers.interfaces import DeviceRefusedError, DeviceReplyError, DeviceTimeoutError, Identity
+from drivers.transports.conversation import ATTEMPTS, Conversation
+from drivers.transports.line import Line
+from drivers.transports.reply import Reply
+
+T = TypeVar("T")
+
+INFINITY = 9.9e37  # SCPI-1999 volume 1, 7.2.1.4: what instruments answer for "over range"
+LARGEST_BLOCK = 1 << 28
+
+_ERROR = re.compile(rb'([+-]?\d{1,6}),\s*"([^"]*)"')
+_REFUSED = "Check the value and the state of the instrument."
+
+
+def scpi_error(reply: Reply) -> tuple[int, str]:
+    """One entry of the error queue: number and text; number 0 means that the queue is empty."""
+    match = reply.matching(_ERROR, 'an entry of the error queue such as 0,"No error"')
+    return int(match[1]), match[2].decode("ascii", "replace")
+
+
+def scpi_identity(reply: Reply) -> Identity:
+    """The four fields of ``*IDN?``."""
+    fields = [field.strip() for field in reply.text().split(",")]
+    if len(fields) != 4 or not all(fields[:2]):
+        raise reply.unexpected("vendor, model, serial number and firmware, separated by commas")
+    return Identity(*fields)
+
+
+class ScpiConversation(Conversation):
+    """Gets in step with a number used once: it writes one into a register nobody needs and reads until it returns."""
+
+    ending = b"\n"
+    reply_ending = b"\n"
+
+    def __init__(self, line: Line, *, timeout_s: float = 2.0, spacing_s: float = 0.0) -> None:
+        super().__init__(line, timeout_s=timeout_s, spacing_s=spacing_s)
+        self._once = itertools.cycle(range(1, 256))
+        self._block_bytes = -1
+
+    def identity(self) -> Identity:
+        """Who the instrument says it is."""
+        return self.ask("*IDN?", scpi_identity)
+
+    def tell(self, command: str) -> None:
+        """Send a command without reply, and make sure that the instrument took it.
+
+        Raises DeviceRefusedError with the instrument's own words when it did not.
+        """
+        with self._lock:
+            self._get_in_step(command)
+            self._in_step = False
+            self._send(command)
+            self._in_step = True
+            number, text = self.ask("SYST:ERR?", scpi_error)
+            if number != 0:
+                self._clear_errors()
+                raise DeviceRefusedError(self.device, f"refused {command!r}: {number}, {text}.", _REFUSED)
+
+    def start(self, command: str) -> None:
+        """Send a command without reply or check, because the instrument will be busy for a while."""
+        with self._lock:
+            self._get_in_step(command)
+            self._in_step = False
+            self._send(command)
+            self._in_step = True
+
+    def ask_block(self, command: str, byte_count: int, timeout_s: float | None = None) -> bytes:
+        """Ask for a definite-length block of exactly ``byte_count`` bytes."""
+        with self._lock:
+            self._block_bytes = byte_count
+            try:
+                return self.ask(command, lambda reply: reply.received, timeout_s)
+            finally:
+                self._block_bytes = -1
+
+    # --- dialect ------------------------------------------------------------------------------------------------
+    def _read_reply(self, timeout_s: float) -> bytes:
+        if self._block_bytes < 0:
+            return self.line.read_line(self.reply_ending, timeout_s).removesuffix(b"\r")
+        return self._read_block(self._block_bytes, timeout_s)
+
+    def _read_block(self, expected: int, timeout_s: float) -> bytes:
+        head = self.line.read_exactly(2, timeout_s)
+        digits = head[1:2]
+        if head[:1] != b"#" or not digits.isdigit() or digits == b"0":
+            rest = self.line.read_line(self.reply_ending, timeout_s)
+            raise self._bad_block(head + rest, "a definite-length block")
+        length = self.line.read_exactly(int(digits), timeout_s)
+        if not length.isdigit() or int(length) != expected or expected > LARGEST_BLOCK:
+            raise self._bad_block(head + length, f"a block of {expected} bytes")
+        data = self.line.read_exactly(expected, timeout_s)
+        end = self.line.read_exactly(len(self.reply_ending), timeout_s)
+        if end != self.reply_ending:
+            raise self._bad_block(head + length + b"..." + end, "the end of the line after the block")
+        return data
+
+    def _bad_block(self, received: bytes, expected: str) -> DeviceReplyError:
+        return Reply(self.device, b"the last question", received).unexpected(expected)
+
+    def _synchronise(self) -> None:
+        error: DeviceTimeoutError | DeviceReplyError | None = None
+        for _ in range(ATTEMPTS):
+            token = next(self._once)
+            try:
+                self._send(f"*ESE {token}")
+                self._send("*ESE?")
+                self._read_until_token(token)
+                self._send("*ESE 0")
+                self._clear_errors()
+            except (DeviceTimeoutError, DeviceReplyError) as failure:
+                error = failure
+            else:
+                return
+        assert error is not None
+        raise error
+
+    def _read_until_token(self, token: int) -> None:
+        # Everything that comes before the token is older than it, and thrown away.
+        deadline = time.monotonic() + self.timeout_s
+        while self.line.read_line(self.reply_ending, deadline - time.monotonic()).strip(b" \r+") != b"%d" % token:
+            pass
+
+    def _clear_errors(self) -> None:
+        # *CLS also throws away what the interrupted query before left in the error queue.
+        self._send("*CLS")

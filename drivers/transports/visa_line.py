@@ -1,0 +1,92 @@
+"""A message line through VISA: USB, LAN or GPIB instruments that speak SCPI."""
+
+from __future__ import annotations
+
+import select
+import socket
+from typing import TYPE_CHECKING
+
+from drivers.transports.line import Line
+
+if TYPE_CHECKING:
+    from pyvisa.resources import MessageBasedResource
+
+
+class VisaLine(Line):
+    """A VISA resource.
+
+    address: a VISA resource name, for example ``USB0::0x1313::0x8078::P0012345::INSTR`` or
+        ``TCPIP::10.0.0.7::5025::SOCKET``.
+    backend: ``@py`` for pyvisa-py, which needs no vendor software; empty for the VISA library of the system.
+    """
+
+    def __init__(self, device: str, address: str, backend: str = "@py") -> None:
+        super().__init__(device, address)
+        self.backend = backend
+        self._resource: MessageBasedResource | None = None
+
+    def _connect(self) -> None:
+        import pyvisa  # slow to import, and only needed once an instrument is opened
+        from pyvisa.constants import ResourceAttribute
+        from pyvisa.resources import MessageBasedResource
+
+        # The manager is pyvisa's one per backend; closing it would close the other instruments too.
+        resource = pyvisa.ResourceManager(self.backend).open_resource(self.address, open_timeout=5000)
+        if not isinstance(resource, MessageBasedResource):
+            resource.close()
+            raise TypeError(f"{self.address} is a {type(resource).__name__}, not a resource that takes messages")
+        self._resource = resource
+        resource.read_termination = "\n"  # lets a read return with the end of a line instead of the time-out
+        if self.address.upper().endswith("SOCKET"):
+            # Otherwise the bytes of an incomplete line are lost together with the time-out they cause.
+            resource.set_visa_attribute(ResourceAttribute.suppress_end_enabled, False)
+
+    def _disconnect(self) -> None:
+        resource, self._resource = self._resource, None
+        if resource is not None:
+            resource.close()
+
+    def _send(self, data: bytes) -> None:
+        assert self._resource is not None
+        self._resource.write_raw(data)
+
+    def _receive(self, limit: int, timeout_s: float) -> bytes:
+        from pyvisa.constants import StatusCode
+        from pyvisa.errors import VisaIOError
+
+        assert self._resource is not None
+        self._resource.timeout = max(1, round(timeout_s * 1000.0))
+        try:
+            with self._resource.ignore_warning(StatusCode.success_max_count_read):
+                data, _ = self._resource.visalib.read(self._resource.session, limit)
+        except VisaIOError as error:
+            if error.error_code == StatusCode.error_timeout:
+                return b""
+            raise
+        return bytes(data)
+
+    def _waiting(self) -> bytes:
+        return self._receive(4096, 0.0) if self._something_waits() else b""
+
+    def _something_waits(self) -> bool:
+        """Whether bytes that nobody asked for have arrived.
+
+        VISA can only tell on serial lines. On sockets a read would wait a millisecond for nothing before every
+        command, therefore the sessions of pyvisa-py are looked at. USB, VXI-11 and GPIB frame each message, so that
+        none can be left over unnoticed.
+        """
+        from pyvisa.resources import SerialInstrument
+
+        assert self._resource is not None
+        if isinstance(self._resource, SerialInstrument):
+            return self._resource.bytes_in_buffer > 0
+        session = getattr(self._resource.visalib, "sessions", {}).get(self._resource.session)
+        port = getattr(session, "interface", None)
+        if not isinstance(port, socket.socket):
+            return False
+        return bool(getattr(session, "_pending_buffer", b"") or select.select([port], [], [], 0.0)[0])
+
+    def _opening_remedy(self, error: Exception) -> str:
+        if isinstance(error, ImportError) or "install" in str(error).lower():
+            return "Install what the message asks for, or set the VISA backend in the bench file."
+        return "Check cable and power; `pyvisa-shell` with the command `list` names the resources found."

@@ -1,0 +1,88 @@
+"""Mischief on the line: slow, garbled, cut, missing and doubled replies, lost commands, dropped lines, on a script."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Kind = Literal["late", "garbled", "cut", "silent", "deaf", "doubled", "dropped", "event"]
+
+
+@dataclass
+class Deed:
+    """Something bad that happens to a command or its reply.
+
+    kind: late (answers after ``seconds``), garbled (one byte of the reply is wrong), cut (the reply stops half-way),
+        silent (does it but does not answer), deaf (neither does it nor answers), doubled (answers twice),
+        dropped (the line breaks instead of the answer), event (``event`` happens just before the command).
+    matching: only commands in which this pattern is found.
+    after: how many such commands are left alone first.
+    times: how often it happens.
+    """
+
+    kind: Kind
+    matching: re.Pattern[bytes]
+    after: int = 0
+    times: int = 1
+    seconds: float = 0.0
+    event: Callable[[], None] | None = None
+
+
+class Mischief:
+    """A script of deeds, and seeded random ones.
+
+    seed: of the generator behind random deeds and garbled bytes.
+    rates: probability of each kind, per command.
+    late_s: how late random late replies are.
+    """
+
+    def __init__(self, seed: int = 0, rates: Mapping[Kind, float] | None = None, late_s: float = 0.1) -> None:
+        self._random = random.Random(seed)
+        self._rates = dict(rates or {})
+        self._late_s = late_s
+        self._script: list[Deed] = []
+        self.done: list[tuple[Kind, bytes]] = []
+
+    def plan(
+        self,
+        kind: Kind,
+        matching: str = "",
+        *,
+        after: int = 0,
+        times: int = 1,
+        seconds: float = 0.0,
+        event: Callable[[], None] | None = None,
+    ) -> None:
+        """Add a deed to the script; see `Deed`. Raises ValueError for an unknown kind."""
+        if kind not in get_args(Kind):
+            raise ValueError(f"unknown kind {kind!r}; known are {', '.join(get_args(Kind))}")
+        self._script.append(Deed(kind, re.compile(matching.encode()), after, times, seconds, event))
+
+    def next(self, command: bytes) -> Deed | None:
+        """The deed for this command, if there is one; it is then done."""
+        for deed in self._script:
+            if deed.times > 0 and deed.matching.search(command):
+                if deed.after > 0:
+                    deed.after -= 1
+                    continue
+                deed.times -= 1
+                self.done.append((deed.kind, command))
+                return deed
+        for kind, rate in self._rates.items():
+            if self._random.random() < rate:
+                self.done.append((kind, command))
+                return Deed(kind, re.compile(b""), seconds=self._late_s)
+        return None
+
+    def garble(self, reply: bytes) -> bytes:
+        """The reply with one byte changed, its ending excepted."""
+        body = len(reply.rstrip(b"\r\n"))
+        if body == 0:
+            return reply
+        at = self._random.randrange(body)
+        wrong = bytearray(reply)
+        wrong[at] ^= 1 << self._random.randrange(8)
+        return bytes(wrong)

@@ -1,0 +1,52 @@
+"""Lines with a scripted other end, and instruments that only answer what they are told to."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from drivers.interfaces import Surroundings
+from drivers.transports import Line
+
+LASER = Surroundings("laser")
+
+
+class ScriptedLine(Line):
+    """A line whose other end expects exact bytes in exact order and answers exact bytes.
+
+    script: pairs of what must be sent and what comes back; an empty reply is silence.
+    """
+
+    def __init__(self, script: list[tuple[bytes, bytes]], device: str = "laser") -> None:
+        super().__init__(device, "scripted")
+        self.script = deque(script)
+        self.arriving = bytearray()
+
+    def _connect(self) -> None:
+        pass
+
+    def _disconnect(self) -> None:
+        pass
+
+    def _send(self, data: bytes) -> None:
+        # A wrong byte is the test's failure, not the line's: it must not be wrapped like an error of a stack.
+        if not self.script:
+            raise UnexpectedBytes(f"sent {data!r}, expected nothing more")
+        expected, reply = self.script.popleft()
+        if data != expected:
+            raise UnexpectedBytes(f"sent {data!r}, expected {expected!r}")
+        self.arriving += reply
+
+    def _receive(self, limit: int, timeout_s: float) -> bytes:
+        data = bytes(self.arriving[:limit])
+        del self.arriving[:limit]
+        return data
+
+    def _waiting(self) -> bytes:
+        return self._receive(len(self.arriving), 0.0)
+
+    def all_said(self) -> bool:
+        return not self.script and not self.arriving
+
+
+class UnexpectedBytes(BaseException):
+    """Not an Exception, so that no driver can catch it."""
