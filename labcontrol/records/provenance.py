@@ -42,7 +42,17 @@ def git_state(checkout: Path) -> dict[str, str] | None:
     """
     if not (checkout / ".git").exists():  # git itself would go on looking in the folders above
         return None
-    command = ["git", "-C", str(checkout), "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all"]
+    command = [
+        "git",
+        "--no-optional-locks",
+        "-C",
+        str(checkout),
+        "status",
+        "--porcelain=v2",
+        "--branch",
+        "-z",
+        "--untracked-files=all",
+    ]
     try:
         answer = subprocess.run(command, capture_output=True, timeout=_GIT_TIMEOUT_S, check=True).stdout
     except (OSError, subprocess.SubprocessError):

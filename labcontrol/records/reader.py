@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from labcontrol.records.epoch_table import EpochTable, Floats, Loss
 from labcontrol.records.json_text import read_lines
 from labcontrol.records.lock import is_being_written
-from labcontrol.records.storage import committed_rows, open_run_file
+from labcontrol.records.storage import committed_rows, content_sha256, open_run_file
 
 
 @dataclass(frozen=True)
@@ -250,6 +250,11 @@ class RunReader:
         loss: by default the error that decided.
         """
         return self.epochs.incumbent_errors(loss or self.loss)
+
+    def changed_datasets(self) -> list[str]:
+        """Names of the datasets written before the run whose content is not what was written."""
+        hashes: dict[str, str] = self.metadata.get("content_sha256", {})
+        return [name for name, digest in hashes.items() if content_sha256(self._file[name][()]) != digest]
 
     def mask(self, epoch: int) -> NDArray[np.bool_]:
         """(N,) mask shown in an epoch."""

@@ -29,6 +29,7 @@ from labcontrol.records.room import DiskRoom, RecordFullError, RecordWriteError,
 from labcontrol.records.storage import (
     Column,
     committed_rows,
+    content_sha256,
     copy_file,
     new_file,
     open_for_appending,
@@ -66,10 +67,9 @@ class RunHeader:
             raise ValueError("an input and its target have different lengths")
 
     def datasets(self) -> dict[str, Any]:
-        """Content of the datasets of the same names in the file."""
-        return {
+        """Content of the datasets of the same names in the file; the metadata gain a hash of each of the others."""
+        content: dict[str, Any] = {
             "config": to_json(self.config),
-            "metadata": to_json(self.metadata),
             "input": np.asarray(self.input, np.float64),
             "target": np.asarray(self.target, np.float64),
             "washout/input": np.asarray(self.washout_input, np.float64),
@@ -77,6 +77,8 @@ class RunHeader:
             "test/target": np.asarray(self.test_target, np.float64),
             "masks/initial": np.asarray(self.initial_mask, np.bool_),
         }
+        hashes = {name: content_sha256(value) for name, value in content.items()}
+        return content | {"metadata": to_json({**self.metadata, "content_sha256": hashes})}
 
 
 class RunWriter:

@@ -7,6 +7,7 @@ dataset does, and single-writer mode orders the rest. A row counts once every da
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 from h5py import h5d, h5f, h5p, h5s, h5t
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from labcontrol.errors import UserError
 from labcontrol.records.layout import FIXED, FORMAT, SCHEMA_VERSION, epoch_columns, growing
@@ -89,6 +90,13 @@ def new_file(path: Path, fixed: Mapping[str, Any]) -> Any:
             fill_time="never",
         )
     return file
+
+
+def content_sha256(value: str | bytes | NDArray[Any]) -> str:
+    """Hash of a dataset that never changes: of its text, or of its little-endian numbers."""
+    if isinstance(value, np.ndarray):
+        value = np.ascontiguousarray(value, value.dtype.newbyteorder("<")).tobytes()
+    return hashlib.sha256(value.encode() if isinstance(value, str) else value).hexdigest()
 
 
 def open_run_file(path: Path) -> Any:

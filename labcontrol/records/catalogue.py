@@ -1,0 +1,110 @@
+"""The runs in a folder: what they were, how far they came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labcontrol.errors import UserError
+from labcontrol.records.layout import SUFFIX
+from labcontrol.records.reader import RunReader
+
+LATEST = "latest"
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One line of the catalogue.
+
+    started_unix_s: when the record was begun; of a file that cannot be read, when it was last changed.
+    start_error, error: loss of the initial mask and of the present incumbent; None before a first epoch.
+    test_error: loss over the test part; None before the end. problem: why a file cannot be read, otherwise empty; the
+    other fields of such a file are empty, too.
+    """
+
+    path: Path
+    started_unix_s: float
+    state: str
+    reason: str = ""
+    task: str = ""
+    neurons: int = 0
+    steps: int = 0
+    selection: str = ""
+    acceptance: str = ""
+    loss: str = ""
+    seed: int | None = None
+    epochs: int = 0
+    start_error: float | None = None
+    error: float | None = None
+    test_error: float | None = None
+    problem: str = ""
+
+
+def summary(path: Path) -> RunSummary:
+    """One run; a file that cannot be read becomes a summary with the state ``unreadable``."""
+    try:
+        with RunReader(path) as run:
+            return _summary(run)
+    except UserError as error:
+        problem = error.message
+    except (OSError, KeyError, ValueError, IndexError, RuntimeError) as error:
+        problem = f"its content is damaged ({error})"
+    return RunSummary(path, path.stat().st_mtime, "unreadable", problem=problem)
+
+
+def list_runs(folder: Path) -> list[RunSummary]:
+    """All runs in a folder, newest first. Raises UserError when there is no such folder."""
+    return sorted((summary(path) for path in _run_files(folder)), key=lambda run: run.started_unix_s, reverse=True)
+
+
+def find_run(name: str, folder: Path) -> Path:
+    """The file that a person means: a path, the name of a run in the folder, or ``latest``. Raises UserError."""
+    if name == LATEST:
+        newest = next((run.path for run in list_runs(folder) if not run.problem), None)
+        if newest is None:
+            raise UserError(f"There is no run in {folder.absolute()} yet.", "`labcontrol run` makes one.")
+        return newest
+    for path in (Path(name), folder / name, folder / f"{name}{SUFFIX}"):
+        if path.is_file():
+            return path
+    matching = [path for path in _run_files(folder) if name in path.name] if folder.is_dir() else []
+    if len(matching) == 1:
+        return matching[0]
+    remedy = f"Several match: {', '.join(path.stem for path in sorted(matching))}." if matching else ""
+    raise UserError(f"There is no run {name!r} in {folder.absolute()}.", remedy or "`labcontrol runs` lists them.")
+
+
+def _run_files(folder: Path) -> Iterable[Path]:
+    if not folder.is_dir():
+        raise UserError(f"There is no folder {folder.absolute()}.", "Give the folder that holds the run files.")
+    return folder.glob(f"*{SUFFIX}")
+
+
+def _summary(run: RunReader) -> RunSummary:
+    experiment = run.experiment
+    learning: dict[str, Any] = experiment.get("learning", {})
+    states, state = run.states, run.state
+    errors = run.incumbent_errors()
+    known = errors[np.isfinite(errors)]
+    test = (run.result or {}).get("test") or {}
+    return RunSummary(
+        path=run.path,
+        started_unix_s=states[0].unix_s,
+        state=state.name,
+        reason=state.reason,
+        task=str(experiment.get("task", {}).get("name", "")),
+        neurons=run.neurons,
+        steps=run.steps,
+        selection=str(learning.get("selection", "")),
+        acceptance=str(learning.get("acceptance", "")),
+        loss=run.loss,
+        seed=experiment.get("seed"),
+        epochs=len(errors),
+        start_error=float(known[0]) if known.size else None,
+        error=float(known[-1]) if known.size else None,
+        test_error=test.get(run.loss),
+    )

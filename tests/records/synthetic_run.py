@@ -1,0 +1,140 @@
+"""A small run that obeys all the rules of a record, made from random numbers; also a process that writes one.
+
+python synthetic_run.py FILE EPOCHS     writes FILE and prints the number of epochs on disk after each
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from labcontrol.config import ExperimentConfig
+from labcontrol.engine.pilot import Pilot, predict
+from labcontrol.learning import completed_amplitudes, initial_mask, make_strategy
+from labcontrol.records import Epoch, RunHeader, RunWriter
+from labcontrol.tasks import ErrorMeasure
+from labcontrol.tasks.errors import standardised
+
+STEPS, TEST_STEPS, WASHOUT, FLIPS = 40, 25, 5, 6
+
+
+class SyntheticRun:
+    """Linear, noisy readout of random states, trained by coordinate descent. The same arguments give the same run."""
+
+    def __init__(
+        self,
+        seed: int = 1,
+        acceptance: str = "stored",
+        loss: str = "mse",
+        neurons: int = 36,
+        selection: str = "greedy",
+    ) -> None:
+        self.experiment = ExperimentConfig.model_validate(
+            {
+                "neurons": neurons,
+                "seed": seed,
+                "task": {"steps": STEPS, "test_steps": TEST_STEPS, "washout": WASHOUT},
+                "learning": {"selection": selection, "acceptance": acceptance, "loss": loss},
+            }
+        )
+        self._rng = np.random.default_rng(seed)
+        self.initial_mask = self.final_mask = initial_mask(self.experiment.learning, neurons, self._rng)
+        rng = np.random.default_rng([seed, 1])
+        self._states = rng.standard_normal((STEPS, neurons))
+        self._noise_rng = rng
+        target = standardised(rng.standard_normal(STEPS) + self._states[:, ::2].sum(axis=1))
+        self.header = RunHeader(
+            config={"experiment": self.experiment.model_dump(mode="json"), "bench": {"name": "synthetic"}},
+            metadata={"seed": seed, "devices": {"slm": {"vendor": "none", "serial_number": "7"}}},
+            input=rng.random(STEPS),
+            target=target,
+            washout_input=rng.random(WASHOUT),
+            test_input=rng.random(TEST_STEPS),
+            test_target=standardised(rng.standard_normal(TEST_STEPS)),
+            initial_mask=self.initial_mask,
+        )
+        self.test_output = rng.random(TEST_STEPS, dtype=np.float32)
+        mirrors = np.concatenate([[-1, -1, -1], np.arange(FLIPS)])
+        masks = np.repeat(self.initial_mask[None], len(mirrors) + 1, axis=0)
+        masks[np.arange(FLIPS) + 4, np.arange(FLIPS)] ^= True
+        self.pilot = Pilot(mirrors, self._outputs(masks))
+        self.law = predict(self.pilot, self.initial_mask, target, loss)
+
+    def _outputs(self, masks: np.ndarray) -> np.ndarray:
+        noise = 0.05 * self._noise_rng.standard_normal((len(masks), STEPS))
+        return (masks @ self._states.T + noise).astype(np.float32)
+
+    def replays(self, count: int) -> Iterator[list[Epoch]]:
+        """The epochs of the first `count` replays, replay by replay. Once only."""
+        learning = self.experiment.learning
+        amplitudes = completed_amplitudes(self.experiment.neurons, self.law.mirrors, self.law.amplitudes)
+        strategy = make_strategy(learning, self.initial_mask, self._rng, amplitudes)
+        measure = ErrorMeasure(self.header.target, self.law.gain)
+        index = 0
+        for replay in range(count):
+            proposal = strategy.ask()
+            outputs = self._outputs(proposal.masks)
+            mse, nmse = measure.mse(outputs), measure.nmse(outputs)
+            accepted = strategy.tell(proposal, outputs, mse if learning.loss == "mse" else nmse)
+            yield [
+                Epoch(
+                    index=index + b,
+                    replay=replay,
+                    mirror=int(proposal.mirrors[b]),
+                    mask=proposal.masks[b],
+                    output=outputs[b],
+                    mse=float(mse[b]),
+                    nmse=float(nmse[b]),
+                    accepted=bool(accepted[b]),
+                    unix_s=1.7e9 + replay,
+                    bench_s=0.25 * (replay + 1),
+                )
+                for b in range(len(outputs))
+            ]
+            index += len(outputs)
+            self.final_mask = strategy.incumbent.copy()
+
+    def write_pilot(self, writer: RunWriter) -> None:
+        writer.write_pilot(self.pilot.mirrors, self.pilot.outputs, self.law.gain)
+
+    def write(self, path: Path, replays: int = 60, finish: bool = True) -> Path:
+        with RunWriter.create(path, self.header, unix_s=lambda: 1.7e9) as writer:
+            writer.write_preparation({"exposure_s": 1e-3})
+            self.write_pilot(writer)
+            for epochs in self.replays(replays):
+                writer.append_many(epochs)
+                if writer.epochs % 10 == 0:
+                    writer.checkpoint(writer.epochs, state_after(writer.epochs))
+            writer.log("info", "learning ended")
+            if finish:
+                measure = ErrorMeasure(self.header.test_target, self.law.gain)
+                test = {
+                    "mse": float(measure.mse(self.test_output[None])[0]),
+                    "nmse": float(measure.nmse(self.test_output[None])[0]),
+                }
+                writer.finish("finished", "all epochs done", self.final_mask, self.test_output, {"test": test})
+        return path
+
+
+def state_after(epochs: int) -> bytes:
+    return np.random.default_rng(epochs).bytes(100 + epochs)
+
+
+def tell(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    run = SyntheticRun()
+    with RunWriter.create(Path(sys.argv[1]), run.header) as writer:
+        tell("created")
+        run.write_pilot(writer)
+        for epochs in run.replays(int(sys.argv[2])):
+            writer.append_many(epochs)
+            tell(str(writer.epochs))
+            writer.log("info", f"epoch {writer.epochs}")
+            if writer.epochs % 10 == 0:
+                writer.checkpoint(writer.epochs, state_after(writer.epochs))
+        sys.stdin.read()  # until the parent has seen enough

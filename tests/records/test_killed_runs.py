@@ -1,0 +1,147 @@
+"""A run file survives the death of its writer at any moment, and can be continued."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic_run import SyntheticRun, state_after
+
+from labcontrol.errors import UserError
+from labcontrol.records import Epoch, RunReader, RunWriter
+
+EPOCHS = 400
+KILLS = 16
+
+
+def start_writer(path: Path, epochs: int = EPOCHS) -> subprocess.Popen[str]:
+    script = Path(__file__).with_name("synthetic_run.py")
+    return subprocess.Popen(
+        [sys.executable, str(script), str(path), str(epochs)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def reported(process: subprocess.Popen[str], epochs: int) -> None:
+    """Return as soon as the writer says that so many epochs are on disk."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.strip() == str(epochs):
+            return
+    raise AssertionError("the writer ended early")
+
+
+def kill(process: subprocess.Popen[str]) -> int:
+    """SIGKILL; returns the number of epochs the writer had reported."""
+    process.kill()
+    rest, _ = process.communicate()
+    numbers = [int(line) for line in rest.split("\n")[:-1] if line.isdigit()]  # the last line may be cut
+    return max(numbers, default=0)
+
+
+def assert_equal(found: Epoch, expected: Epoch) -> None:
+    for name in ("index", "replay", "mirror", "mse", "nmse", "accepted", "unix_s", "bench_s"):
+        assert getattr(found, name) == getattr(expected, name)
+    np.testing.assert_array_equal(found.mask, expected.mask)
+    np.testing.assert_array_equal(found.output, expected.output)
+
+
+@pytest.fixture(scope="module")
+def expected() -> list[Epoch]:
+    return [epoch for epochs in SyntheticRun().replays(EPOCHS) for epoch in epochs]
+
+
+def test_nothing_is_lost_or_torn_whenever_the_writer_is_killed(tmp_path: Path, expected: list[Epoch]) -> None:
+    rng = np.random.default_rng(5)
+    for number in range(KILLS):
+        path = tmp_path / f"{number}.h5"
+        moment = int(rng.integers(1, EPOCHS))
+        process = start_writer(path)
+        reported(process, moment)
+        at_least = max(kill(process), moment)
+        with RunReader(path) as run:
+            table = run.epochs
+            assert at_least <= len(table) <= EPOCHS
+            for k in range(len(table)):
+                assert_equal(table[k], expected[k])
+            assert run.state.name == "interrupted"
+            assert [line.text for line in run.log][: at_least - 1] == [f"epoch {k + 1}" for k in range(at_least - 1)]
+            for index, epochs in enumerate(run.checkpoint_epochs):
+                assert run.checkpoint(index).state == state_after(int(epochs))
+            assert len(run.checkpoint_epochs) >= (at_least - 1) // 10
+
+
+def test_a_killed_run_continues_at_its_next_epoch(tmp_path: Path, expected: list[Epoch]) -> None:
+    path = tmp_path / "run.h5"
+    process = start_writer(path)
+    reported(process, 123)
+    kill(process)
+    with RunWriter.reopen(path) as writer:
+        assert writer.epochs >= 123
+        writer.append_many(expected[writer.epochs :])
+    with RunReader(path) as run:
+        assert len(run.epochs) == EPOCHS
+        np.testing.assert_array_equal(run.epochs.outputs(), [epoch.output for epoch in expected])
+        assert [state.reason for state in run.states] == ["", "continued"]
+
+
+def test_a_run_goes_back_to_a_checkpoint_and_forgets_what_came_after(tmp_path: Path, expected: list[Epoch]) -> None:
+    path = tmp_path / "run.h5"
+    process = start_writer(path)
+    reported(process, 57)
+    kill(process)
+    with RunWriter.reopen(path, 50) as writer:
+        assert writer.epochs == 50
+    with RunReader(path) as run:
+        assert len(run.epochs) == 50
+        assert run.checkpoint_epochs.tolist() == [10, 20, 30, 40, 50]
+        assert run.checkpoint().state == state_after(50)
+
+
+def test_another_process_sees_every_epoch_while_the_run_goes_on(tmp_path: Path, expected: list[Epoch]) -> None:
+    path = tmp_path / "run.h5"
+    process = start_writer(path)
+    try:
+        reported(process, 1)
+        with RunReader(path) as run:
+            lengths = [len(run.epochs)]
+            while lengths[-1] < EPOCHS:
+                run.refresh()
+                table = run.epochs
+                lengths.append(len(table))
+                assert_equal(table[-1], expected[len(table) - 1])
+                assert len(table.mse) == len(table.masks()) == len(table)
+            assert run.state.name == "running"
+        assert lengths == sorted(lengths)
+        assert len(set(lengths)) > 3, "the reader should have seen the file grow"
+    finally:
+        kill(process)
+
+
+def test_only_one_process_writes_a_run(tmp_path: Path) -> None:
+    path = tmp_path / "run.h5"
+    process = start_writer(path, 3)
+    try:
+        reported(process, 3)
+        with pytest.raises(UserError, match="another process"):
+            RunWriter.reopen(path)
+    finally:
+        kill(process)
+    RunWriter.reopen(path).close()
+
+
+def test_a_reader_follows_a_run_through_its_continuation(tmp_path: Path, expected: list[Epoch]) -> None:
+    path = tmp_path / "run.h5"
+    process = start_writer(path, 20)
+    reported(process, 20)
+    kill(process)
+    with RunReader(path) as run:
+        assert len(run.epochs) == 20
+        with RunWriter.reopen(path) as writer:
+            writer.append(expected[20])
+            run.refresh()
+            assert len(run.epochs) == 21
+            assert run.state.name == "running"
