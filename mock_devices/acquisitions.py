@@ -66,12 +66,9 @@ class Acquisitions:
         return self._running.end_s if self._running else math.inf
 
     @property
-    def armed(self) -> bool:
-        return self._armed is not None
-
-    @property
-    def running(self) -> bool:
-        return self._running is not None
+    def since_s(self) -> float:
+        """Start of the acquisition that runs; infinite when none does."""
+        return self._running.start_s if self._running else math.inf
 
     def start(self, samples: int, rate_hz: float, now_s: float) -> None:
         """Take samples from now on."""
@@ -96,8 +93,9 @@ class Acquisitions:
         self._running = None
         knots_s = self._knots(a)
         stretches = self._mirrors.between(a.start_s, a.end_s)
-        levels = np.stack([self._readout.levels(time_s, stretches, self._generator) for time_s in knots_s])
-        levels *= self._light.laser.power_w(float(knots_s.mean()))
+        fluctuation = self._light.fluctuation(self._generator)
+        levels = np.array([self._readout.levels(time_s, stretches, fluctuation) for time_s in knots_s])
+        levels *= self._light.laser.power_w((a.start_s + a.end_s) / 2)
         data = np.empty(a.samples)
         sample(
             a.start_s,
@@ -105,7 +103,7 @@ class Acquisitions:
             np.array([s.start_s for s in stretches]),
             np.array([s.period_s for s in stretches]),
             np.array([s.counts.shape[1] for s in stretches]),
-            knots_s,
+            np.array(knots_s),
             levels,
             self._options.bandwidth_hz,
             data,
@@ -120,15 +118,14 @@ class Acquisitions:
             self._generator.standard_normal(2 * a.samples),
             self._options.full_scale_w,
         )
-        self._mirrors.forget(a.end_s)
         self._done = Samples(data, a.start_s, a.rate_hz, a.counter, overload)
 
-    def _knots(self, a: Acquisition) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    def _knots(self, a: Acquisition) -> list[float]:
         """Times at which the SLM is looked at: once, in the middle, unless its crystal moves."""
         if not self._light.crystal.moves(a.start_s, a.end_s):
-            return np.array([(a.start_s + a.end_s) / 2])
+            return [(a.start_s + a.end_s) / 2]
         spacing_s = max(self._knot_s, (a.end_s - a.start_s) / 2000)
-        return np.linspace(a.start_s, a.end_s, 2 + math.floor((a.end_s - a.start_s) / spacing_s))
+        return np.linspace(a.start_s, a.end_s, 2 + math.floor((a.end_s - a.start_s) / spacing_s)).tolist()
 
     def take(self) -> Samples | None:
         """The finished acquisition, once."""

@@ -91,12 +91,12 @@ class CameraOptions(DriverOptions):
     distortion: float = Field(0.0, ge=-0.1, le=0.1, description="radial distortion at half a sensor diagonal, share")
     blur_px: float = Field(0.7, ge=0, le=32, description="rms radius of the blur, in pixels")
     bit_depth: Literal[8, 10, 12] = Field(12, description="bits per pixel")
-    full_well_e: float = Field(30_000.0, ge=100, le=1e6, description="electrons of a full pixel")
-    read_noise_e: float = Field(5.0, ge=0, le=1000, description="rms read noise, in electrons")
+    full_well_e: float = Field(100_000.0, ge=100, le=1e6, description="electrons of a full pixel")
+    read_noise_e: float = Field(8.0, ge=0, le=1000, description="rms read noise, in electrons")
     shot_noise: bool = Field(True, description="whether light comes in photons")
     dark_level: int = Field(16, ge=0, le=200, description="counts of a dark pixel")
     electrons_per_joule: float = Field(
-        8e7, gt=0, le=1e12, description="electrons a pixel collects per joule of laser light at unit cell intensity"
+        4.6e8, gt=0, le=1e12, description="electrons a pixel collects per joule of laser light at unit cell intensity"
     )
     exposure_s: float = Field(2e-3, ge=2e-5, le=1, description="exposure when the camera is delivered, in s")
     readout_time_s: float = Field(4e-3, ge=0, le=1, description="from the end of the exposure to the frame, in s")

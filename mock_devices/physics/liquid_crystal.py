@@ -65,9 +65,10 @@ class LiquidCrystal:
 
     def moves(self, start_s: float, end_s: float) -> bool:
         """Whether phases change notably (1 % of a step or more) between two times."""
+        self._refresh(start_s)
         if self._queue and self._queue[0][0] / self._options.refresh_hz < end_s:
             return True
-        return end_s > start_s and self._residual(start_s) > 0.01
+        return self._residual(start_s) > 0.01
 
     def field(self, time_s: float, illumination: Grid, field: Grid, halo: int) -> None:
         """Fill the cells' fields behind the polariser, E0 times the mean of cos(phase) over each cell's pixels.

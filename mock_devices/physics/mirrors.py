@@ -95,8 +95,8 @@ class MirrorArray:
         ]
 
     def forget(self, before_s: float) -> None:
-        """Drop what nobody will ask for any more."""
-        while len(self._past) > 2 and self._past[2].start_s < before_s:
+        """Drop what is over before a time."""
+        while len(self._past) > 1 and self._past[1].start_s < before_s:
             del self._past[0]
 
     def _count(self, patterns: Pattern) -> NDArray[np.uint8]:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from mock_devices.compiled import compiled
 from mock_devices.options import TableOptions
-from mock_devices.physics.light import Light
+from mock_devices.physics.beam import Grid
+from mock_devices.physics.light import Light, NodeFluctuation
 from mock_devices.physics.mirrors import MirrorArray, Stretch
 
 Values = NDArray[np.float64]
@@ -27,36 +28,60 @@ class Readout:
     def __init__(self, options: TableOptions, light: Light, mirrors: MirrorArray, generator: np.random.Generator):
         self._light = light
         self._coherent = options.readout == "coherent"
-        lit = mirrors.mirrors > 0
-        leak = 1 / options.dmd.contrast
-        if self._coherent:
-            leak = math.sqrt(leak)
+        lit = (mirrors.mirrors > 0).astype(np.float64)
+        leak = math.sqrt(1 / options.dmd.contrast) if self._coherent else 1 / options.dmd.contrast
+        off = leak * lit
+        on = (1 - leak) * lit / np.maximum(mirrors.mirrors, 1)
+        self._weights = [(on, off)]
         cells = lit.size
-        phases = np.exp(2j * np.pi * generator.random(cells)) if options.path_phases else np.ones(cells, dtype=complex)
-        self._parts = [phases.real] if not (self._coherent and options.path_phases) else [phases.real, phases.imag]
-        self._off = leak * lit
-        self._on = np.where(lit, (1 - leak) / np.maximum(mirrors.mirrors, 1), 0.0)
-        modes = cells if self._coherent and not options.path_phases else 1
+        modes = 1
+        if self._coherent:
+            modes = cells
+            if options.path_phases:
+                psi = generator.uniform(0, 2 * np.pi, cells)
+                self._weights = [(on * part, off * part) for part in (np.cos(psi), np.sin(psi))]
+                modes = 1
         self._factor = options.optics.throughput * options.dmd.reflectivity / (modes * light.beam.energy)
+        self._values = np.empty(cells)
 
-    def levels(self, time_s: float, stretches: list[Stretch], generator: np.random.Generator) -> Values:
+    def levels(self, time_s: float, stretches: list[Stretch], fluctuation: NodeFluctuation | None) -> Values:
         """Power shares (patterns,) of all patterns of some stretches, with the SLM as it is at a time."""
-        field = self._light.field(time_s, self._light.fluctuation(generator)).astype(np.float64).ravel()
-        if not self._coherent:
-            return self._factor * self._sums(field * field, stretches)
-        amplitude = self._light.beam.amplitude(time_s).ravel() - field
-        total = sum(self._sums(amplitude * part, stretches) ** 2 for part in self._parts)
-        return self._factor * np.asarray(total)
+        field = self._light.field(time_s, fluctuation)
+        levels = np.zeros(sum(stretch.counts.shape[1] for stretch in stretches))
+        illumination = self._light.beam.amplitude(time_s)
+        for on, off in self._weights:
+            leaked = _signals(field, illumination, self._coherent, on, off, self._values)
+            sums = self._sums(leaked, stretches)
+            levels += sums * sums if self._coherent else sums
+        levels *= self._factor
+        return levels
 
-    def _sums(self, values: Values, stretches: list[Stretch]) -> Values:
-        on = values * self._on
-        sums = np.full(sum(s.counts.shape[1] for s in stretches), np.sum(values * self._off))
+    def _sums(self, leaked: float, stretches: list[Stretch]) -> Values:
+        sums = np.full(sum(stretch.counts.shape[1] for stretch in stretches), leaked)
         first = 0
         for stretch in stretches:
             end = first + stretch.counts.shape[1]
-            _add_mirrors(stretch.counts, on, sums[first:end])
+            _add_mirrors(stretch.counts, self._values, sums[first:end])
             first = end
         return sums
+
+
+@compiled
+def _signals(field: Grid, illumination: Grid, coherent: bool, on: Values, off: Values, values: Values) -> float:
+    """Fill `values` (cells,) with what one mirror that is on adds, and return what all mirrors that are off add.
+
+    The signal of a cell is E^2, or E0 - E where the readout is coherent. on, off: (cells,) weights.
+    """
+    rows, columns = illumination.shape
+    leaked = 0.0
+    for r in range(rows):
+        for c in range(columns):
+            e = np.float64(field[r, c])
+            signal = illumination[r, c] - e if coherent else e * e
+            i = r * columns + c
+            values[i] = signal * on[i]
+            leaked += signal * off[i]
+    return leaked
 
 
 @compiled

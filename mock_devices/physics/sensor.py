@@ -27,7 +27,7 @@ class Optics:
     def __init__(self, options: TableOptions) -> None:
         self.base, self.down, self.right = _footprint(options)
 
-    def region(self, roi: Roi) -> tuple[NDArray[np.int32], Grid, Grid]:
+    def region(self, roi: Roi) -> tuple[NDArray[np.uint32], Grid, Grid]:
         """base, down and right of a region of the sensor."""
         window = np.s_[roi.row : roi.row + roi.rows, roi.column : roi.column + roi.columns]
         return (
@@ -37,7 +37,7 @@ class Optics:
         )
 
 
-def _footprint(options: TableOptions) -> tuple[NDArray[np.int32], Grid, Grid]:
+def _footprint(options: TableOptions) -> tuple[NDArray[np.uint32], Grid, Grid]:
     height, width = options.sensor_shape
     centre = np.array([(height - 1) / 2, (width - 1) / 2])
     pixel = np.stack(np.meshgrid(np.arange(height), np.arange(width), indexing="ij")) - centre[:, None, None]
@@ -60,7 +60,7 @@ def _footprint(options: TableOptions) -> tuple[NDArray[np.int32], Grid, Grid]:
     share = ndtr(distance / blur_cells) if blur_cells > 0 else (distance > 0).astype(np.float64)
     share[:, dark] = 0
     base = (first[0] + 1) * (options.columns + 2) + first[1] + 1
-    return base.astype(np.int32), share[0].astype(np.float32), share[1].astype(np.float32)
+    return base.astype(np.uint32), share[0].astype(np.float32), share[1].astype(np.float32)
 
 
 class Sensor:
@@ -113,7 +113,7 @@ class Sensor:
 def _expose(
     intensity: Grid,
     stride: int,
-    base: NDArray[np.int32],
+    base: NDArray[np.uint32],
     down: Grid,
     right: Grid,
     electrons: np.float32,
@@ -129,6 +129,10 @@ def _expose(
 ) -> int:
     """Fill `counts`, return how many pixels are at full scale."""
     rows, columns = base.shape
+    upper_left = intensity
+    upper_right = intensity[1:]
+    lower_left = intensity[stride:]
+    lower_right = intensity[stride + 1 :]
     line = np.empty(columns, dtype=np.float32)
     shot_share = np.float32(shot)
     variance = np.float32(read_variance)
@@ -136,6 +140,7 @@ def _expose(
     well = np.float32(full_well)
     floor = np.float32(dark + 0.5)
     ceiling = np.float32(top)
+    last = np.int32(top)
     zero = np.float32(0)
     noisy = bits.size > 0
     saturated = 0
@@ -145,17 +150,23 @@ def _expose(
         s = right[r]
         for c in range(columns):
             i = b[c]
-            upper = intensity[i] + (intensity[i + 1] - intensity[i]) * s[c]
-            lower = intensity[i + stride] + (intensity[i + stride + 1] - intensity[i + stride]) * s[c]
-            line[c] = (upper + (lower - upper) * d[c]) * electrons
+            left = upper_left[i] + (lower_left[i] - upper_left[i]) * d[c]
+            line[c] = left + (upper_right[i] + (lower_right[i] - upper_right[i]) * d[c] - left) * s[c]
+            line[c] *= electrons
         if noisy:
             random = bits[r * columns : (r + 1) * columns]
             for c in range(columns):
                 line[c] += np.sqrt(line[c] * shot_share + variance) * quantiles[random[c]]
         out = counts[r]
+        full = np.int32(0)
         for c in range(columns):
-            value = min(max(min(line[c], well) * gain + floor, zero), ceiling)
-            out[c] = np.int32(value)
-        for c in range(columns):
-            saturated += out[c] == top
+            value = line[c]
+            value = well if value > well else value
+            value = value * gain + floor
+            value = zero if value < zero else value
+            value = ceiling if value > ceiling else value
+            count = np.int32(value)
+            out[c] = count
+            full += np.int32(count == last)
+        saturated += full
     return saturated
