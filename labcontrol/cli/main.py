@@ -17,6 +17,7 @@ from labcontrol import __version__
 from labcontrol.cli.check import check
 from labcontrol.cli.drivers import drivers
 from labcontrol.cli.init import init
+from labcontrol.cli.resume import resume
 from labcontrol.cli.run import run
 from labcontrol.errors import UserError
 
@@ -30,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(run)
+app.command()(resume)
 app.command()(init)
 app.command()(check)
 app.command()(drivers)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 
 import typer
 
 from labcontrol.cli.experiment_options import bench_for, experiment_from
-from labcontrol.cli.progress import RunProgress
-from labcontrol.engine import Run, RunState
+from labcontrol.cli.terminal_run import run_in_terminal
+from labcontrol.engine import Run
 from labcontrol.errors import UserError
 from labcontrol.gui.availability import has_display, why_not
-from labcontrol.plots import save_run_figure
-
-_POLL_S = 0.1
 
 
 def run(
@@ -79,7 +73,7 @@ def run(
         from labcontrol.gui import run_window
 
         sys.exit(run_window(config, bench_config, output))
-    _run_in_terminal(Run(config, bench_config, output), as_json=as_json)
+    run_in_terminal(Run(config, bench_config, output), as_json=as_json)
 
 
 def _wants_window(*, headless: bool, window: bool) -> bool:
@@ -89,57 +83,3 @@ def _wants_window(*, headless: bool, window: bool) -> bool:
     if obstacle is not None:
         raise UserError(obstacle, "Or add --headless: progress is then shown here and figures are saved.")
     return True
-
-
-def _run_in_terminal(run: Run, *, as_json: bool) -> None:
-    mailbox = run.subscribe()
-    with RunProgress(run.experiment.learning.loss) as progress:
-        interrupts = _stop_on_interrupt(run, progress)
-        run.start()
-        while not run.wait(_POLL_S):
-            progress.update(mailbox.drain())
-        progress.update(mailbox.drain())
-    if run.error is not None:
-        raise run.error
-    figures = save_run_figure(run.record) if run.status.epoch else []
-    result = run.result | {
-        "state": str(run.status.state),
-        "reason": run.status.reason,
-        "record": str(run.record),
-        "figures": [str(path) for path in figures],
-    }
-    if as_json:
-        typer.echo(json.dumps(result))
-    else:
-        _print_result(result, progress)
-    if run.status.state is RunState.ABORTED or interrupts:
-        raise typer.Exit(130)
-
-
-def _print_result(result: dict[str, object], progress: RunProgress) -> None:
-    train, test = result.get("train"), result.get("test")
-    if isinstance(train, dict):
-        line = f"[bold]train nmse {train['nmse']:.4g}[/], mse {train['mse']:.4g}"
-        if isinstance(test, dict):
-            line += f"; [bold]test nmse {test['nmse']:.4g}[/], mse {test['mse']:.4g}"
-        progress.say(f"{line}  after {result['epochs']} epochs ({result['reason']})")
-    for path in [result["record"], *list(result["figures"] or [])]:  # type: ignore[call-overload]
-        progress.say(f"saved {path}")
-
-
-def _stop_on_interrupt(run: Run, progress: RunProgress) -> list[int]:
-    """Ctrl-C stops the run, a second one aborts it. Returns the list of interrupts so far."""
-    interrupts: list[int] = []
-
-    def on_interrupt(number: int, _frame: FrameType | None) -> None:
-        interrupts.append(number)
-        if len(interrupts) == 1:
-            progress.say(
-                "[yellow]stopping: this epoch is finished and the result measured; Ctrl-C again ends at once[/]"
-            )
-            run.stop()
-        else:
-            run.abort()
-
-    signal.signal(signal.SIGINT, on_interrupt)
-    return interrupts

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from labcontrol.records.reader import Pilot
 from labcontrol.reservoir import Reservoir
 from labcontrol.tasks import Task
 from labcontrol.theory import AmplitudeLaw, amplitude_law, noise_from_repeats
 
+__all__ = ["Pilot", "measure_pilot", "predict"]
+
 _REPEATS = 4  # of the initial mask: enough to tell the noise from the responses
-
-
-@dataclass(frozen=True)
-class Pilot:
-    """mirrors: (P,) flipped one at a time, or -1 where the initial mask was measured again.
-
-    outputs: (P + 1, T), first of the initial mask. Both as measured and as recorded.
-    """
-
-    mirrors: NDArray[np.int64]
-    outputs: NDArray[np.float32]
 
 
 def measure_pilot(
     reservoir: Reservoir, task: Task, mask: NDArray[np.bool_], flips: int, rng: np.random.Generator
 ) -> Pilot:
-    """Measure a mask a few times and `flips` random single flips of it (all N when there are fewer)."""
+    """Measure a mask a few times and `flips` random single flips of it (all N when there are fewer).
+
+    The repeats follow the first output, with mirror -1.
+    """
     mirrors = rng.permutation(len(mask))[: min(flips, len(mask))]
     mirrors = np.concatenate([np.full(_REPEATS - 1, -1), mirrors])
     masks = np.repeat(mask[None], len(mirrors) + 1, axis=0)

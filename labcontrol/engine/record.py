@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from labcontrol.bench import Bench
 from labcontrol.config import ExperimentConfig
+from labcontrol.learning import initial_mask
 from labcontrol.records import RunHeader, provenance
 from labcontrol.reservoir import Preparation
 from labcontrol.tasks import Task
@@ -32,8 +33,9 @@ def record_path(directory: Path, experiment: ExperimentConfig) -> Path:
     return path
 
 
-def run_header(experiment: ExperimentConfig, bench: Bench, task: Task, initial_mask: NDArray[np.bool_]) -> RunHeader:
+def run_header(experiment: ExperimentConfig, bench: Bench, task: Task) -> RunHeader:
     """Configuration, identities, versions and sequences of a run about to start."""
+    start = initial_mask(experiment.learning, experiment.neurons, np.random.default_rng(experiment.seed))
     return RunHeader(
         config={
             "experiment": experiment.model_dump(mode="json"),
@@ -49,7 +51,7 @@ def run_header(experiment: ExperimentConfig, bench: Bench, task: Task, initial_m
         washout_input=task.washout_input,
         test_input=task.test_input,
         test_target=task.test_target,
-        initial_mask=initial_mask,
+        initial_mask=start,
     )
 
 
@@ -61,3 +63,10 @@ def preparation_record(preparation: Preparation) -> dict[str, object]:
         "peak_share": preparation.peak_share,
         "step_s": preparation.step_s,
     }
+
+
+def preparation_from_record(record: dict[str, Any]) -> Preparation:
+    """The preparation that `preparation_record` described."""
+    return Preparation(
+        np.array(record["dark_counts"]), record["reference_counts"], record["peak_share"], record["step_s"]
+    )

@@ -11,29 +11,26 @@ import logging
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from labcontrol.bench import Bench, driver_classes
 from labcontrol.config import BenchConfig, ExperimentConfig
-from labcontrol.engine.checkpoint import encode
 from labcontrol.engine.control import RunAbortedError, RunControl
-from labcontrol.engine.events import EpochDone, Event, Finished, Mailbox, Predicted, Prepared, Seen, StateChanged
-from labcontrol.engine.pilot import measure_pilot, predict
-from labcontrol.engine.record import preparation_record, record_path, run_header
-from labcontrol.engine.result import final_result
+from labcontrol.engine.events import Event, Finished, Mailbox, Seen, StateChanged
+from labcontrol.engine.record import record_path, run_header
+from labcontrol.engine.resume import Recorded, read_recorded
+from labcontrol.engine.session import Session, Surroundings
 from labcontrol.engine.status import RunState, RunStatus, StateMachine
-from labcontrol.engine.stop import StopRule
-from labcontrol.learning import Strategy, check_learning, completed_amplitudes, initial_mask, make_strategy
-from labcontrol.records import Epoch, RunWriter
+from labcontrol.learning import check_learning
+from labcontrol.records import RunWriter
 from labcontrol.reservoir import Reservoir, StepView
-from labcontrol.tasks import ErrorMeasure, Task, make_task
+from labcontrol.tasks import Task, make_task
 
 log = logging.getLogger(__name__)
 
 _VIEW_INTERVAL_S = 0.04  # listeners see at most 25 steps a second
-_CHECKPOINT_EPOCHS = 50
 
 
 class Run:
@@ -49,9 +46,7 @@ class Run:
         driver_classes(bench)
         check_learning(experiment.learning)
         self.task: Task = make_task(experiment.task, experiment.seed)
-        # The generator of the strategy is the experiment's seed itself, so that the twin can repeat its decisions.
-        self._rng = np.random.default_rng(experiment.seed)
-        self.initial_mask = initial_mask(experiment.learning, experiment.neurons, self._rng)
+        self._recorded: Recorded | None = None
         self.record = record_path(directory, experiment)
         self.result: dict[str, Any] = {}
         self.error: BaseException | None = None
@@ -61,6 +56,14 @@ class Run:
         self._resumes_to = RunState.RUNNING
         self._thread: threading.Thread | None = None
         self._last_view_s = 0.0
+
+    @classmethod
+    def continued(cls, record: Path) -> Self:
+        """The run of a record, to be continued after its last epoch. Raises UserError."""
+        recorded = read_recorded(record)
+        run = cls(recorded.experiment, recorded.bench, record.parent)
+        run._recorded, run.record = recorded, record
+        return run
 
     # --- for everyone -------------------------------------------------------------------------------------------
     @property
@@ -129,93 +132,29 @@ class Run:
         reservoir = Reservoir(bench, experiment.reservoir, experiment.side, np.random.default_rng([experiment.seed, 1]))
         reservoir.between_steps = self._control.between_steps
         reservoir.observer = self._on_step
-        header = run_header(experiment, bench, self.task, self.initial_mask)
-        with RunWriter.create(self.record, header) as writer:
+        with self._writer(bench) as writer:
             self._machine.note(record=self.record, epochs=experiment.epochs)
+            session = Session(
+                Surroundings(
+                    experiment, self.task, bench, reservoir, writer, self._machine, self._tell,
+                    stop_requested=lambda: self._control.stop_requested,
+                )
+            )  # fmt: skip
             try:
-                return self._learn(bench, reservoir, writer)
+                reason = session.run(self._recorded)
             except RunAbortedError as aborted:
                 writer.finish("aborted", str(aborted))
                 raise
             except BaseException as error:
                 writer.finish("failed", str(error) or type(error).__name__)
                 raise
+            self.result = session.result
+            return reason
 
-    def _learn(self, bench: Bench, reservoir: Reservoir, writer: RunWriter) -> str:
-        """Prepare, predict, learn, measure the result."""
-        experiment, task = self.experiment, self.task
-        preparation = reservoir.prepare()
-        self._machine.note(laser_on=True)
-        writer.write_preparation(preparation_record(preparation))
-        self._tell(Prepared(task, self.initial_mask, reservoir.map.centres_px, preparation.step_s))
-
-        pilot_rng = np.random.default_rng([experiment.seed, 2])
-        pilot = measure_pilot(reservoir, task, self.initial_mask, experiment.prediction.pilot_flips, pilot_rng)
-        law = predict(pilot, self.initial_mask, task.train_target, experiment.learning.loss)
-        writer.write_pilot(pilot.mirrors, pilot.outputs, law.gain)
-        self._tell(Predicted(law))
-
-        amplitudes = completed_amplitudes(experiment.neurons, law.mirrors, law.amplitudes)
-        strategy = make_strategy(experiment.learning, self.initial_mask, self._rng, amplitudes)
-        self._machine.move(RunState.RUNNING)
-        measure = ErrorMeasure(task.train_target, law.gain)
-        stop_rule = StopRule(experiment)
-        reason = self._epochs(bench, reservoir, writer, strategy, measure, stop_rule)
-
-        self._resumes_to = RunState.STOPPING
-        self._machine.move(RunState.STOPPING, reason)
-        final = reservoir.replay(strategy.incumbent, task.whole_sequence, len(task.washout_input)).outputs[0]
-        self.result = final_result(experiment, task, measure, law, np.array(stop_rule.curve), final)
-        writer.finish("finished", reason, strategy.incumbent, final[len(task.train_target) :], self.result)
-        return reason
-
-    def _epochs(
-        self,
-        bench: Bench,
-        reservoir: Reservoir,
-        writer: RunWriter,
-        strategy: Strategy,
-        measure: ErrorMeasure,
-        stop_rule: StopRule,
-    ) -> str:
-        """Learn until a stop condition is met. Returns it in words."""
-        loss = self.experiment.learning.loss
-        washout = len(self.task.washout_input)
-        sequence = self.task.training_sequence
-        bench_start_s, wall_start_s = bench.clock.now_s(), time.perf_counter()
-        index = accepted_flips = 0
-        while True:
-            proposal = strategy.ask()
-            readout = reservoir.replay(proposal.masks, sequence, washout)
-            mse, nmse = measure.mse(readout.outputs), measure.nmse(readout.outputs)
-            accepted = strategy.tell(proposal, readout.outputs, mse if loss == "mse" else nmse)
-            unix_s, bench_s = time.time(), bench.clock.now_s() - bench_start_s
-            epochs = [
-                Epoch(
-                    index + b, int(readout.replays[b]), int(proposal.mirrors[b]), proposal.masks[b], readout.outputs[b],
-                    float(mse[b]), float(nmse[b]), bool(accepted[b]), unix_s, bench_s,
-                )
-                for b in range(len(proposal.masks))
-            ]  # fmt: skip
-            writer.append_many(epochs)
-            index += len(epochs)
-            accepted_flips += int(accepted.sum()) if index > len(epochs) else 0
-            self._machine.note(
-                epoch=index,
-                error=strategy.incumbent_error,
-                accepted=accepted_flips,
-                retaken=reservoir.retaken,
-                epoch_s=(time.perf_counter() - wall_start_s) / index,
-            )
-            for epoch in epochs:
-                self._tell(EpochDone(epoch, strategy.incumbent_error, self.status))
-            if index % _CHECKPOINT_EPOCHS < len(epochs):
-                writer.checkpoint(index, encode(strategy.state()))
-            reasons = [stop_rule.reason(strategy.incumbent_error) for _ in epochs]
-            if self._control.stop_requested:
-                return "stopped by the user"
-            if reasons[-1] is not None:
-                return reasons[-1]
+    def _writer(self, bench: Bench) -> RunWriter:
+        if self._recorded is not None:
+            return RunWriter.reopen(self.record)
+        return RunWriter.create(self.record, run_header(self.experiment, bench, self.task))
 
     # --- telling and being told ---------------------------------------------------------------------------------
     def _tell(self, event: Event) -> None:

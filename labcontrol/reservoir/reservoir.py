@@ -43,8 +43,8 @@ class Reservoir:
         self._table = PhaseTable(bench.config.response)
         self._background = int(self._table(np.array([np.pi / 2]))[0])  # dark after the polariser
         self.input_weights: NDArray[np.float64] = rng.random(self.neurons)
-        second = rng.permutation(self.neurons) < round(config.phase_share * self.neurons)
-        self.offset_rad: NDArray[np.float64] = np.pi * (config.phase_offset + config.phase_step * second)
+        second = (rng.permutation(self.neurons) < round(config.phase_share * self.neurons)).astype(np.float64)
+        self.offset_rad = np.pi * (config.phase_offset + config.phase_step * second)
         self._reference_phases = rng.random((config.reference_patterns, self.neurons)) * 2 * np.pi
         self._drive_rad = np.pi * config.injection * self.input_weights
         self._levels = np.empty(self.neurons, dtype=np.uint8)
@@ -86,6 +86,15 @@ class Reservoir:
             )
         self.preparation = Preparation(dark, reference, peak_share, step_s)
         return self.preparation
+
+    def state(self) -> dict[str, int]:
+        """Counters that a continued run takes up again."""
+        return {"replays": self.replays, "retaken": self.retaken, "last_counter": self._last_counter}
+
+    def restore(self, state: dict[str, int], preparation: Preparation) -> None:
+        """Continue with the counters and the preparation of an interrupted run."""
+        self.replays, self.retaken, self._last_counter = state["replays"], state["retaken"], state["last_counter"]
+        self.preparation = preparation
 
     # --- replays ------------------------------------------------------------------------------------------------
     @property

@@ -1,0 +1,227 @@
+"""What happens on an open bench while a record is open: prepare, predict, learn, measure the result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from labcontrol.bench import Bench
+from labcontrol.config import ExperimentConfig
+from labcontrol.engine.checkpoint import decode, encode
+from labcontrol.engine.events import EpochDone, Event, Predicted, Prepared
+from labcontrol.engine.pilot import Pilot, measure_pilot, predict
+from labcontrol.engine.record import preparation_from_record, preparation_record
+from labcontrol.engine.result import final_result
+from labcontrol.engine.resume import Recorded
+from labcontrol.engine.status import RunState, StateMachine
+from labcontrol.engine.stop import StopRule
+from labcontrol.errors import UserError
+from labcontrol.learning import Proposal, Strategy, completed_amplitudes, initial_mask, make_strategy
+from labcontrol.records import Epoch, RunWriter
+from labcontrol.reservoir import Preparation, Readout, Reservoir
+from labcontrol.tasks import ErrorMeasure, Task
+
+_CHECKPOINT_EPOCHS = 50
+
+
+@dataclass
+class Surroundings:
+    """What a session is given by its run. tell: where events go. stop_requested: whether a person asked for the end."""
+
+    experiment: ExperimentConfig
+    task: Task
+    bench: Bench
+    reservoir: Reservoir
+    writer: RunWriter
+    machine: StateMachine
+    tell: Callable[[Event], None]
+    stop_requested: Callable[[], bool]
+
+
+class Session:
+    """One run on one open bench, writing one record."""
+
+    def __init__(self, given: Surroundings) -> None:
+        self._given = given
+        self._experiment, self._task = given.experiment, given.task
+        self._bench, self._reservoir, self._writer = given.bench, given.reservoir, given.writer
+        # The strategy's generator is the experiment's seed itself, so that the twin can repeat its decisions.
+        self._rng = np.random.default_rng(self._experiment.seed)
+        self._start = initial_mask(self._experiment.learning, self._experiment.neurons, self._rng)
+        self._strategy: Strategy
+        self._measure: ErrorMeasure
+        self._stop_rule = StopRule(self._experiment)
+        self._epochs = self._accepted = 0
+        self._bench_start_s = self._wall_start_s = 0.0
+
+    def run(self, recorded: Recorded | None = None) -> str:
+        """Begin, or continue what was recorded; returns why learning ended."""
+        machine = self._given.machine
+        reason = None
+        if recorded is None or recorded.state is None:
+            self._begin()
+        else:
+            reason = self._continue(recorded, decode(recorded.state))
+        machine.move(RunState.RUNNING)
+        reason = reason or self._learn()
+        machine.move(RunState.STOPPING, reason)
+        self._conclude(reason)
+        return reason
+
+    # --- before learning ----------------------------------------------------------------------------------------
+    def _begin(self) -> None:
+        preparation = self._reservoir.prepare()
+        self._given.machine.note(laser_on=True)
+        self._writer.write_preparation(preparation_record(preparation))
+        self._tell_prepared(preparation)
+        flips = self._experiment.prediction.pilot_flips
+        pilot_rng = np.random.default_rng([self._experiment.seed, 2])
+        self._predict(measure_pilot(self._reservoir, self._task, self._start, flips, pilot_rng), write=True)
+        self._bench_start_s = self._bench.clock.now_s()
+        self._checkpoint()
+        self._wall_start_s = time.perf_counter()
+
+    def _tell_prepared(self, preparation: Preparation) -> None:
+        centres_px = self._reservoir.map.centres_px
+        self._given.tell(Prepared(self._task, self._start, centres_px, preparation.step_s))
+
+    def _predict(self, pilot: Pilot, *, write: bool) -> None:
+        """Gain, amplitude law and strategy from a pilot."""
+        law = predict(pilot, self._start, self._task.train_target, self._experiment.learning.loss)
+        if write:
+            self._writer.write_pilot(pilot.mirrors, pilot.outputs, law.gain)
+        self._measure = ErrorMeasure(self._task.train_target, law.gain)
+        self._law = law
+        amplitudes = completed_amplitudes(self._experiment.neurons, law.mirrors, law.amplitudes)
+        self._strategy = make_strategy(self._experiment.learning, self._start, self._rng, amplitudes)
+        self._given.tell(Predicted(law))
+
+    def _continue(self, recorded: Recorded, state: dict[str, Any]) -> str | None:
+        """Take up the run after its last epoch. Returns why it is over, if it already is."""
+        preparation = preparation_from_record(recorded.preparation)
+        self._predict(recorded.pilot, write=False)
+        self._strategy.restore(state["strategy"])
+        self._epochs, self._accepted = state["epochs"], state["accepted"]
+        simulated = self._bench.table is not None and state["table"] is not None
+        if simulated and self._bench.table is not None:
+            self._bench.table.restore(state["table"])
+            self._reservoir.restore(state["reservoir"], preparation)
+            self._bench_start_s = state["bench_start_s"]
+        else:
+            self._bench.light_on()
+            self._reservoir.restore(state["reservoir"], preparation)
+            self._bench_start_s = self._bench.clock.now_s() - recorded.bench_s
+        self._given.machine.note(laser_on=True)
+        self._tell_prepared(preparation)
+        self._wall_start_s = time.perf_counter()
+        reason = None
+        for error in recorded.curve[: self._epochs]:
+            reason = self._stop_rule.reason(error)
+        while self._epochs < len(recorded.curve):
+            reason = self._relearn(recorded, measure_again=simulated)
+        return reason
+
+    def _relearn(self, recorded: Recorded, *, measure_again: bool) -> str | None:
+        """Tell the strategy a proposal that is on record already.
+
+        A simulated table is taken through the same light again, so that it ends where the interrupted one was; that
+        it gives the same outputs is checked.
+        """
+        proposal = self._strategy.ask()
+        rows = slice(self._epochs, self._epochs + len(proposal.masks))
+        outputs = recorded.outputs(rows)
+        if not np.array_equal(recorded.masks(rows), proposal.masks):
+            raise UserError(
+                f"The masks recorded from epoch {rows.start} on are not those this version proposes.",
+                "Continue the run with the version that started it; the record names it.",
+            )
+        if measure_again and not np.array_equal(self._replay(proposal).outputs, outputs):
+            raise UserError(
+                f"The simulated table gave other outputs than recorded from epoch {rows.start} on.",
+                "Continue the run with the version and on the kind of computer that started it.",
+            )
+        _, _, accepted = self._judge(proposal, outputs)
+        return self._count(len(proposal.masks), int(accepted.sum()))
+
+    # --- learning -----------------------------------------------------------------------------------------------
+    def _learn(self) -> str:
+        """Learn until a stop condition is met. Returns it in words."""
+        while True:
+            proposal = self._strategy.ask()
+            readout = self._replay(proposal)
+            mse, nmse, accepted = self._judge(proposal, readout.outputs)
+            unix_s, bench_s = time.time(), self._bench.clock.now_s() - self._bench_start_s
+            epochs = [
+                Epoch(
+                    index=self._epochs + b,
+                    replay=int(readout.replays[b]),
+                    mirror=int(proposal.mirrors[b]),
+                    mask=proposal.masks[b],
+                    output=readout.outputs[b],
+                    mse=float(mse[b]),
+                    nmse=float(nmse[b]),
+                    accepted=bool(accepted[b]),
+                    unix_s=unix_s,
+                    bench_s=bench_s,
+                )
+                for b in range(len(proposal.masks))
+            ]
+            self._writer.append_many(epochs)
+            reason = self._count(len(epochs), int(accepted.sum()))
+            for epoch in epochs:
+                self._given.tell(EpochDone(epoch, self._strategy.incumbent_error, self._given.machine.status))
+            if self._epochs // _CHECKPOINT_EPOCHS > (self._epochs - len(epochs)) // _CHECKPOINT_EPOCHS:
+                self._checkpoint()
+            if self._given.stop_requested():
+                return "stopped by the user"
+            if reason is not None:
+                return reason
+
+    def _replay(self, proposal: Proposal) -> Readout:
+        return self._reservoir.replay(proposal.masks, self._task.training_sequence, len(self._task.washout_input))
+
+    def _judge(self, proposal: Proposal, outputs: Any) -> tuple[Any, Any, Any]:
+        """Both errors of each mask, and the strategy's decisions on them."""
+        mse, nmse = self._measure.mse(outputs), self._measure.nmse(outputs)
+        decisive = mse if self._experiment.learning.loss == "mse" else nmse
+        return mse, nmse, self._strategy.tell(proposal, outputs, decisive)
+
+    def _count(self, epochs: int, accepted: int) -> str | None:
+        """Count epochs that are on record. Returns why learning is over, if it is."""
+        self._accepted += accepted if self._epochs else 0  # the initial mask is no accepted flip
+        self._epochs += epochs
+        error = self._strategy.incumbent_error
+        since_start_s = time.perf_counter() - self._wall_start_s
+        self._given.machine.note(
+            epoch=self._epochs,
+            error=error,
+            accepted=self._accepted,
+            retaken=self._reservoir.retaken,
+            epoch_s=since_start_s / self._epochs,
+        )
+        return [self._stop_rule.reason(error) for _ in range(epochs)][-1]
+
+    def _checkpoint(self) -> None:
+        table = self._bench.table
+        state = {
+            "epochs": self._epochs,
+            "accepted": self._accepted,
+            "bench_start_s": self._bench_start_s,
+            "strategy": self._strategy.state(),
+            "reservoir": self._reservoir.state(),
+            "table": None if table is None else table.snapshot(),
+        }
+        self._writer.checkpoint(self._epochs, encode(state))
+
+    # --- after learning -----------------------------------------------------------------------------------------
+    def _conclude(self, reason: str) -> None:
+        """Measure the incumbent once more, over training and test part, and close the record."""
+        task, mask = self._task, self._strategy.incumbent
+        output = self._reservoir.replay(mask, task.whole_sequence, len(task.washout_input)).outputs[0]
+        curve = np.array(self._stop_rule.curve)
+        self.result = final_result(self._experiment, task, self._measure, self._law, curve, output)
+        self._writer.finish("finished", reason, mask, output[len(task.train_target) :], self.result)
