@@ -108,6 +108,8 @@ class Acquisitions:
             self._options.bandwidth_hz,
             data,
         )
+        if self._options.offset_w:
+            data += self._options.offset_w
         if self.faults.take("overload"):
             data += 2 * self._options.full_scale_w
         overload = add_noise(
@@ -125,7 +127,8 @@ class Acquisitions:
         if not self._light.crystal.moves(a.start_s, a.end_s):
             return [(a.start_s + a.end_s) / 2]
         spacing_s = max(self._knot_s, (a.end_s - a.start_s) / 2000)
-        return np.linspace(a.start_s, a.end_s, 2 + math.floor((a.end_s - a.start_s) / spacing_s)).tolist()
+        count = 2 + math.floor((a.end_s - a.start_s) / spacing_s)
+        return [float(time_s) for time_s in np.linspace(a.start_s, a.end_s, count)]
 
     def take(self) -> Samples | None:
         """The finished acquisition, once."""

@@ -41,31 +41,31 @@ class SimulatedCamera(OnTable, Camera):
         return 0.0, 24.0
 
     def _get_exposure(self) -> float:
-        with self._command():
+        with self._command:
             return self._table.camera.exposure_s
 
     def _set_exposure(self, seconds: float) -> None:
-        with self._command():
+        with self._command:
             self._table.camera.exposure_s = seconds
 
     def _get_gain(self) -> float:
-        with self._command():
+        with self._command:
             return self._table.camera.gain_db
 
     def _set_gain(self, decibel: float) -> None:
-        with self._command():
+        with self._command:
             self._table.camera.gain_db = decibel
 
     def _get_roi(self) -> Roi:
-        with self._command():
+        with self._command:
             return self._table.camera.sensor.roi
 
     def _set_roi(self, roi: Roi) -> None:
-        with self._command():
+        with self._command:
             self._table.camera.sensor.roi = roi
 
     def _trigger(self) -> None:
-        with self._command() as now_s:
+        with self._command as now_s:
             if now_s < self._table.camera.busy_until_s:
                 raise DeviceRefusedError(
                     self.name, "was triggered before the last exposure had ended.", "Wait for the exposure time."
@@ -75,7 +75,7 @@ class SimulatedCamera(OnTable, Camera):
     def _read(self, timeout_s: float) -> Frame:
         deadline_s = self.clock.now_s() + timeout_s
         while True:
-            with self._command() as now_s:
+            with self._command as now_s:
                 if self._table.camera.next_s <= now_s:
                     frame = self._table.camera.take()
                     break
@@ -91,11 +91,11 @@ class SimulatedCamera(OnTable, Camera):
         return frame
 
     def _discard_frames(self) -> int:
-        with self._command():
+        with self._command:
             return self._table.camera.discard()
 
     def _open(self) -> None:
-        with self._command():
+        with self._command:
             self._table.camera.reset()
 
     def _close(self) -> None:
@@ -104,7 +104,7 @@ class SimulatedCamera(OnTable, Camera):
             self._table.camera.reset()
 
     def _read_status(self) -> DeviceStatus:
-        with self._command():
+        with self._command:
             camera = self._table.camera
             return DeviceStatus(
                 True,

@@ -25,18 +25,18 @@ class SimulatedDetector(OnTable, Detector):
         return True
 
     def _read(self, samples: int, rate_hz: float) -> Samples:
-        with self._command() as now_s:
+        with self._command as now_s:
             self._table.detector.start(samples, rate_hz, now_s)
         return self._fetch(2 * samples / rate_hz + 1)
 
     def _arm(self, samples: int, rate_hz: float) -> None:
-        with self._command():
+        with self._command:
             self._table.detector.arm(samples, rate_hz)
 
     def _fetch(self, timeout_s: float) -> Samples:
         deadline_s = self.clock.now_s() + timeout_s
         while True:
-            with self._command():
+            with self._command:
                 samples = self._table.detector.take()
                 due_s = self._table.detector.due_s
             if samples is not None:
@@ -49,7 +49,7 @@ class SimulatedDetector(OnTable, Detector):
             self._wait_until(due_s)
 
     def _open(self) -> None:
-        with self._command():
+        with self._command:
             self._table.detector.reset()
 
     def _close(self) -> None:
@@ -58,6 +58,6 @@ class SimulatedDetector(OnTable, Detector):
             self._table.detector.reset()
 
     def _read_status(self) -> DeviceStatus:
-        with self._command():
+        with self._command:
             counter = self._table.detector.counter
         return DeviceStatus(True, f"{counter} acquisitions", {"acquisitions": counter})

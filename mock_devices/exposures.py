@@ -52,6 +52,7 @@ class Exposures:
         self.gain_db = 0.0
         self.counter = 0
         self.faults = Faults("drop", "stale", "failed")
+        self.busy_until_s = 0.0  # end of the last exposure
         self._waiting: deque[Exposure] = deque()
         self._arrived: deque[Arrival] = deque()
         self._last: Frame | None = None
@@ -61,17 +62,11 @@ class Exposures:
         """When the table is looked at next; infinite when nothing is being exposed."""
         return self._waiting[0].start_s + self._waiting[0].exposure_s / 2 if self._waiting else math.inf
 
-    @property
-    def busy_until_s(self) -> float:
-        """End of the last exposure."""
-        return self._waiting[-1].start_s + self._waiting[-1].exposure_s if self._waiting else -math.inf
-
     def trigger(self, now_s: float) -> None:
         self.counter += 1
-        end_s = now_s + self.exposure_s
-        self._waiting.append(
-            Exposure(now_s, self.exposure_s, self.gain_db, self.counter, end_s + self._options.readout_time_s)
-        )
+        self.busy_until_s = now_s + self.exposure_s
+        ready_s = self.busy_until_s + self._options.readout_time_s
+        self._waiting.append(Exposure(now_s, self.exposure_s, self.gain_db, self.counter, ready_s))
 
     def expose(self) -> None:
         """Take the next frame."""
@@ -120,6 +115,7 @@ class Exposures:
         self._arrived.clear()
         self._last = None
         self.counter = 0
+        self.busy_until_s = 0.0
 
     def state(self) -> State:
         return {
@@ -127,6 +123,7 @@ class Exposures:
             "gain_db": self.gain_db,
             "roi": asdict(self.sensor.roi),
             "counter": self.counter,
+            "busy_until_s": self.busy_until_s,
             "faults": self.faults.state(),
             "waiting": [asdict(exposure) for exposure in self._waiting],
             "arrived": [[arrival.ready_s, _frame_state(arrival.frame)] for arrival in self._arrived],
@@ -139,6 +136,7 @@ class Exposures:
         self.gain_db = state["gain_db"]
         self.sensor.roi = Roi(**state["roi"])
         self.counter = state["counter"]
+        self.busy_until_s = state["busy_until_s"]
         self.faults.restore(state["faults"])
         self._waiting = deque(Exposure(**exposure) for exposure in state["waiting"])
         self._arrived = deque(Arrival(ready_s, _frame(frame)) for ready_s, frame in state["arrived"])

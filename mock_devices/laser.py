@@ -21,36 +21,36 @@ class SimulatedLaser(OnTable, Laser):
         return self._table.options.laser.warm_up_time_s
 
     def _get_power_setpoint(self) -> float:
-        with self._command():
+        with self._command:
             return self._table.laser.setpoint_w
 
     def _set_power(self, watts: float) -> None:
-        with self._command():
+        with self._command:
             self._table.laser.setpoint_w = watts
 
     def _read_power(self) -> float:
         """The laser's own power meter: true to 10 uW, without noise, so that looking at it changes nothing."""
-        with self._command() as now_s:
+        with self._command as now_s:
             return round(self._table.laser.power_w(now_s), 5)
 
     def _read_emission(self) -> bool:
-        with self._command():
+        with self._command:
             return self._table.laser.emission
 
     def _set_emission(self, on: bool) -> None:
-        with self._command() as now_s:
+        with self._command as now_s:
             self._table.laser.switch(on, now_s)
 
     def _read_interlock_closed(self) -> bool:
-        with self._command():
+        with self._command:
             return not self._table.laser.interlock_open
 
     def _read_faults(self) -> tuple[str, ...]:
-        with self._command():
+        with self._command:
             return (self._table.laser.fault,) if self._table.laser.fault else ()
 
     def _open(self) -> None:
-        with self._command():
+        with self._command:
             pass
 
     def _close(self) -> None:

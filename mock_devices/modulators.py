@@ -25,18 +25,18 @@ class SimulatedSlm(OnTable, Modulator):
         return self._table.slm.settle_time_s
 
     def _show(self, pattern: Pattern) -> Shown:
-        with self._command() as now_s:
+        with self._command as now_s:
             return Shown(self._table.slm.send(pattern, now_s), now_s)
 
     def _open(self) -> None:
-        with self._command():
+        with self._command:
             self._table.slm.shown = 0
 
     def _close(self) -> None:
         pass
 
     def _read_status(self) -> DeviceStatus:
-        with self._command():
+        with self._command:
             shown = self._table.slm.shown
         return DeviceStatus(
             True, f"{shown} patterns shown", {"patterns": shown, "refresh_hz": self._table.options.slm.refresh_hz}
@@ -70,16 +70,16 @@ class SimulatedDmd(OnTable, Modulator):
         return self._table.options.dmd.max_pattern_rate_hz
 
     def _show(self, pattern: Pattern) -> Shown:
-        with self._command() as now_s:
+        with self._command as now_s:
             return Shown(self._table.dmd.show(pattern, now_s), now_s)
 
     def _load_sequence(self, patterns: Pattern) -> None:
-        with self._command():
+        with self._command:
             self._table.dmd.load(patterns)
         self.clock.sleep(len(patterns) * self._table.options.dmd.load_time_s)
 
     def _play(self, rate_hz: float) -> Shown:
-        with self._command() as now_s:
+        with self._command as now_s:
             if not self._table.dmd.loaded:
                 raise DeviceRefusedError(self.name, "has no sequence to play.", "Load one first.")
             number, start_s = self._table.dmd.play(rate_hz, now_s)
@@ -87,14 +87,14 @@ class SimulatedDmd(OnTable, Modulator):
             return Shown(number, now_s)
 
     def _open(self) -> None:
-        with self._command():
+        with self._command:
             self._table.dmd.shown = 0
 
     def _close(self) -> None:
         pass
 
     def _read_status(self) -> DeviceStatus:
-        with self._command():
+        with self._command:
             shown, loaded = self._table.dmd.shown, self._table.dmd.loaded
         return DeviceStatus(
             True, f"{shown} patterns shown, {loaded} in the sequence", {"patterns": shown, "sequence": loaded}

@@ -168,5 +168,5 @@ def _expose(
             count = np.int32(value)
             out[c] = count
             full += np.int32(count == last)
-        saturated += full
+        saturated += int(full)
     return saturated
