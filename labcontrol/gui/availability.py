@@ -62,9 +62,7 @@ def explain(stderr: str) -> str:
         )
     module = re.search(r"ModuleNotFoundError: No module named '([\w.]+)'", stderr)
     if module:
-        return (
-            f"The Python package {module[1]} is missing. Install the program again: pip install --upgrade labcontrol"
-        )
+        return f"The Python package {module[1]} is missing. Install the program again: pip install --upgrade labcontrol"
     if re.search(r"could not connect to display|Failed to create wl_display", stderr):
         return (
             f"The display {_display()} refuses the connection. Check that it is running and that you may use it "

@@ -1,0 +1,68 @@
+"""An image as the bench sees it: square pixels, row 0 on top, a line of facts below, the pixel under the cursor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from PyQt5.QtCore import pyqtSignal
+from PyQt5.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from labcontrol.gui.theme import LIGHT, Theme
+
+
+class ImagePanel(QWidget):
+    """Shows grey or coloured images of any size. `hovered` tells row and column under the cursor, or (-1, -1)."""
+
+    hovered = pyqtSignal(int, int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._shape: tuple[int, int] = (0, 0)
+        self.theme = LIGHT
+        self.canvas = pg.GraphicsView()
+        self.box = pg.ViewBox(lockAspect=True, invertY=True, enableMenu=False)
+        self.canvas.setCentralItem(self.box)
+        self.canvas.setMinimumSize(120, 100)
+        self.image = pg.ImageItem(axisOrder="row-major")
+        self.box.addItem(self.image)
+        self.facts = QLabel("")
+        self.facts.setProperty("role", "muted")
+        self.facts.setMinimumWidth(60)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 4, 6, 6)
+        layout.setSpacing(4)
+        layout.addWidget(self.canvas, 1)
+        layout.addWidget(self.facts)
+        self.canvas.scene().sigMouseMoved.connect(self._on_mouse)
+
+    def set_rgb(self, image: NDArray[np.uint8]) -> None:
+        """image: (rows, columns, 3)."""
+        self.image.setImage(image, autoLevels=False, levels=None)
+        shape = (int(image.shape[0]), int(image.shape[1]))
+        if shape != self._shape:
+            self._shape = shape
+            self.box.setRange(xRange=(0, shape[1]), yRange=(0, shape[0]), padding=0.03)
+
+    def set_theme(self, theme: Theme) -> None:
+        self.theme = theme
+        self.canvas.setBackground(theme.panel)
+
+    def _on_mouse(self, position: Any) -> None:
+        point = self.box.mapSceneToView(position)
+        row, column = int(np.floor(point.y())), int(np.floor(point.x()))
+        inside = 0 <= row < self._shape[0] and 0 <= column < self._shape[1]
+        self.hovered.emit(row if inside else -1, column if inside else -1)
+
+
+def grey_lut(levels: int) -> NDArray[np.uint8]:
+    """(levels, 3) from black to white."""
+    ramp = np.linspace(0, 255, levels).astype(np.uint8)
+    return np.repeat(ramp[:, None], 3, axis=1)
+
+
+def rgb(colour: str) -> NDArray[np.uint8]:
+    """(3,) of #rrggbb."""
+    return np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], dtype=np.uint8)

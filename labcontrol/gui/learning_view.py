@@ -1,0 +1,160 @@
+"""The learning view: verdict, curve, residual and values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from PyQt5.QtCore import Qt
+from PyQt5.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+
+from labcontrol.gui.curve_table import CurveTable
+from labcontrol.gui.learning_data import Floats, LearningData
+from labcontrol.gui.learning_plot import EPOCHS, Horizontal, LearningPlot
+from labcontrol.gui.model_curves import ModelCurve, verdict
+from labcontrol.gui.theme import LIGHT, Theme
+
+
+class LearningView(QFrame):
+    """Shows one run's learning curve against its models, live or from a record.
+
+    Call `begin` once a run, `set_model` when a model is known or renewed, `refresh` when the data has grown.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("panel")
+        self._data = LearningData("nmse")
+        self._models: dict[str, ModelCurve] = {}
+        self._neurons = 1
+        self._planned = 1
+        self._epoch_s = 0.0
+        self._theme = LIGHT
+
+        self.title = QLabel("Learning curve")
+        self.title.setProperty("role", "title")
+        self.verdict = QLabel("")
+        self.plot = LearningPlot()
+        self.table = CurveTable()
+        self.loss = _combo("Which of the two error measures is shown", "nmse", "mse")
+        self.horizontal = _combo("What the horizontal axis counts", "epochs", "epochs / N", "time")
+        self.log_x = _toggle("log x", "Logarithmic horizontal axis")
+        self.log_y = _toggle("log y", "Logarithmic error axis")
+        self.follow = _toggle(
+            "follow", "Axes follow the run; zooming or dragging stops that, a double click resumes it"
+        )
+        self.log_y.setChecked(True)
+        self.follow.setChecked(True)
+
+        bar = QHBoxLayout()
+        bar.setSpacing(8)
+        bar.addWidget(self.title)
+        bar.addSpacing(8)
+        bar.addWidget(self.verdict)
+        bar.addStretch(1)
+        for widget in (self.loss, self.horizontal, self.log_x, self.log_y, self.follow):
+            bar.addWidget(widget)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(14, 10, 14, 12)
+        layout.setSpacing(8)
+        layout.addLayout(bar)
+        layout.addWidget(self.plot, 1)
+        layout.addWidget(self.table)
+
+        self.table.hidden_changed.connect(self.plot.set_hidden)
+        self.loss.currentTextChanged.connect(self._change_loss)
+        self.horizontal.currentTextChanged.connect(lambda _: self._change_axes())
+        self.log_x.toggled.connect(lambda _: self._change_axes())
+        self.log_y.toggled.connect(lambda _: self._change_axes())
+        self.follow.clicked.connect(self.plot.set_following)
+        self.plot.followed.connect(self.follow.setChecked)
+        self._change_axes()
+
+    def begin(self, data: LearningData, neurons: int, planned: int) -> None:
+        """Show a run from its start. planned: epochs it may take."""
+        self._data, self._neurons, self._planned = data, neurons, planned
+        self._models = {}
+        self.verdict.setText("")
+        self.table.set_end({})
+        self.table.set_models({}, neurons)
+        self.plot.set_data(data, planned)
+        self.loss.setCurrentText(data.loss)
+        self._change_loss(data.loss)
+        self.plot.set_models({})
+
+    def set_model(self, model: ModelCurve) -> None:
+        """Add a model or replace the one of the same key."""
+        self._models[model.key] = model
+        self.plot.set_models(self._models)
+        self.table.set_models(self._models, self._neurons)
+        self._show_values()
+
+    @property
+    def models(self) -> Mapping[str, ModelCurve]:
+        return self._models
+
+    def refresh(self, epoch_s: float = 0.0) -> None:
+        """Draw what is new. epoch_s: wall time of an epoch, for the time axis ahead of the data."""
+        self._epoch_s = epoch_s
+        if self.isVisible():
+            self.plot.refresh()
+            self._show_values()
+
+    def set_theme(self, theme: Theme) -> None:
+        self._theme = theme
+        self.plot.set_theme(theme)
+        self.table.set_theme(theme)
+        self._show_values()
+
+    # --- parts --------------------------------------------------------------------------------------------------
+    def _show_values(self) -> None:
+        loss = self._data.loss
+        ends = {key: float(model.values(np.array([float(self._planned)]))[0]) for key, model in self._models.items()}
+        if len(self._data):
+            now = float(self._data.incumbent(loss)[-1])
+            ends["incumbent"] = now
+            prediction = self._models.get("prediction")
+            if prediction is not None:
+                kind, words = verdict(now, int(self._data.index.values[-1]), prediction)
+                colour = {"good": self._theme.good, "caution": self._theme.caution}.get(kind, self._theme.muted)
+                self.verdict.setText(f'<span style="color:{colour}; font-weight:600">{words}</span>')
+        self.table.set_end(ends)
+
+    def _change_loss(self, loss: str) -> None:
+        self.plot.set_loss(loss)
+
+    def _change_axes(self) -> None:
+        kind = self.horizontal.currentText()
+        chosen = {
+            "epochs": EPOCHS,
+            "epochs / N": Horizontal("Epochs per neuron, k / N", lambda k: k / self._neurons),
+            "time": Horizontal("Wall time (s)", self._seconds),
+        }[kind]
+        self.plot.set_logarithmic(x=self.log_x.isChecked(), y=self.log_y.isChecked())
+        self.plot.set_horizontal(chosen)
+
+    def _seconds(self, epochs: Floats) -> Floats:
+        """Wall time at epochs: as recorded where there is data, at the present pace beyond."""
+        k, unix_s = self._data.index.values, self._data.unix_s.values
+        if not len(k):
+            return epochs * max(self._epoch_s, 1e-9)
+        elapsed = unix_s - unix_s[0]
+        ahead = np.maximum(epochs - k[-1], 0) * max(self._epoch_s, 1e-9)
+        return np.interp(epochs, k, elapsed) + ahead
+
+
+def _toggle(text: str, tip: str) -> QToolButton:
+    button = QToolButton()
+    button.setObjectName("toggle")
+    button.setText(text)
+    button.setToolTip(tip)
+    button.setCheckable(True)
+    button.setFocusPolicy(Qt.TabFocus)
+    return button
+
+
+def _combo(tip: str, *items: str) -> QComboBox:
+    combo = QComboBox()
+    combo.setToolTip(tip)
+    combo.addItems(list(items))
+    return combo

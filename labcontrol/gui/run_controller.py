@@ -1,0 +1,158 @@
+"""Turns a run's events into calls of the views, on a timer; the run never waits for it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PyQt5.QtCore import QObject, QTimer, pyqtSignal
+
+from labcontrol.engine import EpochDone, Event, Predicted, Prepared, Run, RunStatus, Seen
+from labcontrol.engine.events import Mailbox
+from labcontrol.gui.camera_view import CameraView
+from labcontrol.gui.learning_data import LearningData
+from labcontrol.gui.learning_view import LearningView
+from labcontrol.gui.model_curves import prediction_curve
+from labcontrol.gui.output_view import OutputView
+from labcontrol.gui.pattern_views import MaskView, SlmView
+from labcontrol.tasks import ErrorMeasure
+from labcontrol.theory import AmplitudeLaw
+
+log = logging.getLogger(__name__)
+
+_TICK_MS = 40
+
+
+@dataclass(frozen=True)
+class LiveViews:
+    """The views that follow a run."""
+
+    learning: LearningView
+    camera: CameraView
+    slm: SlmView
+    mask: MaskView
+    output: OutputView
+
+
+class RunController(QObject):
+    """Starts runs and follows them.
+
+    make_run: builds the next run; may raise UserError. Signals: `status_changed` on every look at the run, `failed` with
+    the error of a run that ended by one, `finished` with the status of every run that is over.
+    """
+
+    status_changed = pyqtSignal(object)
+    failed = pyqtSignal(object)
+    finished = pyqtSignal(object)
+
+    def __init__(self, views: LiveViews, make_run: Callable[[], Run], parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._views = views
+        self._make_run = make_run
+        self.run: Run | None = None
+        self._mailbox = Mailbox()
+        self._data = LearningData("nmse")
+        self._measure: ErrorMeasure | None = None
+        self._mask: NDArray[np.bool_] = np.zeros(0, dtype=bool)
+        self._reported = True
+        self._timer = QTimer(self)
+        self._timer.setInterval(_TICK_MS)
+        self._timer.timeout.connect(self.tick)
+
+    # --- what a person can ask ----------------------------------------------------------------------------------
+    @property
+    def status(self) -> RunStatus:
+        return self.run.status if self.run is not None else RunStatus()
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a run holds the table."""
+        return self.run is not None and not self.run.wait(0)
+
+    def start(self) -> None:
+        """Begin a run; does nothing while one is active. Raises UserError when it cannot be set up."""
+        if self.is_active:
+            return
+        run = self._make_run()
+        self.run = run
+        self._mailbox = run.subscribe()
+        self._reported = False
+        self._measure = None
+        self._data = LearningData(run.experiment.learning.loss)
+        self._views.learning.begin(self._data, run.experiment.neurons, run.experiment.epochs)
+        run.start()
+        self._timer.start()
+
+    def pause(self) -> None:
+        if self.run is not None:
+            self.run.pause()
+
+    def resume(self) -> None:
+        if self.run is not None:
+            self.run.resume()
+
+    def stop(self) -> None:
+        if self.run is not None:
+            self.run.stop()
+
+    def abort(self) -> None:
+        if self.run is not None:
+            self.run.abort()
+
+    def finish(self, timeout_s: float) -> bool:
+        """Wait for the run's thread to end; False if it has not."""
+        return self.run is None or self.run.wait(timeout_s)
+
+    # --- following ----------------------------------------------------------------------------------------------
+    def tick(self) -> None:
+        """Take what has happened since the last call to the views."""
+        run = self.run
+        if run is None:
+            return
+        over = run.wait(0)
+        self._deliver(self._mailbox.drain())
+        self.status_changed.emit(run.status)
+        if over and not self._reported:
+            self._reported = True
+            self._timer.stop()
+            if run.error is not None:
+                self.failed.emit(run.error)
+            self.finished.emit(run.status)
+
+    def _deliver(self, events: list[Event]) -> None:
+        done = [event for event in events if isinstance(event, EpochDone)]
+        for event in events:
+            if isinstance(event, Prepared):
+                self._views.camera.set_neurons(event.centres_px)
+                self._views.output.set_target(event.task.train_target)
+                self._mask = event.initial_mask
+                self._views.mask.set_mask(self._mask)
+            elif isinstance(event, Predicted):
+                self._on_prediction(event.law)
+            elif isinstance(event, Seen):
+                self._views.camera.set_frame(event.view.frame)
+                self._views.slm.set_pattern(event.view.pattern)
+        if done:
+            self._on_epochs(done)
+        if events:
+            self._views.learning.refresh(self.status.epoch_s)
+
+    def _on_prediction(self, law: AmplitudeLaw) -> None:
+        assert self.run is not None
+        learning = self.run.experiment.learning
+        self._measure = ErrorMeasure(self.run.task.train_target, law.gain)
+        self._views.learning.set_model(prediction_curve(law, learning.loss, learning.selection))
+
+    def _on_epochs(self, done: list[EpochDone]) -> None:
+        self._data.append([event.epoch for event in done], [event.incumbent_error for event in done])
+        accepted = [event.epoch for event in done if event.epoch.accepted]
+        if accepted:
+            self._mask = accepted[-1].mask
+            if self._measure is not None:
+                self._views.output.set_output(accepted[-1].output, self._measure, self._data.loss)
+        last = done[-1].epoch
+        self._views.mask.set_mask(self._mask, last.mirror, last.accepted)
