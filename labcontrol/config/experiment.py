@@ -62,10 +62,17 @@ class LearningConfig(Section):
 class StopConfig(Section):
     """When to stop; whatever is met first."""
 
-    epochs: int | None = Field(None, ge=1, description="epochs in all; default: seven times the number of neurons")
-    target_error: float | None = Field(None, gt=0, description="stop when the loss is at or below this")
+    epochs: int | None = Field(
+        None, ge=1, examples=[1000], description="epochs in all; where not set, seven times the number of neurons"
+    )
+    target_error: float | None = Field(
+        None, gt=0, examples=[0.01], description="stop when the loss is at or below this"
+    )
     plateau_epochs: int | None = Field(
-        None, ge=1, description="stop when the loss fell by less than plateau_change over this many epochs"
+        None,
+        ge=1,
+        examples=[300],
+        description="stop when the loss fell by less than plateau_change over this many epochs",
     )
     plateau_change: float = Field(0.01, ge=0, lt=1, description="relative fall that counts as progress")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Sequence
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
@@ -11,11 +12,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from labcontrol.errors import UserError
 
+# What pydantic's types of finding (int_parsing, string_type, ...) ask for, as a person would say it.
+_KINDS = {"int": "a whole number", "float": "a number", "string": "text in quotes", "bool": "true or false"}
+
 
 class Section(BaseModel):
     """A section of a file: unknown keys are errors, values never change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 def user_error(error: ValidationError, model: type[BaseModel], source: str) -> UserError:
@@ -30,18 +34,30 @@ def user_error(error: ValidationError, model: type[BaseModel], source: str) -> U
 
 def _finding(detail: Any, model: type[BaseModel]) -> str:
     location: Sequence[str | int] = detail["loc"]
-    place = ".".join(str(part) for part in location) or "the file"
-    if detail["type"] == "extra_forbidden":
-        known = sorted(_model_at(model, location[:-1]).model_fields)
-        near = difflib.get_close_matches(str(location[-1]), known, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"Known here: {', '.join(known)}."
-        return f"unknown key {place!r}. {hint}"
-    if detail["type"] == "missing":
-        return f"{place!r} is missing."
-    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    place = ".".join(str(part) for part in location)
+    named = f"{place!r} " if place else ""
     found = detail["input"]
-    shown = "" if isinstance(found, dict | BaseModel) else f", found {found!r}"
-    return f"{place!r} {message}{shown}."
+    if detail["type"] == "extra_forbidden":
+        known = list(_model_at(model, location[:-1]).model_fields)
+        return f"unknown key {place!r}. {_hint(str(location[-1]), known)}"
+    if detail["type"] == "missing":
+        return f"{named}is missing."
+    if detail["type"] == "model_type":
+        section = _model_at(model, location)
+        return (
+            f"{named}should be a section with the keys {', '.join(section.model_fields)}; found {reprlib.repr(found)}."
+        )
+    kind = detail["type"].split("_")[0]
+    if kind in _KINDS:
+        return f"{named}should be {_KINDS[kind]}; found {reprlib.repr(found)}."
+    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    shown = "" if isinstance(found, dict | BaseModel) else f"; found {reprlib.repr(found)}"
+    return f"{named}{message}{shown}."
+
+
+def _hint(unknown: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(unknown, known, n=1)
+    return f"Did you mean {near[0]!r}?" if near else f"Known here: {', '.join(known)}."
 
 
 def _model_at(model: type[BaseModel], location: Sequence[str | int]) -> type[BaseModel]:

@@ -1,0 +1,119 @@
+"""Models as TOML files that explain themselves: above every key its meaning and range.
+
+The fields' descriptions are the only source, so that examples, saved experiments and validation agree.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, get_args, get_origin
+
+import tomlkit
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+_WIDTH = 110
+_HOW_TO = "A line '# key = value' is not in force; remove its '# ' to set the key."
+_LIMIT_WORDS = {Ge: ("ge", "at least"), Gt: ("gt", "above"), Le: ("le", "at most"), Lt: ("lt", "below")}
+
+
+def commented_toml(model: BaseModel, options: Mapping[str, BaseModel] | None = None) -> str:
+    """The model as the text of a TOML file; reading it back gives the same values.
+
+    options: the checked `options` of a section by the section's name, for example of a driver by its role. Where
+    given, every key of them is explained, and those the section does not set stand there with their default, as
+    comments.
+    """
+    lines = [*_comment(_summary(model)), *_comment(_HOW_TO), "", *_section(model, "", options or {})]
+    return "\n".join(lines) + "\n"
+
+
+def _section(section: BaseModel, path: str, options: Mapping[str, BaseModel]) -> Iterator[str]:
+    """Keys first, then the sections below: in TOML a key belongs to the header above it."""
+    fields = type(section).model_fields
+    values = {key: getattr(section, key) for key in fields}
+    below = {key: value for key, value in values.items() if isinstance(value, BaseModel | dict)}
+    for key, value in values.items():
+        if key not in below:
+            yield from _entry(key, value, fields[key])
+    for key, value in below.items():
+        name = f"{path}.{key}" if path else key
+        if isinstance(value, BaseModel):
+            yield from ["", *_comment(_summary(value)), f"[{name}]", *_section(value, name, options)]
+        elif value or path in options:
+            yield from ["", *_comment(fields[key].description or ""), f"[{name}]"]
+            known = options.get(path)
+            yield from _options(known, value, "") if known else _entries(value)
+
+
+def _entry(key: str, value: object, field: FieldInfo) -> Iterator[str]:
+    yield from _comment(_meaning(field, value))
+    yield f"# {key} = {_example(field)}" if value is None else f"{key} = {_value(value)}"
+
+
+def _options(known: BaseModel, chosen: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    """Every key of a driver's options; a comment where the file leaves the default."""
+    for key, field in type(known).model_fields.items():
+        value, name = getattr(known, key), prefix + key
+        if isinstance(value, BaseModel):
+            yield from ["", *_comment(f"-- {name}: {_summary(value)}")]
+            yield from _options(value, chosen.get(key, {}), f"{name}.")
+        elif key in chosen:
+            yield from _entry(name, chosen[key], field)
+        else:
+            yield from _comment(_meaning(field, value))
+            yield f"# {name} = {_example(field) if value is None else _value(value)}"
+
+
+def _entries(values: Mapping[str, Any]) -> Iterator[str]:
+    return (f"{tomlkit.key(key).as_string()} = {_value(value)}" for key, value in values.items())
+
+
+def _summary(model: BaseModel) -> str:
+    """The first paragraph of the class's docstring."""
+    return " ".join((type(model).__doc__ or "").split("\n\n")[0].split())
+
+
+def _meaning(field: FieldInfo, value: object) -> str:
+    """Description of a key; what it may be, and its default where that is something else."""
+    facts = list(_limits(field))
+    if get_origin(field.annotation) is Literal:
+        facts.append("one of " + ", ".join(map(_value, get_args(field.annotation))))
+    if value is None:
+        facts.append("not set here")
+    elif not field.is_required() and field.default is not None and field.default != value:
+        facts.append(f"default {_value(field.default)}")
+    description = field.description or ""
+    return f"{description} ({', '.join(facts)})" if facts else description
+
+
+def _limits(field: FieldInfo) -> Iterator[str]:
+    limits = {type(limit): limit for limit in field.metadata if type(limit) in _LIMIT_WORDS}
+    bounds = {kind: getattr(limit, _LIMIT_WORDS[kind][0]) for kind, limit in limits.items()}
+    if {Ge, Le} <= bounds.keys():
+        yield f"{bounds[Ge]} to {bounds[Le]}"
+    else:
+        yield from (f"{_LIMIT_WORDS[kind][1]} {bound}" for kind, bound in bounds.items())
+
+
+def _example(field: FieldInfo) -> str:
+    return _value(field.examples[0]) if field.examples else "..."
+
+
+def _comment(text: str) -> list[str]:
+    return textwrap.wrap(text, _WIDTH, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
+
+
+def _value(value: object) -> str:
+    """A value as TOML; long arrays go over several lines."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(_entries(value))}}}"
+    if not isinstance(value, list | tuple):
+        return tomlkit.item(value).as_string()
+    items = [_value(item) for item in value]
+    line = f"[{', '.join(items)}]"
+    if len(line) <= _WIDTH:
+        return line
+    return "[\n" + textwrap.fill(", ".join(items), _WIDTH, initial_indent="    ", subsequent_indent="    ") + ",\n]"

@@ -1,0 +1,112 @@
+"""`labcontrol init` writes files that are right, complete, and never on top of others."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from labcontrol.bench import driver_classes, simulated_bench
+from labcontrol.cli.init import BENCH_FILE, EXPERIMENT_FILE, init
+from labcontrol.config import ExperimentConfig, load_bench, load_experiment
+from labcontrol.errors import UserError
+
+
+def written_keys(path: Path) -> set[str]:
+    """Every key of a file with its section, those in comments included."""
+    keys: set[str] = set()
+    section = ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if header := re.fullmatch(r"\[([\w.]+)\]", line):
+            section = header[1] + "."
+            keys.add(header[1])
+        elif entry := re.match(r"(?:# )?([\w.]+) = ", line):
+            keys.add(section + entry[1])
+    return keys
+
+
+def model_keys(model: BaseModel, path: str = "") -> Iterator[str]:
+    for key in type(model).model_fields:
+        value = getattr(model, key)
+        yield path + key
+        if isinstance(value, BaseModel):
+            yield from model_keys(value, f"{path}{key}.")
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    init(tmp_path / "new", bench="simulated", neurons=None, force=False)
+    return tmp_path / "new"
+
+
+def test_the_example_experiment_is_the_default_one(written: Path) -> None:
+    assert load_experiment(written / EXPERIMENT_FILE) == ExperimentConfig()
+
+
+def test_the_example_bench_is_the_simulated_one(written: Path) -> None:
+    assert load_bench(written / BENCH_FILE) == simulated_bench(ExperimentConfig().neurons, ExperimentConfig().seed)
+
+
+def test_the_example_experiment_mentions_every_key(written: Path) -> None:
+    assert written_keys(written / EXPERIMENT_FILE) == set(model_keys(ExperimentConfig()))
+
+
+def test_the_example_bench_mentions_every_key_of_the_bench_and_of_its_drivers(written: Path) -> None:
+    bench = load_bench(written / BENCH_FILE)
+    expected = set(model_keys(bench))
+    for role, (_, options) in driver_classes(bench).items():
+        leaves = {key for key in model_keys(options) if not isinstance(_at(options, key), BaseModel)}
+        expected |= {f"{role}.options.{key}" for key in leaves}
+    assert written_keys(written / BENCH_FILE) == expected
+
+
+def _at(model: BaseModel, key: str) -> object:
+    value: object = model
+    for part in key.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def test_every_default_in_a_comment_is_valid_when_it_is_set(written: Path) -> None:
+    """Somebody who removes the '# ' before a key gets a file that is still right."""
+    path = written / BENCH_FILE
+    text = re.sub(r"^# ([\w.]+ = (?!\.\.\.))", r"\1", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    path.write_text(text, encoding="utf-8")
+    options = driver_classes(load_bench(path))["table"][1]
+    assert options == driver_classes(simulated_bench(144, 1))["table"][1]
+    assert len(tomllib.loads(text)["table"]["options"]["slm"]) > 5
+
+
+def test_the_number_of_neurons_fits_both_files(tmp_path: Path) -> None:
+    init(tmp_path, bench="simulated", neurons=400, force=False)
+    assert load_experiment(tmp_path / EXPERIMENT_FILE).neurons == 400
+    assert load_bench(tmp_path / BENCH_FILE).geometry.rows == 20
+
+
+@pytest.mark.parametrize("present", [EXPERIMENT_FILE, BENCH_FILE])
+def test_a_file_that_is_there_is_kept_and_nothing_is_written(tmp_path: Path, present: str) -> None:
+    (tmp_path / present).write_text("mine", encoding="utf-8")
+    with pytest.raises(UserError, match="--force"):
+        init(tmp_path, bench="simulated", neurons=None, force=False)
+    assert [path.name for path in tmp_path.iterdir()] == [present]
+    assert (tmp_path / present).read_text(encoding="utf-8") == "mine"
+
+
+def test_force_replaces(tmp_path: Path) -> None:
+    (tmp_path / EXPERIMENT_FILE).write_text("mine", encoding="utf-8")
+    init(tmp_path, bench="simulated", neurons=None, force=True)
+    assert load_experiment(tmp_path / EXPERIMENT_FILE) == ExperimentConfig()
+
+
+def test_a_bench_without_example_is_refused_with_what_there_is(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="'simulated'"):
+        init(tmp_path / "new", bench="moon", neurons=None, force=False)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_one_message(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(UserError, match="cannot be written"):
+        init(tmp_path / "file" / "below", bench="simulated", neurons=None, force=False)
