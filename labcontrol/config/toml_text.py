@@ -10,13 +10,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Literal, get_args, get_origin
 
 import tomlkit
-from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 _WIDTH = 110
 _HOW_TO = "A line '# key = value' is not in force; remove its '# ' to set the key."
-_LIMIT_WORDS = {Ge: ("ge", "at least"), Gt: ("gt", "above"), Le: ("le", "at most"), Lt: ("lt", "below")}
+_LIMIT_WORDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 
 def commented_toml(model: BaseModel, options: Mapping[str, BaseModel] | None = None) -> str:
@@ -90,12 +89,11 @@ def _meaning(field: FieldInfo, value: object) -> str:
 
 
 def _limits(field: FieldInfo) -> Iterator[str]:
-    limits = {type(limit): limit for limit in field.metadata if type(limit) in _LIMIT_WORDS}
-    bounds = {kind: getattr(limit, _LIMIT_WORDS[kind][0]) for kind, limit in limits.items()}
-    if {Ge, Le} <= bounds.keys():
-        yield f"{bounds[Ge]} to {bounds[Le]}"
+    limits = {name: getattr(item, name) for item in field.metadata for name in _LIMIT_WORDS if hasattr(item, name)}
+    if {"ge", "le"} <= limits.keys():
+        yield f"{limits['ge']} to {limits['le']}"
     else:
-        yield from (f"{_LIMIT_WORDS[kind][1]} {bound}" for kind, bound in bounds.items())
+        yield from (f"{_LIMIT_WORDS[name]} {bound}" for name, bound in limits.items())
 
 
 def _example(field: FieldInfo) -> str:
