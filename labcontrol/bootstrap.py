@@ -89,7 +89,7 @@ def install_program(extras: Sequence[str]) -> None:
     extras = sorted({*installed, *extras})
     _say("installing the program and the packages it needs into .venv (only now; takes some minutes)")
     verbosity = [] if sys.stderr.isatty() else ["--quiet"]
-    target = f".[{','.join(extras)}]"
+    target = f".[{','.join(extras)}]" if extras else "."
     if _call([str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", *verbosity, "--editable", target]):
         raise SetUpError(
             "the packages could not be installed; pip says why above. The first call needs the internet "
