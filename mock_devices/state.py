@@ -39,7 +39,7 @@ def from_bytes(data: bytes) -> State:
     try:
         archive = np.load(io.BytesIO(data), allow_pickle=False)
         content = json.loads(bytes(archive["text"]))
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise ValueError("this is not the state of a simulated table") from error
     if content.get("magic") != _MAGIC:
         raise ValueError(f"expected {_MAGIC!r}, found {content.get('magic')!r}")
