@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pyqtgraph as pg
 
 from labcontrol.gui.theme import Theme
 from labcontrol.gui.words import figures
+
+# Levels of ticks on a logarithmic axis; pyqtgraph hands a level's spacing back when it asks for the labels.
+_DECADES, _LABELLED, _BARE = 1.0, 0.5, 0.1
+_MANY_DECADES = 3.0
 
 
 class ReadableAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph is untyped
@@ -18,20 +23,41 @@ class ReadableAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph is untyped
         self.enableAutoSIPrefix(False)
         self.setStyle(tickLength=-4, hideOverlappingLabels=True)
 
+    def logTickValues(self, low: float, high: float, size: float, linear: Any) -> list[tuple[float, list[float]]]:
+        """Ticks between two exponents: decades, then 2 and 5 where there is room, then the rest without a number."""
+        first, last = math.floor(low), math.ceil(high)
+
+        def at(*factors: int) -> list[float]:
+            values = (n + math.log10(factor) for n in range(first, last + 1) for factor in factors)
+            return [value for value in values if low <= value <= high]
+
+        if high - low > _MANY_DECADES:
+            every = max(1, round((last - first) / max(size / 40, 1)))
+            return [(_DECADES, [float(n) for n in range(first, last + 1) if n % every == 0])]
+        return [(_DECADES, at(1)), (_LABELLED, at(2, 5)), (_BARE, at(3, 4, 6, 7, 8, 9))]
+
     def logTickStrings(self, values: Any, scale: float, spacing: Any) -> list[str]:
         """Labels of ticks at these exponents."""
-        return [figures(10.0**value * scale, 1) for value in values]
+        return ["" if spacing == _BARE else figures(10.0**value * scale, 1) for value in values]
+
+    def tickStrings(self, values: Any, scale: float, spacing: float) -> list[str]:
+        """Labels of ticks at these values."""
+        if self.logMode:
+            return self.logTickStrings(values, scale, spacing)
+        decimals = max(0, -math.floor(math.log10(spacing * scale) + 1e-9))
+        return [f"{value * scale:.{decimals}f}".replace("-", "\u2212") for value in values]
 
     def set_theme(self, theme: Theme) -> None:
         self.setPen(pg.mkPen(theme.border))
+        self.setTickPen(pg.mkPen(theme.muted))
         self.setTextPen(pg.mkPen(theme.muted))
 
 
 def style_plot(plot: Any, theme: Theme) -> None:
-    """Background, axes and grid of a plot made of `ReadableAxis`."""
+    """Axes and grid of a plot made by `readable_plot`."""
     for name in ("left", "bottom"):
         plot.getAxis(name).set_theme(theme)
-    plot.showGrid(x=True, y=True, alpha=0.12 if theme.name == "light" else 0.16)
+    plot.showGrid(x=True, y=True, alpha=0.15)
 
 
 def readable_plot(left: str, bottom: str) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
@@ -46,9 +48,7 @@ class CameraView(ImagePanel):
         row = QHBoxLayout()
         row.addWidget(self._histogram_plot, 1)
         row.addWidget(self.show_marks)
-        layout = self.layout()
-        assert layout is not None
-        layout.addItem(row)
+        self.rows.addLayout(row)
         self._pointed: tuple[int, int] | None = None
         self.hovered.connect(self._on_hover)
 
@@ -77,7 +77,7 @@ class CameraView(ImagePanel):
     @property
     def full_scale(self) -> int:
         """Largest count, as far as the frames have shown it."""
-        return 2**self._bits - 1
+        return int(2**self._bits - 1)
 
     # --- drawing ------------------------------------------------------------------------------------------------
     def _draw(self) -> None:
@@ -119,10 +119,8 @@ class CameraView(ImagePanel):
             if frame.saturated_share > 0
             else "none saturated"
         )
-        self.facts.setText(
-            f"frame {frame.counter} · exposure {frame.exposure_s * 1e3:.3g} ms · peak {peak / self.full_scale:.0%} of "
-            f"full scale · {saturated}"
-        )
+        self.facts.setText(f"{frame.exposure_s * 1e3:.3g} ms · peak {peak / self.full_scale:.0%} · {saturated}")
+        self.facts.setToolTip(f"Exposure, brightest pixel as a share of full scale, saturation; frame {frame.counter}")
 
     def _neuron_at(self, frame: Frame, row: int, column: int) -> str:
         counts = f"pixel ({row}, {column}): {int(frame.data[row, column])} counts"
@@ -132,7 +130,7 @@ class CameraView(ImagePanel):
         nearest = int(np.argmin(distance))
         if distance[nearest] > self._spacing() / 2:
             return counts
-        side = round(len(self._centres) ** 0.5)
+        side = math.isqrt(len(self._centres))
         return f"neuron {nearest} (row {nearest // side}, column {nearest % side}) · {counts}"
 
     def _draw_marks(self) -> None:

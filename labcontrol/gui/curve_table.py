@@ -15,11 +15,11 @@ from labcontrol.gui.words import figures
 
 _HEADINGS = ("", "", "τ (epochs), 95 %", "τ / N", "R²", "error at the end")
 _LINES = {
-    "each": Qt.SolidLine,
-    "incumbent": Qt.SolidLine,
-    "prediction": Qt.DashLine,
-    "fit": Qt.DashDotLine,
-    "coverage": Qt.DotLine,
+    "each": Qt.PenStyle.SolidLine,
+    "incumbent": Qt.PenStyle.SolidLine,
+    "prediction": Qt.PenStyle.DashLine,
+    "fit": Qt.PenStyle.DashDotLine,
+    "coverage": Qt.PenStyle.DotLine,
 }
 _NAMES = {
     "each": "Each epoch, measured",
@@ -45,7 +45,7 @@ class CurveTable(QWidget):
         for column, heading in enumerate(_HEADINGS):
             label = QLabel(heading)
             label.setProperty("role", "head")
-            label.setAlignment(Qt.AlignRight if column > 1 else Qt.AlignLeft)
+            label.setAlignment(Qt.AlignmentFlag.AlignRight if column > 1 else Qt.AlignmentFlag.AlignLeft)
             grid.addWidget(label, 0, column)
         self._swatches: dict[str, _Swatch] = {}
         self._boxes: dict[str, QCheckBox] = {}
@@ -96,7 +96,7 @@ class CurveTable(QWidget):
         grid.addWidget(box, row, 1)
         cells = [QLabel("" if key in ("each", "incumbent") else "–") for _ in range(4)]
         for column, cell in enumerate(cells, start=2):
-            cell.setAlignment(Qt.AlignRight | Qt.AlignVCenter)
+            cell.setAlignment(Qt.AlignmentFlag.AlignRight)
             grid.addWidget(cell, row, column)
         self._swatches[key], self._boxes[key], self._cells[key] = swatch, box, cells
 

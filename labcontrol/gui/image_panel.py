@@ -8,18 +8,19 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PyQt5.QtCore import pyqtSignal
-from PyQt5.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
 
 from labcontrol.gui.theme import LIGHT, Theme
 
 
-class ImagePanel(QWidget):
+class ImagePanel(QFrame):
     """Shows grey or coloured images of any size. `hovered` tells row and column under the cursor, or (-1, -1)."""
 
     hovered = pyqtSignal(int, int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setObjectName("panel")
         self._shape: tuple[int, int] = (0, 0)
         self.theme = LIGHT
         self.canvas = pg.GraphicsView()
@@ -30,12 +31,12 @@ class ImagePanel(QWidget):
         self.box.addItem(self.image)
         self.facts = QLabel("")
         self.facts.setProperty("role", "muted")
-        self.facts.setMinimumWidth(60)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 4, 6, 6)
-        layout.setSpacing(4)
-        layout.addWidget(self.canvas, 1)
-        layout.addWidget(self.facts)
+        self.facts.setMinimumWidth(1)
+        self.rows = QVBoxLayout(self)
+        self.rows.setContentsMargins(6, 4, 6, 6)
+        self.rows.setSpacing(4)
+        self.rows.addWidget(self.canvas, 1)
+        self.rows.addWidget(self.facts)
         self.canvas.scene().sigMouseMoved.connect(self._on_mouse)
 
     def set_rgb(self, image: NDArray[np.uint8]) -> None:

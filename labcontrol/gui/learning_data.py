@@ -114,14 +114,13 @@ def pixel_bins(x: Floats, edges: Floats) -> NDArray[np.int64]:
     return np.unique(np.concatenate([[first], cuts, [last]]))
 
 
-def ranges(x: Floats, y: Floats, edges: Floats) -> tuple[Floats, Floats]:
-    """Lowest and highest y in each bin of x as pairs of points (2B,), to be drawn as vertical strokes."""
+def ranges(x: Floats, y: Floats, edges: Floats) -> tuple[Floats, Floats, Floats]:
+    """Lowest and highest y in each bin of x: positions, lows, highs, each (B,)."""
     bins = pixel_bins(x, edges)
     if len(bins) < 2:
-        return np.empty(0), np.empty(0)
+        return np.empty(0), np.empty(0), np.empty(0)
     starts, end = bins[:-1], bins[-1]
-    low, high = np.minimum.reduceat(y[:end], starts), np.maximum.reduceat(y[:end], starts)
-    return np.repeat(x[starts], 2), np.stack([low, high], axis=1).ravel()
+    return x[starts], np.minimum.reduceat(y[:end], starts), np.maximum.reduceat(y[:end], starts)
 
 
 def steps(x: Floats, y: Floats, edges: Floats) -> tuple[Floats, Floats]:

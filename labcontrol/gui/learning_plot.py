@@ -129,14 +129,14 @@ class LearningPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph 
         for item in (self.plot, self.residual):
             style_plot(item, theme)
         stroke = pg.mkPen(theme.each_epoch, width=2)
-        stroke.setCapStyle(Qt.RoundCap)
+        stroke.setCapStyle(Qt.PenCapStyle.RoundCap)
         self._each.setPen(stroke)
         self._incumbent.setPen(pg.mkPen(theme.accent, width=2.4))
         self._residual_curve.setPen(pg.mkPen(theme.accent, width=1.6))
-        self._curves["prediction"].setPen(pg.mkPen(theme.prediction, width=2, style=Qt.DashLine))
-        self._curves["fit"].setPen(pg.mkPen(theme.fit, width=2, style=Qt.DashDotLine))
-        self._curves["coverage"].setPen(pg.mkPen(theme.coverage, width=1.6, style=Qt.DotLine))
-        self._zero.setPen(pg.mkPen(theme.muted, width=1, style=Qt.DashLine))
+        self._curves["prediction"].setPen(pg.mkPen(theme.prediction, width=2, style=Qt.PenStyle.DashLine))
+        self._curves["fit"].setPen(pg.mkPen(theme.fit, width=2, style=Qt.PenStyle.DashDotLine))
+        self._curves["coverage"].setPen(pg.mkPen(theme.coverage, width=1.6, style=Qt.PenStyle.DotLine))
+        self._zero.setPen(pg.mkPen(theme.muted, width=1, style=Qt.PenStyle.DashLine))
         for band in (self._band, self._residual_band):
             band.set_colour(theme.prediction)
 
@@ -196,10 +196,20 @@ class LearningPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph 
         if self._log_x and len(x):
             first = int(np.searchsorted(x, 0.0, side="right"))
             x, k, error, incumbent = x[first:], k[first:], error[first:], incumbent[first:]
-        self._set(self._each, *ranges(x, error, edges), key="each")
+        self._draw_each(*ranges(x, error, edges), tick=0.8 * (view[1] - view[0]) / max(pixels, 1.0))
         self._set(self._incumbent, *steps(x, incumbent, edges), key="incumbent")
         self._draw_models(view)
         self._draw_residual(*steps(k, incumbent, self._epochs_of(edges)))
+
+    def _draw_each(self, x: Floats, low: Floats, high: Floats, tick: float) -> None:
+        """Strokes from the lowest to the highest error at a pixel; a lone epoch is a dot. tick: half its width."""
+        if "each" in self._hidden:
+            x = low = high = np.empty(0)
+        at = self._to_axis(x, self._log_x)
+        self._each.setData(
+            np.stack([at - tick, at + tick], axis=1).ravel(),
+            self._to_axis(np.stack([low, high], axis=1).ravel(), self._log_y),
+        )
 
     def _draw_models(self, view: tuple[float, float]) -> None:
         epochs = self._epochs_of(self._grid(view))
@@ -277,7 +287,8 @@ class LearningPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph 
 
     @staticmethod
     def _to_axis(values: Floats, logarithmic: bool) -> Floats:
-        return np.log10(np.maximum(values, _LEAST_POSITIVE)) if logarithmic else values
+        logarithms: Floats = np.log10(np.maximum(values, _LEAST_POSITIVE)) if logarithmic else values
+        return logarithms
 
 
 class _Band:

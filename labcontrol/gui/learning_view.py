@@ -140,7 +140,8 @@ class LearningView(QFrame):
             return epochs * max(self._epoch_s, 1e-9)
         elapsed = unix_s - unix_s[0]
         ahead = np.maximum(epochs - k[-1], 0) * max(self._epoch_s, 1e-9)
-        return np.interp(epochs, k, elapsed) + ahead
+        seconds: Floats = np.interp(epochs, k, elapsed) + ahead
+        return seconds
 
 
 def _toggle(text: str, tip: str) -> QToolButton:
@@ -149,7 +150,7 @@ def _toggle(text: str, tip: str) -> QToolButton:
     button.setText(text)
     button.setToolTip(tip)
     button.setCheckable(True)
-    button.setFocusPolicy(Qt.TabFocus)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     return button
 
 

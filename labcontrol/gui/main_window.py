@@ -1,4 +1,4 @@
-"""The main window: header, learning view in the middle, the views of the table in docks around it."""
+"""The main window: header, pages, menus."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ from collections.abc import Callable
 
 from PyQt5.QtCore import QSettings, Qt
 from PyQt5.QtGui import QCloseEvent
-from PyQt5.QtWidgets import QDockWidget, QMainWindow, QMessageBox, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QMainWindow, QMenuBar, QMessageBox, QTabWidget, QVBoxLayout, QWidget
 
 from labcontrol.engine import Run, RunStatus
 from labcontrol.errors import UserError
 from labcontrol.gui.banner import Banner
-from labcontrol.gui.camera_view import CameraView
-from labcontrol.gui.learning_view import LearningView
-from labcontrol.gui.output_view import OutputView
-from labcontrol.gui.pattern_views import MaskView, SlmView
+from labcontrol.gui.live_page import LivePage
 from labcontrol.gui.run_controller import LiveViews, RunController
 from labcontrol.gui.run_header import RunHeader
 from labcontrol.gui.theme import Theme
@@ -31,14 +28,18 @@ class MainWindow(QMainWindow):
         self._settings = settings
         self.header = RunHeader()
         self.banner = Banner()
-        self.learning = LearningView()
-        self.camera, self.slm, self.mask, self.output = CameraView(), SlmView(), MaskView(), OutputView()
-        self.controller = RunController(
-            LiveViews(self.learning, self.camera, self.slm, self.mask, self.output), make_run, self
-        )
+        self.live = LivePage()
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        bar = self.tabs.tabBar()
+        assert bar is not None
+        bar.setDrawBase(False)
+        self.tabs.addTab(self.live, "Live")
+        views = LiveViews(self.live.learning, self.live.camera, self.live.slm, self.live.dmd, self.live.output)
+        self.controller = RunController(views, make_run, self)
         self._lay_out()
+        self._fill_menus()
         self._connect()
-        self._default_state = self.saveState()
         self._restore()
 
     # --- life ---------------------------------------------------------------------------------------------------
@@ -52,8 +53,7 @@ class MainWindow(QMainWindow):
         self._show_status(self.controller.status)
 
     def set_theme(self, theme: Theme) -> None:
-        for view in (self.learning, self.camera, self.slm, self.mask, self.output):
-            view.set_theme(theme)
+        self.live.set_theme(theme)
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
         assert event is not None
@@ -61,7 +61,7 @@ class MainWindow(QMainWindow):
             event.ignore()
             return
         self._settings.setValue("window/geometry", self.saveGeometry())
-        self._settings.setValue("window/state", self.saveState())
+        self.live.save_layout(self._settings)
         super().closeEvent(event)
 
     def _may_end(self) -> bool:
@@ -86,35 +86,26 @@ class MainWindow(QMainWindow):
 
     # --- parts --------------------------------------------------------------------------------------------------
     def _lay_out(self) -> None:
-        top = QWidget()
-        layout = QVBoxLayout(top)
+        centre = QWidget()
+        layout = QVBoxLayout(centre)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(6)
+        layout.setSpacing(4)
         layout.addWidget(self.header)
         layout.addWidget(self.banner)
-        self.setMenuWidget(top)
-        centre = QWidget()
-        inner = QVBoxLayout(centre)
-        inner.setContentsMargins(8, 0, 2, 8)
-        inner.addWidget(self.learning)
+        layout.addWidget(self.tabs, 1)
         self.setCentralWidget(centre)
-        self.setDockNestingEnabled(True)
-        camera = self._dock("Camera", self.camera)
-        mask = self._dock("DMD mask", self.mask)
-        slm = self._dock("SLM pattern", self.slm)
-        output = self._dock("Output and target", self.output)
-        self.addDockWidget(Qt.RightDockWidgetArea, camera)
-        self.addDockWidget(Qt.RightDockWidgetArea, mask)
-        self.addDockWidget(Qt.RightDockWidgetArea, output)
-        self.splitDockWidget(mask, slm, Qt.Horizontal)
-        self.resizeDocks([camera, mask, output], [250, 190, 220], Qt.Vertical)
-        self.resizeDocks([camera], [430], Qt.Horizontal)
 
-    def _dock(self, title: str, widget: QWidget) -> QDockWidget:
-        dock = QDockWidget(title)
-        dock.setObjectName(title)
-        dock.setWidget(widget)
-        return dock
+    def _fill_menus(self) -> None:
+        self.menus = QMenuBar()
+        self.tabs.setCornerWidget(self.menus, Qt.Corner.TopRightCorner)
+        run = self.menus.addMenu("&Run")
+        view = self.menus.addMenu("&View")
+        assert run is not None
+        assert view is not None
+        run.addActions(self.header.actions())
+        view.addActions(self.live.dock_actions)
+        view.addSeparator()
+        view.addAction("Restore default layout", self.live.restore_default_layout)
 
     def _connect(self) -> None:
         header, controller = self.header, self.controller
@@ -134,10 +125,9 @@ class MainWindow(QMainWindow):
         self.header.show_status(status, loss, power_w)
 
     def _restore(self) -> None:
-        geometry, state = self._settings.value("window/geometry"), self._settings.value("window/state")
+        geometry = self._settings.value("window/geometry")
         if geometry is None:
             self.resize(1280, 800)
         else:
             self.restoreGeometry(geometry)
-        if state is not None:
-            self.restoreState(state)
+        self.live.restore_layout(self._settings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PyQt5.QtWidgets import QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QFrame, QVBoxLayout, QWidget
 
 from labcontrol.gui.axes import readable_plot, style_plot
 from labcontrol.gui.theme import Theme
@@ -14,11 +14,12 @@ from labcontrol.tasks import ErrorMeasure
 Floats = NDArray[np.float64]
 
 
-class OutputView(QWidget):
+class OutputView(QFrame):
     """Both curves in standard deviations of the target, over the steps of the training part."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setObjectName("panel")
         self._target = np.empty(0)
         self._difference = np.empty(0)
         self.canvas = pg.GraphicsLayoutWidget()

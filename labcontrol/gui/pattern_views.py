@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
@@ -52,7 +54,7 @@ class MaskView(ImagePanel):
 
     @staticmethod
     def _side(mask: NDArray[np.bool_]) -> int:
-        return round(mask.size**0.5)
+        return math.isqrt(mask.size)
 
     def _on_hover(self, row: int, column: int) -> None:
         if self._mask is None:
@@ -83,7 +85,7 @@ class SlmView(ImagePanel):
             return
         self.set_rgb(self._lut[self._pattern])
         rows, columns = self._pattern.shape
-        self.facts.setText(f"{rows} × {columns} pixels, grey level {self._pattern.min()} to {self._pattern.max()}")
+        self.facts.setText(f"{rows} × {columns} px · grey {self._pattern.min()} to {self._pattern.max()}")
 
     def _on_hover(self, row: int, column: int) -> None:
         if self._pattern is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -41,8 +40,8 @@ class LiveViews:
 class RunController(QObject):
     """Starts runs and follows them.
 
-    make_run: builds the next run; may raise UserError. Signals: `status_changed` on every look at the run, `failed` with
-    the error of a run that ended by one, `finished` with the status of every run that is over.
+    make_run: builds the next run; may raise UserError. Signals: `status_changed` on every look at the run, `failed`
+    with the error of a run that ended by one, `finished` with the status of every run that is over.
     """
 
     status_changed = pyqtSignal(object)

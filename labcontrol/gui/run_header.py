@@ -127,7 +127,7 @@ class RunHeader(QFrame):
     def _action(self, text: str, key: str, tip: str, on_trigger: object) -> QAction:
         action = QAction(text, self)
         action.setShortcut(QKeySequence(key))
-        action.setShortcutContext(Qt.ApplicationShortcut)
+        action.setShortcutContext(Qt.ShortcutContext.ApplicationShortcut)
         action.setToolTip(f"{tip} ({key})")
         action.triggered.connect(lambda _: on_trigger())  # type: ignore[operator]
         self.addAction(action)
@@ -135,7 +135,7 @@ class RunHeader(QFrame):
 
     def _button(self, action: QAction) -> QPushButton:
         button = QPushButton(action.text())
-        button.setFocusPolicy(Qt.TabFocus)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         button.clicked.connect(action.trigger)
 
         def follow() -> None:
@@ -176,7 +176,7 @@ def _chip(tip: str) -> QLabel:
     chip = QLabel("")
     chip.setObjectName("chip")
     chip.setToolTip(tip)
-    chip.setAlignment(Qt.AlignCenter)
+    chip.setAlignment(Qt.AlignmentFlag.AlignCenter)
     return chip
 
 

@@ -130,7 +130,7 @@ QMainWindow, QDialog { background: $window; }
 QToolTip { background: $panel; color: $text; border: 1px solid $border; padding: 4px; }
 
 QLabel[role="caption"] { color: $muted; font-size: 8pt; letter-spacing: 0.5px; }
-QLabel[role="value"] { font-size: 14pt; font-weight: 600; }
+QLabel[role="value"] { font-size: 13pt; font-weight: 600; }
 QLabel[role="title"] { font-size: 12pt; font-weight: 600; }
 QLabel[role="muted"] { color: $muted; }
 QLabel[role="head"] { color: $muted; font-size: 8pt; }
@@ -138,7 +138,7 @@ QLabel[role="head"] { color: $muted; font-size: 8pt; }
 QFrame#panel { background: $panel; border: 1px solid $border; border-radius: 8px; }
 QFrame#header { background: $panel; border: none; border-bottom: 1px solid $border; }
 
-QLabel#chip { border-radius: 6px; padding: 5px 12px; font-size: 12pt; font-weight: 600; border: 1px solid $border; }
+QLabel#chip { border-radius: 6px; padding: 5px 12px; font-size: 11pt; font-weight: 600; border: 1px solid $border; }
 QLabel#chip[kind="idle"] { color: $muted; background: transparent; }
 QLabel#chip[kind="active"] { color: $on_accent; background: $accent; border-color: $accent; }
 QLabel#chip[kind="good"] { color: $good; border: 2px solid $good; }
@@ -175,12 +175,13 @@ QComboBox, QLineEdit, QSpinBox, QDoubleSpinBox, QPlainTextEdit, QTextEdit {
 QComboBox:focus, QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus { border-color: $accent; }
 QComboBox QAbstractItemView { background: $panel; border: 1px solid $border; }
 
-QTabBar::tab { background: transparent; color: $muted; padding: 8px 14px; border: none; border-bottom: 2px solid $window; }
+QTabBar::tab { background: transparent; color: $muted; padding: 6px 14px; border: none;
+    border-bottom: 2px solid $window; }
 QTabBar::tab:selected { color: $text; border-bottom: 2px solid $accent; font-weight: 600; }
 QTabBar::tab:hover { color: $text; }
 QTabWidget::pane { border: none; }
 
-QMenuBar { background: transparent; }
+QMenuBar { background: transparent; border: none; }
 QMenuBar::item { padding: 6px 10px; background: transparent; color: $muted; }
 QMenuBar::item:selected { color: $text; background: $faint; border-radius: 6px; }
 QMenu { background: $panel; border: 1px solid $border; padding: 4px; }
@@ -189,8 +190,8 @@ QMenu::item:selected { background: $faint; color: $text; }
 QMenu::item:disabled { color: $muted; }
 QMenu::separator { height: 1px; background: $border; margin: 4px 8px; }
 
-QDockWidget { font-weight: 600; titlebar-close-icon: none; }
-QDockWidget::title { background: $window; padding: 5px 8px; color: $muted; }
+QDockWidget { font-weight: 600; }
+QDockWidget::title { background: $window; padding: 4px 6px; }
 QMainWindow::separator { background: $window; width: 6px; height: 6px; }
 QMainWindow::separator:hover { background: $border; }
 QSplitter::handle { background: $window; }

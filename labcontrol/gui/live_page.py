@@ -1,0 +1,82 @@
+"""The page of the running experiment: learning curve in the middle, the table's views in docks around it."""
+
+from __future__ import annotations
+
+from PyQt5.QtCore import QSettings, Qt
+from PyQt5.QtWidgets import QAction, QDockWidget, QMainWindow, QVBoxLayout, QWidget
+
+from labcontrol.gui.camera_view import CameraView
+from labcontrol.gui.learning_view import LearningView
+from labcontrol.gui.output_view import OutputView
+from labcontrol.gui.pattern_views import MaskView, SlmView
+from labcontrol.gui.theme import Theme
+
+_RIGHT = Qt.DockWidgetArea.RightDockWidgetArea
+_LAYOUT_KEY = "live/layout"
+
+
+class LivePage(QMainWindow):
+    """Docks can be moved, floated, closed and brought back; their layout is kept in the settings."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent, Qt.WindowType.Widget)
+        self.learning = LearningView()
+        self.camera, self.slm, self.dmd, self.output = CameraView(), SlmView(), MaskView(), OutputView()
+        centre = QWidget()
+        inner = QVBoxLayout(centre)
+        inner.setContentsMargins(8, 2, 2, 8)
+        inner.addWidget(self.learning)
+        self.setCentralWidget(centre)
+        self.setDockNestingEnabled(True)
+        self._docks = [
+            self._dock("Camera", self.camera),
+            self._dock("DMD mask", self.dmd),
+            self._dock("SLM pattern", self.slm),
+            self._dock("Output and target", self.output),
+        ]
+        self._arrange()
+
+    @property
+    def dock_actions(self) -> list[QAction]:
+        """Actions that close a dock or bring it back."""
+        actions = (dock.toggleViewAction() for dock in self._docks)
+        return [action for action in actions if action is not None]
+
+    def restore_default_layout(self) -> None:
+        """Every dock back in its place."""
+        for dock in self._docks:
+            self.removeDockWidget(dock)
+            dock.setFloating(False)
+            dock.show()
+        self._arrange()
+
+    def save_layout(self, settings: QSettings) -> None:
+        settings.setValue(_LAYOUT_KEY, self.saveState())
+
+    def restore_layout(self, settings: QSettings) -> None:
+        state = settings.value(_LAYOUT_KEY)
+        if state is not None:
+            self.restoreState(state)
+
+    def set_theme(self, theme: Theme) -> None:
+        for view in (self.learning, self.camera, self.slm, self.dmd, self.output):
+            view.set_theme(theme)
+
+    def _arrange(self) -> None:
+        camera, dmd, slm, output = self._docks
+        for dock in (camera, dmd, output):
+            self.addDockWidget(_RIGHT, dock)
+        self.splitDockWidget(dmd, slm, Qt.Orientation.Horizontal)
+        self.resizeDocks([camera, dmd, output], [250, 180, 230], Qt.Orientation.Vertical)
+        self.resizeDocks([camera], [400], Qt.Orientation.Horizontal)
+
+    @staticmethod
+    def _dock(title: str, widget: QWidget) -> QDockWidget:
+        holder = QWidget()
+        layout = QVBoxLayout(holder)
+        layout.setContentsMargins(2, 0, 6, 6)
+        layout.addWidget(widget)
+        dock = QDockWidget(title)
+        dock.setObjectName(title)
+        dock.setWidget(holder)
+        return dock
