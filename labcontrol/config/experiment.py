@@ -25,7 +25,7 @@ class TaskConfig(Section):
 class ReservoirConfig(Section):
     """The operating point: phase = pi (feedback * I + injection * W u) + theta, see the physics page."""
 
-    feedback: float = Field(0.2, ge=0, le=4, description="feedback strength beta, in units of pi")
+    feedback: float = Field(0.12, ge=0, le=4, description="feedback strength beta, in units of pi")
     injection: float = Field(0.5, ge=0, le=4, description="input strength gamma, in units of pi")
     phase_offset: float = Field(0.44, ge=0, le=2, description="first phase offset theta_0, in units of pi")
     phase_step: float = Field(

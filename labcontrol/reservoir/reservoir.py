@@ -185,7 +185,7 @@ class Reservoir:
             "Lower laser.power_w or put a filter before the detector.",
         )
 
-    def _frame(self, shown: Shown) -> Frame:
+    def _frame(self, shown: Shown, *, may_saturate: bool = False) -> Frame:
         """The frame of the exposure just triggered, proven to be of the pattern shown.
 
         It must be the next one by the camera's counter, exposed after the pattern had settled, and not saturated.
@@ -205,7 +205,7 @@ class Reservoir:
                 continue
             skipped = frame.counter - self._last_counter - 1 if self._last_counter else 0
             self._last_counter = frame.counter
-            if skipped == 0 and frame.time_s >= settled_s and frame.saturated_share == 0:
+            if skipped == 0 and frame.time_s >= settled_s and (may_saturate or frame.saturated_share == 0):
                 return frame
             fault = (
                 f"skipped {skipped} frames"
@@ -227,7 +227,7 @@ class Reservoir:
     def _signals(self, pattern: Pattern) -> tuple[Frame, NDArray[np.float64]]:
         shown = self._bench.slm.show_settled(pattern)
         self._bench.camera.trigger()
-        frame = self._frame(shown)
+        frame = self._frame(shown, may_saturate=True)
         return frame, self.map.signals(frame.data)
 
     def _require_preparation(self) -> Preparation:

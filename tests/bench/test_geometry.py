@@ -1,0 +1,86 @@
+"""Where neurons lie on the devices, and which grey level makes which phase."""
+
+import math
+
+import numpy as np
+import pytest
+
+from labcontrol.bench import NeuronMap, PhaseTable, simulated_bench
+from labcontrol.bench.response import update_levels
+from labcontrol.config import GeometryConfig, GridOnCamera, GridOnModulator, PhaseResponseConfig
+from labcontrol.errors import UserError
+
+GEOMETRY = GeometryConfig(
+    rows=4,
+    columns=6,
+    slm=GridOnModulator(origin_px=(1, 2), pitch_px=3),
+    dmd=GridOnModulator(pitch_px=2),
+    camera=GridOnCamera(matrix=((5.0, 0.0), (0.0, 5.0)), offset_px=(4.0, 4.0), window_px=3),
+)
+
+
+def neuron_map(side: int = 4, sensor: tuple[int, int] = (30, 40)) -> NeuronMap:
+    return NeuronMap(GEOMETRY, side, slm_shape=(14, 22), dmd_shape=(8, 12), sensor_shape=sensor)
+
+
+def test_neurons_fill_the_middle_columns_of_a_wider_grid() -> None:
+    pattern = neuron_map().slm_pattern(np.arange(16, dtype=np.uint8) + 1, background=99)
+    # Neuron 0 is grid cell (0, 1): rows 1..3, columns 2 + 3 .. 2 + 5.
+    assert (pattern[1:4, 5:8] == 1).all()
+    assert (pattern[10:13, 14:17] == 16).all()
+    assert (pattern != 99).sum() == 16 * 9
+
+
+def test_a_mask_becomes_mirrors_that_are_on() -> None:
+    mask = np.zeros(16, dtype=bool)
+    mask[[0, 5]] = True
+    patterns = neuron_map().dmd_patterns(np.stack([mask, ~mask]))
+    assert patterns.shape == (2, 8, 12)
+    assert patterns[0].sum() == 2 * 4
+    assert (patterns[0, 2:4, 4:6] == 1).all()
+    assert patterns[1].sum() == 14 * 4
+
+
+def test_signals_are_summed_over_each_window() -> None:
+    frame = np.zeros((30, 40), dtype=np.uint16)
+    frame[4, 9] = 7  # centre of neuron 0, grid cell (0, 1)
+    frame[20, 25] = 5  # one pixel off the centre of neuron 15, grid cell (3, 4): (19, 24)
+    signals = neuron_map().signals(frame)
+    assert signals[0] == 7
+    assert signals[15] == 5
+    assert signals.sum() == 12
+
+
+@pytest.mark.parametrize(
+    ("side", "sensor", "expected"),
+    [(5, (30, 40), "grid of 5 x 5"), (4, (19, 40), "outside the 19 x 40 frame")],
+)
+def test_what_does_not_fit_is_refused(side: int, sensor: tuple[int, int], expected: str) -> None:
+    with pytest.raises(UserError, match=expected):
+        neuron_map(side, sensor)
+
+
+def test_a_grid_beyond_the_modulator_is_refused() -> None:
+    with pytest.raises(UserError, match=r"Correct geometry\.slm"):
+        NeuronMap(GEOMETRY, 4, slm_shape=(12, 22), dmd_shape=(8, 12), sensor_shape=(30, 40))
+
+
+def test_every_phase_is_reached_to_half_a_grey_step() -> None:
+    levels = (0, 100, 255)
+    response = PhaseResponseConfig(levels=levels, phase_rad=(0.0, 2.5, 2.2 * math.pi))
+    table = PhaseTable(response)
+    wanted = np.linspace(-10, 10, 1001)
+    reached = np.interp(table(wanted), levels, response.phase_rad)
+    error = np.abs((reached - wanted + np.pi) % (2 * np.pi) - np.pi)
+    steepest_step = (2.2 * math.pi - 2.5) / 155
+    assert error.max() <= steepest_step / 2 + 2 * math.pi / 4096
+    assert table.largest_error_rad <= steepest_step / 2 + 1e-9
+
+
+def test_the_fused_update_equals_the_table() -> None:
+    table = PhaseTable(simulated_bench(16, 1).response)
+    rng = np.random.default_rng(0)
+    signal, drive, offset = rng.random(50) * 300, rng.random(50) * 3, rng.random(50) * 6
+    levels = np.empty(50, np.uint8)
+    update_levels(signal, 0.02, drive, 0.7, offset, table.levels, levels)
+    assert np.array_equal(levels, table(0.02 * signal + drive * 0.7 + offset))
