@@ -59,17 +59,11 @@ class CoboltConversation(LandmarkConversation):
 
     def tell(self, command: str) -> None:
         """Send a setting. Raises DeviceRefusedError when the laser does not take it."""
-        self.ask(command, _acknowledged)
+        self.ask(command, lambda reply: reply.nothing_but(b"OK"))
 
-
-def _acknowledged(reply: Reply) -> None:
-    if reply.received.startswith(b"Syntax error"):
-        raise DeviceRefusedError(
-            reply.device,
-            f"refused {reply.command!r}: {reply.received!r}.",
-            "Check the value and whether this head knows the command.",
-        )
-    reply.nothing_but(b"OK")
+    def _check(self, reply: Reply) -> None:
+        if reply.received.startswith(b"Syntax error"):
+            raise reply.refusal()
 
 
 class CoboltLaser(WiredLaser[CoboltConversation]):

@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar, TypeVar
 
 from drivers.interfaces import (
@@ -28,6 +29,7 @@ T = TypeVar("T")
 
 ATTEMPTS = 3
 SHORTEST_QUIET_S = 0.05
+MOST_LINES = 200
 
 logger = logging.getLogger(__name__)
 
@@ -78,23 +80,45 @@ class Conversation(ABC):
         """Send a command and return what its reply means.
 
         parse: reads the reply strictly, for example ``Reply.number``.
-        Raises DeviceTimeoutError, DeviceReplyError, DeviceDisconnectedError, and what ``parse`` raises.
+        Raises DeviceTimeoutError, DeviceReplyError, DeviceDisconnectedError, DeviceRefusedError where the instrument
+        says no, and what ``parse`` raises.
         """
         with self._lock:
             self._get_in_step(command)
             self._in_step = False  # until the whole reply has been understood
             try:
-                meaning = parse(self._exchange(command, self.timeout_s if timeout_s is None else timeout_s))
+                reply = self._exchange(command, self.timeout_s if timeout_s is None else timeout_s)
+                self._check(reply)
+                meaning = parse(reply)
             except (DeviceRefusedError, DeviceFaultError):
                 self._in_step = True  # the device understood and said no, which is an answer
                 raise
             self._in_step = True
             return meaning
 
+    @property
+    def quiet_s(self) -> float:
+        """How long a line must be silent to count as quiet: longer than this instrument takes to answer."""
+        return max(SHORTEST_QUIET_S, 2.0 * self.round_trip_s)
+
     # --- for dialects -------------------------------------------------------------------------------------------
     def _read_reply(self, timeout_s: float) -> bytes:
         """The reply to the command just sent; one line, unless the dialect says otherwise."""
         return self.line.read_line(self.reply_ending, timeout_s)
+
+    def _read_lines(self, timeout_s: float, is_last: Callable[[bytes], bool]) -> list[bytes]:
+        """Lines up to and with the one that closes the reply, all within ``timeout_s``."""
+        deadline = time.monotonic() + timeout_s
+        lines: list[bytes] = []
+        while not lines or not is_last(lines[-1]):
+            if len(lines) == MOST_LINES:
+                raise Reply(self.device, b"", b"\n".join(lines)).unexpected(f"at most {MOST_LINES} lines")
+            lines.append(self.line.read_line(self.reply_ending, deadline - time.monotonic()))
+        return lines
+
+    def _check(self, reply: Reply) -> None:
+        """Raise DeviceRefusedError when the reply is the instrument's way to say no."""
+        del reply
 
     @abstractmethod
     def _synchronise(self) -> None:
@@ -165,7 +189,7 @@ class LandmarkConversation(Conversation):
     def _synchronise(self) -> None:
         error: DeviceTimeoutError | DeviceReplyError | None = None
         for attempt in range(ATTEMPTS):
-            self.line.drain(max(SHORTEST_QUIET_S, 2.0 * self.round_trip_s))
+            self.line.drain(self.quiet_s)
             try:
                 self._prepare()
                 self._follow_landmarks(again=1 + attempt)
@@ -189,7 +213,7 @@ class LandmarkConversation(Conversation):
                 expected = found.received
             if found.received != expected:
                 raise self._lost(found, expected)
-        if rest := self.line.drain(max(SHORTEST_QUIET_S, 2.0 * self.round_trip_s)):
+        if rest := self.line.drain(self.quiet_s):
             raise self._lost(Reply(self.device, found.command, found.received + self.reply_ending + rest), expected)
         assert expected is not None
         self._known = (known[0], expected)

@@ -80,7 +80,7 @@ class Line(ABC):
                     f"{shown(bytes(self._buffer))}.",
                     "Check that this driver fits the device at this address.",
                 )
-            self._read_more(4096, deadline, timeout_s)
+            self._read_more(4096, deadline)
         line = bytes(self._buffer[:end])
         del self._buffer[: end + len(ending)]
         return line
@@ -89,7 +89,7 @@ class Line(ABC):
         """The next ``count`` bytes. Raises DeviceTimeoutError when they are not here in time."""
         deadline = time.monotonic() + timeout_s
         while len(self._buffer) < count:
-            self._read_more(count - len(self._buffer), deadline, timeout_s)
+            self._read_more(count - len(self._buffer), deadline)
         data = bytes(self._buffer[:count])
         del self._buffer[:count]
         return data
@@ -145,12 +145,12 @@ class Line(ABC):
         return "Check the cable, the power and the address in the bench file."
 
     # --- inner workings -----------------------------------------------------------------------------------------
-    def _read_more(self, limit: int, deadline: float, timeout_s: float) -> None:
+    def _read_more(self, limit: int, deadline: float) -> None:
         left_s = deadline - time.monotonic()
         if left_s <= 0.0:
             raise DeviceTimeoutError(
                 self.device,
-                f"did not answer {shown(self._sent)} within {timeout_s:g} s; received {shown(bytes(self._buffer))}.",
+                f"did not answer {shown(self._sent)} in time; received {shown(bytes(self._buffer))}.",
                 "Check that it is switched on and that no other program uses it.",
             )
         with self._watched(f"waiting for the answer to {shown(self._sent)}"):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from drivers.interfaces import DeviceReplyError
+from drivers.interfaces import DeviceRefusedError, DeviceReplyError
 
 T = TypeVar("T")
 
@@ -37,6 +37,15 @@ class Reply:
         """The error to raise when this reply is not ``expected``."""
         return DeviceReplyError(
             self.device, f"answered {shown(self.received)} to {shown(self.command)}, expected {expected}.", remedy
+        )
+
+    def refusal(self, reason: str = "") -> DeviceRefusedError:
+        """The error to raise when this reply is the instrument's way to say no."""
+        words = f"{shown(self.received)}, {reason}" if reason else shown(self.received)
+        return DeviceRefusedError(
+            self.device,
+            f"refused {shown(self.command)}: {words}.",
+            "Check the value, the state of the device and whether this model knows the command.",
         )
 
     def nothing_but(self, expected: bytes) -> None:

@@ -40,6 +40,10 @@ class VisaLine(Line):
         if self.address.upper().endswith("SOCKET"):
             # Otherwise the bytes of an incomplete line are lost together with the time-out they cause.
             resource.set_visa_attribute(ResourceAttribute.suppress_end_enabled, False)
+        if (port := self._socket()) is not None:
+            # Otherwise a command and the query that checks it lie 40 ms apart (Nagle against delayed acknowledgement).
+            # Vendor libraries do this themselves; pyvisa-py 0.8 fails when it is asked to.
+            port.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def _disconnect(self) -> None:
         resource, self._resource = self._resource, None
@@ -71,20 +75,26 @@ class VisaLine(Line):
     def _something_waits(self) -> bool:
         """Whether bytes that nobody asked for have arrived.
 
-        VISA can only tell on serial lines. On sockets a read would wait a millisecond for nothing before every
-        command, therefore the sessions of pyvisa-py are looked at. USB, VXI-11 and GPIB frame each message, so that
-        none can be left over unnoticed.
+        VISA can only tell on serial lines; on sockets, a read would wait a millisecond for nothing before every
+        command. USB, VXI-11 and GPIB frame each message, so that none can be left over unnoticed.
         """
         from pyvisa.resources import SerialInstrument
 
-        assert self._resource is not None
         if isinstance(self._resource, SerialInstrument):
             return self._resource.bytes_in_buffer > 0
-        session = getattr(self._resource.visalib, "sessions", {}).get(self._resource.session)
-        port = getattr(session, "interface", None)
-        if not isinstance(port, socket.socket):
+        port = self._socket()
+        if port is None:
             return False
-        return bool(getattr(session, "_pending_buffer", b"") or select.select([port], [], [], 0.0)[0])
+        return bool(getattr(self._session(), "_pending_buffer", b"") or select.select([port], [], [], 0.0)[0])
+
+    def _session(self) -> object:
+        """The session of pyvisa-py behind a resource; None with vendor libraries."""
+        assert self._resource is not None
+        return getattr(self._resource.visalib, "sessions", {}).get(self._resource.session)
+
+    def _socket(self) -> socket.socket | None:
+        port = getattr(self._session(), "interface", None)
+        return port if isinstance(port, socket.socket) else None
 
     def _opening_remedy(self, error: Exception) -> str:
         if isinstance(error, ImportError) or "install" in str(error).lower():

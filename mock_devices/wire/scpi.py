@@ -81,7 +81,7 @@ class ScpiInstrument(Instrument):
     no_error: what it answers when its error queue is empty.
     """
 
-    endings = (b"\r\n", b"\n")
+    endings: tuple[bytes, ...] = (b"\r\n", b"\n")
 
     def __init__(self, identity: str, no_error: str = '0,"No error"') -> None:
         super().__init__()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
+from collections.abc import Iterator
 
 from drivers.interfaces import Surroundings
 from drivers.transports import Line
@@ -20,6 +22,11 @@ class ScriptedLine(Line):
         super().__init__(device, "scripted")
         self.script = deque(script)
         self.arriving = bytearray()
+        self._junk: Iterator[bytes] | None = None
+
+    def answer_everything(self, replies: list[bytes]) -> None:
+        """From now on answer whatever is sent with these, over and over."""
+        self._junk = itertools.cycle(replies)
 
     def _connect(self) -> None:
         pass
@@ -28,6 +35,9 @@ class ScriptedLine(Line):
         pass
 
     def _send(self, data: bytes) -> None:
+        if self._junk is not None:
+            self.arriving += next(self._junk)
+            return
         # A wrong byte is the test's failure, not the line's: it must not be wrapped like an error of a stack.
         if not self.script:
             raise UnexpectedBytes(f"sent {data!r}, expected nothing more")

@@ -1,0 +1,170 @@
+"""Coherent OBIS lasers (LX, LS) on their serial or USB port, directly or through an OBIS Remote.
+
+Source: SCPI command tables of the OBIS operator's manuals, as used by python-microscope and Micro-Manager.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Self
+
+from drivers.interfaces import DeviceRefusedError, DeviceStatus, Identity, Surroundings
+from drivers.lasers.wired_laser import SerialLaserOptions, WiredLaser
+from drivers.transports import LandmarkConversation, Line, Reply, SerialLine
+
+_HEX = re.compile(rb"\s*([0-9A-Fa-f]{1,8})\s*")
+_SWITCH = {b"ON": True, b"OFF": False}
+_ERRORS = {
+    b"ERR-400": "query unavailable",
+    b"ERR-350": "error queue overflow",
+    b"ERR-321": "out of memory",
+    b"ERR-310": "system error",
+    b"ERR-241": "device unavailable",
+    b"ERR-221": "settings conflict",
+    b"ERR-220": "invalid parameter",
+    b"ERR-203": "command protected",
+    b"ERR-200": "execution error",
+    b"ERR-109": "parameter missing",
+    b"ERR-102": "syntax error",
+    b"ERR-100": "unrecognised command",
+    b"ERR-500": "bus fault",
+    b"ERR-510": "I2C fault",
+    b"ERR-520": "controller time-out",
+    b"ERR-900": "bus message time-out",
+}
+_FAULTS = {
+    0: "base plate temperature out of range",
+    1: "diode temperature out of range",
+    2: "internal temperature out of range",
+    3: "no electrical power at the diode",
+    4: "I2C error",
+    5: "diode current too high",
+    6: "memory checksum error",
+    7: "memory was restored to defaults",
+    8: "message buffer overflow",
+    9: "warm-up took too long",
+    10: "temperature controller failure",
+    11: "RS-485 bus error",
+    12: "diode temperature off its set point",
+    13: "set power is not reached",
+    14: "photodiode reads negative",
+    15: "fatal fault",
+    16: "start-up failure",
+    17: "watchdog reset",
+    18: "field calibration error",
+    20: "output power above limit",
+}
+_CDRH_DELAY, _WARMED_UP = 1 << 4, 1 << 8
+
+
+class ObisConversation(LandmarkConversation):
+    """Replies are closed by a handshake line: ``OK``, or ``ERR`` and a number in its place."""
+
+    ending = b"\r\n"
+    reply_ending = b"\r\n"
+    landmarks = ("SYST:INF:SNUM?", "SYST:INF:FVER?")
+
+    def tell(self, command: str) -> None:
+        """Send a setting. Raises DeviceRefusedError when the laser does not take it."""
+        self.ask(command, lambda reply: reply.nothing_but(b""))
+
+    def _prepare(self) -> None:
+        # Both settings last; without the first, nothing says where a reply ends.
+        self._send("SYST:COMM:HAND ON")
+        self.line.drain(self.quiet_s)
+        self._send("SYST:COMM:PROM OFF")
+        self.line.drain(self.quiet_s)
+
+    def _read_reply(self, timeout_s: float) -> bytes:
+        lines = self._read_lines(timeout_s, lambda line: line == b"OK" or line.startswith(b"ERR"))
+        return b"\n".join(lines[:-1] if lines[-1] == b"OK" else lines)
+
+    def _check(self, reply: Reply) -> None:
+        if reply.received.startswith(b"ERR"):
+            raise reply.refusal(_ERRORS.get(reply.received, "unknown error"))
+
+
+def _bits(reply: Reply) -> int:
+    return int(reply.matching(_HEX, "a hexadecimal number of up to 8 digits")[1], 16)
+
+
+class ObisLaser(WiredLaser[ObisConversation]):
+    """A Coherent OBIS laser in constant-power mode; its autostart is switched off. address: serial port.
+
+    Emission counts as on from the moment it is enabled, though light follows after the CDRH delay of five seconds
+    where that is set.
+    """
+
+    Options = SerialLaserOptions
+    resolution_w = 1e-5
+
+    def __init__(self, surroundings: Surroundings, line: Line, options: SerialLaserOptions) -> None:
+        super().__init__(surroundings, ObisConversation(line, timeout_s=options.timeout_s), options)
+
+    @classmethod
+    def from_bench(cls, address: str, options: SerialLaserOptions, surroundings: Surroundings) -> Self:
+        return cls(surroundings, SerialLine(surroundings.device, address, options.baudrate_hz), options)
+
+    # --- device -------------------------------------------------------------------------------------------------
+    def _prepare(self) -> None:
+        # With autostart, closing the interlock would be enough to start emission.
+        if self._talk.ask("SYST:AUT?", lambda reply: reply.one_of(_SWITCH)):
+            self._talk.tell("SYST:AUT OFF")
+        if self._talk.ask("SOUR:AM:SOUR?", Reply.text) != "CWP":
+            self._talk.tell("SOUR:AM:INT CWP")
+
+    def _read_identity(self) -> Identity:
+        serial_number, firmware = self._talk.landmark_replies
+        return Identity("Coherent", self._talk.ask("SYST:INF:MOD?", Reply.text), serial_number.text(), firmware.text())
+
+    def _read_status(self) -> DeviceStatus:
+        emission, closed, faults = self._read_emission(), self._read_interlock_closed(), self._read_faults()
+        bits = self._talk.ask("SYST:STAT?", _bits)
+        delayed = bool(bits & _CDRH_DELAY)
+        state = ("starting" if delayed else "on") if emission else "off"
+        return DeviceStatus(
+            ok=closed and not faults,
+            summary=", ".join(faults) or ("interlock open" if not closed else state),
+            values={
+                "emission": emission,
+                "interlock_closed": closed,
+                "warmed_up": bool(bits & _WARMED_UP),
+                "delayed": delayed,
+                "power_w": self._read_power(),
+                "power_setpoint_w": self._get_power_setpoint(),
+                "round_trip_s": self._talk.round_trip_s,
+            },
+        )
+
+    # --- laser --------------------------------------------------------------------------------------------------
+    def _read_power_limits(self) -> tuple[float, float]:
+        return self._talk.ask("SOUR:POW:LIM:LOW?", Reply.number), self._talk.ask("SOUR:POW:LIM:HIGH?", Reply.number)
+
+    def _get_power_setpoint(self) -> float:
+        return self._talk.ask("SOUR:POW:LEV:IMM:AMPL?", Reply.number)
+
+    def _send_power(self, watts: float) -> None:
+        self._talk.tell(f"SOUR:POW:LEV:IMM:AMPL {watts:.5f}")
+
+    def _read_power(self) -> float:
+        return self._talk.ask("SOUR:POW:LEV?", Reply.number)
+
+    def _read_emission(self) -> bool:
+        return self._talk.ask("SOUR:AM:STAT?", lambda reply: reply.one_of(_SWITCH))
+
+    def _read_interlock_closed(self) -> bool:
+        return self._talk.ask("SYST:LOCK?", lambda reply: reply.one_of(_SWITCH))
+
+    def _read_faults(self) -> tuple[str, ...]:
+        bits = self._talk.ask("SYST:FAUL?", _bits)
+        return tuple(_FAULTS.get(bit, f"fault bit {bit}") for bit in range(32) if bits >> bit & 1)
+
+    def _send_emission_on(self) -> None:
+        self._talk.tell("SOUR:AM:STAT ON")
+        if not self._read_emission():
+            raise DeviceRefusedError(
+                self.name, "was told to emit and stays off.", "Check interlock, key switch and faults at the laser."
+            )
+
+    def _send_emission_off(self) -> None:
+        self._talk.tell("SOUR:AM:STAT OFF")

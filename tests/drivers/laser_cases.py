@@ -1,0 +1,323 @@
+"""What each laser says to each command: the expected dialogues behind the byte-exact tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from peers import LASER
+
+from drivers.interfaces import Identity, Laser
+from drivers.lasers.cobolt import CoboltLaser, CoboltOptions
+from drivers.lasers.ibeam import IBeamLaser, IBeamOptions
+from drivers.lasers.obis import ObisLaser
+from drivers.lasers.thorlabs_diode import ThorlabsDiodeLaser, ThorlabsDiodeOptions
+from drivers.lasers.wired_laser import SerialLaserOptions
+from drivers.transports import Line
+
+FAST = 1e-3
+
+Script = list[tuple[bytes, bytes]]
+
+
+@dataclass
+class Case:
+    """One laser, and what it says. Scripts are commands and replies without their endings.
+
+    opening: from `open` until identity and limits are known; closing: `close`.
+    set_power: to 0.03 W. on: `emission_on` with closed interlock and no faults.
+    reads: property, question, reply, what it means.
+    """
+
+    build: Callable[[Line], Laser]
+    ending: bytes
+    reply: Callable[[bytes], bytes]
+    opening: Script
+    identity: Identity
+    limits_w: tuple[float, float]
+    set_power: Script
+    set_power_reply_low: Script
+    on: Script
+    off: Script
+    reads: list[tuple[str, Script, object]]
+    status: Script
+    status_values: dict[str, object]
+    interlock_open: Script
+    faulty: Script
+    fault_words: str
+    refusal: bytes
+    power_command: bytes
+    closing_extra: Script = field(default_factory=list)
+
+    def wire(self, script: Script) -> Script:
+        return [(said + self.ending, b"" if heard is None else self.reply(heard)) for said, heard in script]
+
+
+def one_line(heard: bytes) -> bytes:
+    return heard + b"\r\n"
+
+
+def handshake(heard: bytes) -> bytes:
+    return (heard + b"\r\n" if heard else b"") + (b"" if heard.startswith(b"ERR") else b"OK\r\n")
+
+
+def prompt_off(heard: bytes) -> bytes:
+    return b"\r\n" + (heard + b"\r\n" if heard else b"") + b"[OK]\r\n"
+
+
+def scpi(heard: bytes) -> bytes:
+    return heard + b"\n" if heard else b""
+
+
+NO_ERROR = (b"SYST:ERR?", b'+0,"No error"')
+PROTECTIONS = [(b"OUTP:PROT:%s:TRIP?" % name, b"0") for name in (b"OTEM", b"KEYL", b"VOLT", b"EXT")]
+
+CASES = {
+    "cobolt": Case(
+        build=lambda line: CoboltLaser(LASER, line, CoboltOptions(timeout_s=FAST, command_spacing_s=0.0)),
+        ending=b"\r",
+        reply=one_line,
+        opening=[
+            (b"gsn?", b"12345"),
+            (b"gfv?", b"6.3.2"),
+            (b"gfv?", b"6.3.2"),
+            (b"l0", b"OK"),
+            (b"l?", b"0"),
+            (b"glm?", b"0661-06-01-0050-100"),
+            (b"@cobas?", b"1"),
+            (b"gam?", b"0"),
+            (b"cp", b"OK"),
+            (b"gmlp?", b"100.0"),
+        ],
+        identity=Identity("Cobolt", "0661-06-01-0050-100", "12345", "6.3.2"),
+        limits_w=(0.0, 0.1),
+        set_power=[(b"p 0.030000", b"OK"), (b"p?", b"0.0300")],
+        set_power_reply_low=[(b"p 0.030000", b"OK"), (b"p?", b"0.0200")],
+        on=[(b"ilk?", b"0"), (b"f?", b"0"), (b"@cob1", b"OK"), (b"gom?", b"2")],
+        off=[(b"l0", b"OK"), (b"l?", b"0")],
+        reads=[
+            ("power_w", [(b"pa?", b"0.0299")], 0.0299),
+            ("power_setpoint_w", [(b"p?", b"0.0300")], 0.03),
+            ("emission", [(b"l?", b"1")], True),
+            ("interlock_closed", [(b"ilk?", b"0")], True),
+            ("interlock_closed", [(b"ilk?", b"1")], False),
+            ("faults", [(b"f?", b"0")], ()),
+            ("faults", [(b"f?", b"1")], ("temperature out of range",)),
+            ("faults", [(b"f?", b"3")], ("interlock was opened",)),
+            ("faults", [(b"f?", b"4")], ("constant power cannot be reached",)),
+        ],
+        status=[
+            (b"l?", b"1"),
+            (b"ilk?", b"0"),
+            (b"f?", b"0"),
+            (b"gom?", b"2"),
+            (b"@cobasks?", b"1"),
+            (b"pa?", b"0.03"),
+            (b"p?", b"0.03"),
+            (b"rbpt?", b"27.5"),
+            (b"hrs?", b"128.25"),
+        ],
+        status_values={"emission": True, "key_on": True, "state": "on", "baseplate_temperature_c": 27.5},
+        interlock_open=[(b"ilk?", b"1")],
+        faulty=[(b"ilk?", b"0"), (b"f?", b"1")],
+        fault_words="temperature out of range",
+        refusal=b"Syntax error: illegal value",
+        power_command=b"p 0.030000",
+    ),
+    "obis": Case(
+        build=lambda line: ObisLaser(LASER, line, SerialLaserOptions(timeout_s=FAST)),
+        ending=b"\r\n",
+        reply=handshake,
+        opening=[
+            (b"SYST:COMM:HAND ON", b""),
+            (b"SYST:COMM:PROM OFF", b""),
+            (b"SYST:INF:SNUM?", b"VAL-7"),
+            (b"SYST:INF:FVER?", b"V1.0.5"),
+            (b"SYST:INF:FVER?", b"V1.0.5"),
+            (b"SOUR:AM:STAT OFF", b""),
+            (b"SOUR:AM:STAT?", b"OFF"),
+            (b"SYST:AUT?", b"ON"),
+            (b"SYST:AUT OFF", b""),
+            (b"SOUR:AM:SOUR?", b"MIXED"),
+            (b"SOUR:AM:INT CWP", b""),
+            (b"SOUR:POW:LIM:LOW?", b"0.001"),
+            (b"SOUR:POW:LIM:HIGH?", b"0.11000"),
+            (b"SYST:INF:MOD?", b"OBIS 660nm 100mW C"),
+        ],
+        identity=Identity("Coherent", "OBIS 660nm 100mW C", "VAL-7", "V1.0.5"),
+        limits_w=(0.001, 0.11),
+        set_power=[(b"SOUR:POW:LEV:IMM:AMPL 0.03000", b""), (b"SOUR:POW:LEV:IMM:AMPL?", b"0.03000")],
+        set_power_reply_low=[(b"SOUR:POW:LEV:IMM:AMPL 0.03000", b""), (b"SOUR:POW:LEV:IMM:AMPL?", b"0.02")],
+        on=[
+            (b"SYST:LOCK?", b"ON"),
+            (b"SYST:FAUL?", b"00000000"),
+            (b"SOUR:AM:STAT ON", b""),
+            (b"SOUR:AM:STAT?", b"ON"),
+        ],
+        off=[(b"SOUR:AM:STAT OFF", b""), (b"SOUR:AM:STAT?", b"OFF")],
+        reads=[
+            ("power_w", [(b"SOUR:POW:LEV?", b"0.02990")], 0.0299),
+            ("power_setpoint_w", [(b"SOUR:POW:LEV:IMM:AMPL?", b"0.03")], 0.03),
+            ("emission", [(b"SOUR:AM:STAT?", b"ON")], True),
+            ("interlock_closed", [(b"SYST:LOCK?", b"ON")], True),
+            ("interlock_closed", [(b"SYST:LOCK?", b"OFF")], False),
+            ("faults", [(b"SYST:FAUL?", b"0")], ()),
+            (
+                "faults",
+                [(b"SYST:FAUL?", b"80100021")],
+                (
+                    "base plate temperature out of range",
+                    "diode current too high",
+                    "output power above limit",
+                    "fault bit 31",
+                ),
+            ),
+        ],
+        status=[
+            (b"SOUR:AM:STAT?", b"ON"),
+            (b"SYST:LOCK?", b"ON"),
+            (b"SYST:FAUL?", b"00000000"),
+            (b"SYST:STAT?", b"C8000110"),
+            (b"SOUR:POW:LEV?", b"0.0"),
+            (b"SOUR:POW:LEV:IMM:AMPL?", b"0.03"),
+        ],
+        status_values={"emission": True, "warmed_up": True, "delayed": True},
+        interlock_open=[(b"SYST:LOCK?", b"OFF")],
+        faulty=[(b"SYST:LOCK?", b"ON"), (b"SYST:FAUL?", b"00000002")],
+        fault_words="diode temperature out of range",
+        refusal=b"ERR-220",
+        power_command=b"SOUR:POW:LEV:IMM:AMPL 0.03000",
+    ),
+    "ibeam": Case(
+        build=lambda line: IBeamLaser(LASER, line, IBeamOptions(timeout_s=FAST, channel=1)),
+        ending=b"\r\n",
+        reply=prompt_off,
+        opening=[
+            (b"echo off", b"echo off"),
+            (b"prom off", b""),
+            (b"talk usual", b""),
+            (b"show serial", b"SN: iBEAM-SMART-640-S-G1-15601"),
+            (b"version", b"iBPs-001A01-05"),
+            (b"version", b"iBPs-001A01-05"),
+            (b"laser off", b""),
+            (b"status laser", b"OFF"),
+            (b"disable 0", b""),
+            (b"enable 1", b""),
+            (b"sh sat", b"Satellite data:\r\n  Pmax:125 mW\r\n  CH2 setp:0 mW"),
+        ],
+        identity=Identity("TOPTICA", "iBEAM-SMART-640-S-G1", "15601", "iBPs-001A01-05"),
+        limits_w=(0.0, 0.125),
+        set_power=[
+            (b"channel 1 power 30000 micro", b""),
+            (b"show level power", b"CH1, PWR: 30.000 mW\r\nCH2, PWR: 0 uW"),
+        ],
+        set_power_reply_low=[(b"channel 1 power 30000 micro", b""), (b"show level power", b"CH1, PWR: 20.000 mW")],
+        on=[(b"sta clip", b"GOOD"), (b"laser on", b""), (b"status laser", b"ON")],
+        off=[(b"laser off", b""), (b"status laser", b"OFF")],
+        reads=[
+            ("power_w", [(b"show power", b"PIC  = 029900 uW  ")], 0.0299),
+            ("power_w", [(b"show power", b"%SYS-I-077, scaled\r\nPIC  = 1.5 mW")], 0.0015),
+            ("power_setpoint_w", [(b"show level power", b"CH2, PWR: 5 uW\r\nCH1, PWR: 30 mW")], 0.03),
+            ("emission", [(b"status laser", b"ON")], True),
+            ("interlock_closed", [], True),
+            ("faults", [(b"sta clip", b"PASS")], ()),
+            ("faults", [(b"sta clip", b"FAIL")], ("the clip test failed",)),
+        ],
+        status=[
+            (b"status laser", b"ON"),
+            (b"sta clip", b"GOOD"),
+            (b"show power", b"PIC  = 029900 uW  "),
+            (b"show level power", b"CH1, PWR: 30.000 mW"),
+            (b"show temperature", b"TEMP = 025.0  C  "),
+            (b"show temperature system", b"TEMP = 029.1  C  "),
+        ],
+        status_values={"emission": True, "diode_temperature_c": 25.0, "system_temperature_c": 29.1, "channel": 1},
+        interlock_open=[],
+        faulty=[(b"sta clip", b"FAIL")],
+        fault_words="the clip test failed",
+        refusal=b"%SYS-E-005, value out of range",
+        power_command=b"channel 1 power 30000 micro",
+        closing_extra=[(b"prom on", b"")],
+    ),
+    "thorlabs": Case(
+        build=lambda line: ThorlabsDiodeLaser(
+            LASER,
+            line,
+            ThorlabsDiodeOptions(
+                timeout_s=FAST, threshold_a=0.05, slope_w_per_a=0.8, photodiode=True, temperature_c=25.0
+            ),
+        ),
+        ending=b"\n",
+        reply=scpi,
+        opening=[
+            (b"*ESE 1", b""),
+            (b"*ESE?", b"1"),
+            (b"*ESE 0", b""),
+            (b"*CLS", b""),
+            (b"OUTP OFF", b""),
+            NO_ERROR,
+            (b"OUTP?", b"0"),
+            (b"*IDN?", b"Thorlabs,ITC4001,M00400001,1.8.0"),
+            (b"SOUR:FUNC:MODE?", b"POW"),
+            (b"SOUR:FUNC:MODE CURR", b""),
+            NO_ERROR,
+            (b"UNIT:TEMP CEL", b""),
+            NO_ERROR,
+            (b"SOUR2:TEMP 25.000", b""),
+            NO_ERROR,
+            (b"OUTP2 ON", b""),
+            NO_ERROR,
+            (b"SOUR:CURR:LIM?", b"1.7500000E-01"),
+            (b"*IDN?", b"Thorlabs,ITC4001,M00400001,1.8.0"),
+        ],
+        identity=Identity("Thorlabs", "ITC4001", "M00400001", "1.8.0"),
+        limits_w=(0.0, 0.1),
+        set_power=[(b"SOUR:CURR 0.087500", b""), NO_ERROR, (b"SOUR:CURR?", b"8.7500000E-02")],
+        set_power_reply_low=[(b"SOUR:CURR 0.087500", b""), NO_ERROR, (b"SOUR:CURR?", b"7.5E-02")],
+        on=[
+            (b"OUTP:PROT:INTL:TRIP?", b"0"),
+            *PROTECTIONS,
+            (b"OUTP2?", b"1"),
+            (b"OUTP ON", b""),
+            NO_ERROR,
+            (b"OUTP?", b"1"),
+        ],
+        off=[(b"OUTP OFF", b""), NO_ERROR, (b"OUTP?", b"0")],
+        reads=[
+            ("power_w", [(b"MEAS:POW2?", b"2.99E-02")], 0.0299),
+            ("power_setpoint_w", [(b"SOUR:CURR?", b"8.75E-02")], 0.03),
+            ("power_setpoint_w", [(b"SOUR:CURR?", b"1E-02")], 0.0),
+            ("emission", [(b"OUTP?", b"1")], True),
+            ("interlock_closed", [(b"OUTP:PROT:INTL:TRIP?", b"0")], True),
+            ("interlock_closed", [(b"OUTP:PROT:INTL:TRIP?", b"1")], False),
+            ("faults", [*PROTECTIONS, (b"OUTP2?", b"1")], ()),
+            (
+                "faults",
+                [*PROTECTIONS[:1], (b"OUTP:PROT:KEYL:TRIP?", b"1"), *PROTECTIONS[2:], (b"OUTP2?", b"0")],
+                ("key switch is locked", "temperature control is off"),
+            ),
+        ],
+        status=[
+            (b"OUTP?", b"1"),
+            (b"OUTP:PROT:INTL:TRIP?", b"0"),
+            *PROTECTIONS,
+            (b"OUTP2?", b"1"),
+            (b"MEAS:CURR?", b"8.7E-02"),
+            (b"SOUR:CURR?", b"8.75E-02"),
+            (b"SOUR:CURR:LIM?", b"1.75E-01"),
+            (b"MEAS:POW2?", b"2.9E-02"),
+            (b"MEAS:TEMP?", b"2.5E+01"),
+        ],
+        status_values={"emission": True, "current_a": 0.087, "current_limit_a": 0.175, "temperature_c": 25.0},
+        interlock_open=[(b"OUTP:PROT:INTL:TRIP?", b"1")],
+        faulty=[
+            (b"OUTP:PROT:INTL:TRIP?", b"0"),
+            (b"OUTP:PROT:OTEM:TRIP?", b"1"),
+            *PROTECTIONS[1:],
+            (b"OUTP2?", b"1"),
+        ],
+        fault_words="over temperature",
+        refusal=b"",
+        power_command=b"SOUR:CURR 0.087500",
+    ),
+}

@@ -1,0 +1,279 @@
+"""Every command of every laser driver, byte for byte."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from laser_cases import CASES, FAST, Case, Script
+from peers import LASER, ScriptedLine
+
+from drivers.interfaces import (
+    DeviceDisconnectedError,
+    DeviceError,
+    DeviceFaultError,
+    DeviceNotOpenError,
+    DeviceRefusedError,
+    DeviceReplyError,
+    DeviceStatus,
+    Laser,
+)
+from drivers.lasers.cobolt import CoboltLaser, CoboltOptions
+from drivers.lasers.thorlabs_diode import ThorlabsDiodeLaser, ThorlabsDiodeOptions
+
+EXAMPLES = int(os.environ.get("LABCONTROL_FUZZ", "12"))
+READINGS = [(name, number) for name, case in CASES.items() for number in range(len(case.reads))]
+
+
+@pytest.fixture(autouse=True)
+def short_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drivers.transports.conversation.SHORTEST_QUIET_S", 1e-3)
+
+
+@pytest.fixture(params=CASES)
+def case(request: pytest.FixtureRequest) -> Case:
+    return CASES[request.param]
+
+
+def opened(case: Case, *then: Script) -> tuple[Laser, ScriptedLine]:
+    line = ScriptedLine(case.wire([exchange for script in (case.opening, *then) for exchange in script]))
+    return case.build(line).open(), line
+
+
+def test_opening_switches_off_then_reads_identity_and_limits(case: Case) -> None:
+    laser, line = opened(case)
+    assert line.all_said()
+    assert laser.identity == case.identity
+    assert laser.power_limits_w == pytest.approx(case.limits_w)
+
+
+def test_closing_switches_off(case: Case) -> None:
+    laser, line = opened(case, case.off, case.closing_extra)
+    laser.close()
+    assert not line.script
+    laser.close()
+    with pytest.raises(DeviceNotOpenError):
+        laser.emission_on()
+
+
+def test_setting_the_power_is_checked_by_reading_it_back(case: Case) -> None:
+    laser, line = opened(case, case.set_power)
+    laser.power_setpoint_w = 0.03
+    assert line.all_said()
+
+
+def test_a_laser_that_takes_another_power_than_told_is_not_believed(case: Case) -> None:
+    laser, line = opened(case, case.set_power_reply_low)
+    with pytest.raises(DeviceRefusedError, match=r"was told to emit 0\.03 W and set itself to 0\.02 W"):
+        laser.power_setpoint_w = 0.03
+    assert line.all_said()
+
+
+def test_out_of_range_is_refused_before_anything_is_sent(case: Case) -> None:
+    laser, line = opened(case)
+    low, high = laser.power_limits_w
+    for watts in (low - 1e-6, high * 1.001, float("nan"), float("inf")):
+        with pytest.raises(DeviceRefusedError, match="the power must be from"):
+            laser.power_setpoint_w = watts
+    assert line.all_said()
+
+
+def test_emission_on_checks_interlock_and_faults_and_sees_it_start(case: Case) -> None:
+    laser, line = opened(case, case.on)
+    laser.emission_on()
+    assert line.all_said()
+
+
+def test_emission_off_sees_it_stop(case: Case) -> None:
+    laser, line = opened(case, case.off)
+    laser.emission_off()
+    assert line.all_said()
+
+
+def test_a_laser_that_does_not_stop_is_a_fault_with_a_remedy(case: Case) -> None:
+    still_on = [
+        *case.off[:-1],
+        (case.off[-1][0], case.reads[0][1] and next(r[1][0][1] for r in case.reads if r[0] == "emission")),
+    ]
+    laser, line = opened(case, still_on, still_on)
+    with pytest.raises(DeviceFaultError, match="still emits") as caught:
+        laser.emission_off()
+    assert "key" in caught.value.remedy
+    assert line.all_said()
+
+
+def test_an_open_interlock_keeps_it_dark(case: Case) -> None:
+    if not case.interlock_open:
+        pytest.skip("this laser cannot be asked for its interlock")
+    laser, line = opened(case, case.interlock_open)
+    with pytest.raises(DeviceRefusedError, match="interlock is open"):
+        laser.emission_on()
+    assert line.all_said()
+
+
+def test_a_fault_keeps_it_dark(case: Case) -> None:
+    laser, line = opened(case, case.faulty)
+    with pytest.raises(DeviceFaultError, match=case.fault_words):
+        laser.emission_on()
+    assert line.all_said()
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [(name, n) for name, case in CASES.items() for n in range(len(case.reads))]
+)
+def test_readings(name: str, number: int) -> None:
+    case = CASES[name]
+    attribute, script, meaning = case.reads[number]
+    laser, line = opened(case, script)
+    value = getattr(laser, attribute)
+    assert value == (pytest.approx(meaning) if isinstance(meaning, float) else meaning)
+    assert line.all_said()
+
+
+def test_status_says_what_the_laser_says(case: Case) -> None:
+    laser, line = opened(case, case.status)
+    status = laser.status()
+    assert isinstance(status, DeviceStatus)
+    assert status.ok
+    assert line.all_said()
+    for name, value in case.status_values.items():
+        assert status.values[name] == value
+
+
+def test_a_refused_power_is_passed_on_in_the_lasers_own_words(case: Case) -> None:
+    if case.refusal:
+        script = [(case.power_command, case.refusal)]
+    else:
+        script = [(case.power_command, b""), (b"SYST:ERR?", b'-222,"Data out of range"'), (b"*CLS", b"")]
+    laser, line = opened(case, script)
+    with pytest.raises(DeviceRefusedError) as caught:
+        laser.power_setpoint_w = 0.03
+    assert (case.refusal.decode() or "-222, Data out of range") in str(caught.value)
+    assert case.power_command.decode() in str(caught.value)
+    assert line.all_said()
+
+
+# --- one of a kind ------------------------------------------------------------------------------------------------
+def replaced(case: Case, **replies: bytes) -> Script:
+    return [(said, replies.get(said.decode().strip("?@"), heard)) for said, heard in case.opening]
+
+
+def test_cobolt_without_autostart_starts_by_l1() -> None:
+    case = CASES["cobolt"]
+    script = [*replaced(case, cobas=b"0"), *case.on[:2], (b"l1", b"OK"), (b"gom?", b"2")]
+    line = ScriptedLine(case.wire(script))
+    case.build(line).open().emission_on()
+    assert line.all_said()
+
+
+def test_cobolt_waiting_for_its_key_is_switched_off_again() -> None:
+    case = CASES["cobolt"]
+    laser, line = opened(case, [*case.on[:-1], (b"gom?", b"1"), *case.off])
+    with pytest.raises(DeviceRefusedError, match="waits for its key") as caught:
+        laser.emission_on()
+    assert "Turn the key" in caught.value.remedy
+    assert line.all_said()
+
+
+def test_cobolt_fault_at_start_is_switched_off_again() -> None:
+    case = CASES["cobolt"]
+    laser, line = opened(case, [*case.on[:-1], (b"gom?", b"5"), *case.off, (b"f?", b"4")])
+    with pytest.raises(DeviceFaultError, match="constant power cannot be reached"):
+        laser.emission_on()
+    assert line.all_said()
+
+
+def test_cobolt_dpl_counts_its_states_differently() -> None:
+    case = CASES["cobolt"]
+    script = [*replaced(case, glm=b"0532-06-91-0050-100"), *case.on[:-1], (b"gom?", b"3"), *case.status]
+    script[-len(case.status) + 3] = (b"gom?", b"3")
+    line = ScriptedLine(case.wire(script))
+    laser = case.build(line).open()
+    laser.emission_on()
+    assert laser.status().summary == "warming up"
+
+
+def test_cobolt_clears_a_fault_on_request() -> None:
+    laser, line = opened(CASES["cobolt"], [(b"cf", b"OK")])
+    assert isinstance(laser, CoboltLaser)
+    laser.clear_fault()
+    assert line.all_said()
+
+
+def test_ibeam_that_stopped_by_itself_is_taken_for_an_open_interlock() -> None:
+    case = CASES["ibeam"]
+    stopped = [(b"status laser", b"OFF")]
+    laser, line = opened(case, case.on, stopped, stopped, case.off, case.on)
+    laser.emission_on()
+    assert not laser.interlock_closed
+    laser.emission_on()  # acknowledges by switching off, then starts again
+    assert line.all_said()
+
+
+def test_ibeam_without_the_channel_of_the_bench_file_says_which_it_has() -> None:
+    laser, _ = opened(CASES["ibeam"], [(b"show level power", b"CH2, PWR: 1 mW\r\nCH3, PWR: 1 mW")])
+    with pytest.raises(DeviceRefusedError, match="has no channel 1, only 2, 3"):
+        _ = laser.power_setpoint_w
+
+
+def test_thorlabs_without_photodiode_computes_the_power_from_the_current() -> None:
+    case = CASES["thorlabs"]
+    line = ScriptedLine(case.wire([*case.opening, (b"MEAS:CURR?", b"1.0E-01")]))
+    options = ThorlabsDiodeOptions(timeout_s=FAST, threshold_a=0.05, slope_w_per_a=0.8, temperature_c=25.0)
+    assert ThorlabsDiodeLaser(LASER, line, options).open().power_w == pytest.approx(0.04)
+
+
+def test_thorlabs_with_a_limit_below_threshold_is_refused() -> None:
+    case = CASES["thorlabs"]
+    script = [(said, b"4E-2" if said == b"SOUR:CURR:LIM?" else heard) for said, heard in case.opening[:-1]]
+    with pytest.raises(DeviceRefusedError, match="not above the threshold"):
+        case.build(ScriptedLine(case.wire(script + case.off))).open()
+
+
+def test_a_limit_of_the_bench_lowers_the_lasers_own() -> None:
+    case = CASES["cobolt"]
+    options = CoboltOptions(timeout_s=FAST, command_spacing_s=0.0, max_power_w=0.02)
+    laser = CoboltLaser(LASER, ScriptedLine(case.wire(case.opening)), options).open()
+    assert laser.power_limits_w == (0.0, 0.02)
+
+
+# --- fuzzing ------------------------------------------------------------------------------------------------------
+WORDS = [b"OK", b"1", b"-1", b"nan", b"ERR-100", b"[OK]", b"%SYS-E-1", b"Syntax error"]
+JUNK = st.lists(st.binary(max_size=24) | st.sampled_from(WORDS), min_size=1, max_size=4)
+READS = ["power_w", "power_setpoint_w", "emission", "interlock_closed", "faults"]
+USES = [*READS, "status", "emission_on", "emission_off"]
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("name", CASES)
+def test_whatever_a_laser_answers_only_our_errors_come_out(name: str, use: str) -> None:
+    case = CASES[name]
+    laser, line = opened(case)
+
+    @given(junk=JUNK, framed=st.booleans())
+    @settings(max_examples=EXAMPLES, deadline=None, database=None)
+    def try_it(junk: list[bytes], framed: bool) -> None:
+        line.answer_everything([case.reply(each) if framed else each for each in junk])
+        laser._talk._in_step = True  # type: ignore[attr-defined]
+        try:
+            value: Any = getattr(laser, use)
+            value = value() if callable(value) else value
+        except DeviceError as error:
+            if isinstance(error, DeviceDisconnectedError):
+                raise
+            return
+        assert value is None or isinstance(value, float | bool | tuple | DeviceStatus)
+
+    try_it()
+
+
+def test_a_garbled_reply_is_shown_in_the_error(case: Case) -> None:
+    laser, _ = opened(case, [(case.reads[0][1][0][0], b"g@rbage")])
+    with pytest.raises(DeviceReplyError) as caught:
+        _ = laser.power_w
+    assert "g@rbage" in str(caught.value)
+    assert case.reads[0][1][0][0].decode() in str(caught.value)
+    assert caught.value.remedy
