@@ -93,7 +93,7 @@ def install_program(extras: Sequence[str]) -> None:
     if _call([str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", *verbosity, "--editable", target]):
         raise SetUpError(
             "the packages could not be installed; pip says why above. The first call needs the internet "
-            "(behind a proxy, set HTTPS_PROXY) and some 1.5 GB of disk."
+            "(behind a proxy, set HTTPS_PROXY) and about 1 GB of disk."
         )
     STAMP.write_text(json.dumps({"made": made, "project": project_hash, "extras": extras}), encoding="utf-8")
 
@@ -142,9 +142,9 @@ def _display_for_tests() -> "list[str]":
     if not sys.platform.startswith("linux"):
         return []
     if has_display() or os.environ.get("QT_QPA_PLATFORM"):
-        _provide(DEBIAN_PACKAGES.split(), "the tests of the window")
+        _provide(DEBIAN_PACKAGES.split(), "testing the window")
         return []
-    _provide([*DEBIAN_PACKAGES.split(), *_XVFB_PACKAGES], "the tests of the window")
+    _provide([*DEBIAN_PACKAGES.split(), *_XVFB_PACKAGES], "testing the window")
     if shutil.which(_XVFB_RUN[0]):
         return list(_XVFB_RUN)
     _say("there is neither a display nor Xvfb: the tests draw the window off-screen")
