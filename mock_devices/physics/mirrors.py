@@ -101,7 +101,8 @@ class MirrorArray:
 
     def _count(self, patterns: Pattern) -> NDArray[np.uint8]:
         counts = np.zeros((self._cells, len(patterns)), dtype=np.uint8)
-        _count_mirrors(patterns, self._cell_of_mirror, counts)
+        # A copy has one memory layout, so that one compiled version serves all callers.
+        _count_mirrors(patterns.copy(), self._cell_of_mirror, counts)
         return counts
 
     def state(self) -> State:

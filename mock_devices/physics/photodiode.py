@@ -20,8 +20,8 @@ class Readout:
     """Power at the detector for any pattern, as a share of the laser's power.
 
     Incoherent: throughput R sum (w + (1 - w)/contrast) E^2 / sum E0^2.
-    Coherent: throughput R |sum (w + (1 - w)/sqrt(contrast)) (E0 - E) exp(i psi)|^2 / M, with psi = 0 and
-    M = N sum E0^2 (a single mode that fills the array), or psi random and fixed, and M = sum E0^2.
+    Coherent: throughput R |sum (w + (1 - w)/sqrt(contrast)) (E0 - E) exp(i psi)|^2 / (M sum E0^2), with psi = 0 and
+    M = 4 N (one mode that fills the array; all light at most), or psi random and fixed and M = 4.
     w is the share of a cell's mirrors that are on, R their reflectivity.
     """
 
@@ -34,14 +34,14 @@ class Readout:
         on = (1 - leak) * lit / np.maximum(mirrors.mirrors, 1)
         self._weights = [(on, off)]
         cells = lit.size
-        modes = 1
-        if self._coherent:
-            modes = cells
-            if options.path_phases:
-                psi = generator.uniform(0, 2 * np.pi, cells)
-                self._weights = [(on * part, off * part) for part in (np.cos(psi), np.sin(psi))]
-                modes = 1
-        self._factor = options.optics.throughput * options.dmd.reflectivity / (modes * light.beam.energy)
+        collected = 1.0
+        if self._coherent and options.path_phases:
+            psi = generator.uniform(0, 2 * np.pi, cells)
+            self._weights = [(on * part, off * part) for part in (np.cos(psi), np.sin(psi))]
+            collected = 1 / 4
+        elif self._coherent:
+            collected = 1 / (4 * cells)
+        self._factor = collected * options.optics.throughput * options.dmd.reflectivity / light.beam.energy
         self._values = np.empty(cells)
 
     def levels(self, time_s: float, stretches: list[Stretch], fluctuation: NodeFluctuation | None) -> Values:
