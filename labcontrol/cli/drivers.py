@@ -6,7 +6,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from drivers.registry import driver_names, load_driver
+from drivers.registry import UnknownDriverError, driver_names, load_driver
+from labcontrol.cli.describe import options_table
+from labcontrol.errors import UserError
 
 
 def drivers(
@@ -15,9 +17,10 @@ def drivers(
     """List the installed drivers, or the options of one."""
     console = Console()
     if name is not None:
-        from labcontrol.cli.describe import options_table
-
-        console.print(options_table(load_driver(name)))
+        try:
+            console.print(options_table(load_driver(name)))
+        except UnknownDriverError as error:
+            raise UserError(str(error)) from None
         return
     table = Table("driver", "role", "what it is", box=None, header_style="bold")
     for known in driver_names():

@@ -21,10 +21,10 @@ def run(
         show_default=False,
     ),
     bench: str | None = typer.Option(None, help="'simulated', or a bench file.", show_default="simulated"),
-    neurons: int | None = typer.Option(None, help="Number of neurons, a square number.", show_default="144"),
+    neurons: int | None = typer.Option(None, help="Number of neurons, a square number.", show_default="256"),
     steps: int | None = typer.Option(None, help="Steps of the training part.", show_default="200"),
     epochs: int | None = typer.Option(
-        None, help="Masks measured at most, the initial one included.", show_default="7 x neurons"
+        None, help="Masks measured at most, the initial one included.", show_default="4 x neurons"
     ),
     seed: int | None = typer.Option(None, help="Decides every random choice.", show_default="1"),
     task: str | None = typer.Option(

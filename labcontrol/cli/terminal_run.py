@@ -10,7 +10,7 @@ import typer
 
 from labcontrol.cli.progress import RunProgress
 from labcontrol.engine import Run, RunState
-from labcontrol.plots import save_run_figure
+from labcontrol.plots.run_figure import save_run_figure
 
 _POLL_S = 0.1
 

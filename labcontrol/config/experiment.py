@@ -25,7 +25,7 @@ class TaskConfig(Section):
 class ReservoirConfig(Section):
     """The operating point: phase = pi (feedback * I + injection * W u) + theta, see the physics page."""
 
-    feedback: float = Field(0.12, ge=0, le=4, description="feedback strength beta, in units of pi")
+    feedback: float = Field(0.15, ge=0, le=4, description="feedback strength beta, in units of pi")
     injection: float = Field(0.5, ge=0, le=4, description="input strength gamma, in units of pi")
     phase_offset: float = Field(0.44, ge=0, le=2, description="first phase offset theta_0, in units of pi")
     phase_step: float = Field(
@@ -63,7 +63,7 @@ class StopConfig(Section):
     """When to stop; whatever is met first."""
 
     epochs: int | None = Field(
-        None, ge=1, examples=[1000], description="epochs in all; where not set, seven times the number of neurons"
+        None, ge=1, examples=[1000], description="epochs in all; where not set, four times the number of neurons"
     )
     target_error: float | None = Field(
         None, gt=0, examples=[0.01], description="stop when the loss is at or below this"
@@ -89,7 +89,7 @@ class ExperimentConfig(Section):
     """Everything that decides a run, except the bench it runs on."""
 
     bench: str = Field("simulated", description="'simulated', or a bench file")
-    neurons: int = Field(144, ge=4, le=4_000_000, description="number of neurons; a square number")
+    neurons: int = Field(256, ge=4, le=4_000_000, description="number of neurons; a square number")
     seed: int = Field(1, ge=0, le=2**63 - 1, description="decides every random choice of program and simulation")
     note: str = Field("", description="free text kept in the record")
     task: TaskConfig = TaskConfig()
@@ -117,4 +117,4 @@ class ExperimentConfig(Section):
     @property
     def epochs(self) -> int:
         """Epochs the run may take at most."""
-        return self.stop.epochs if self.stop.epochs is not None else 7 * self.neurons
+        return self.stop.epochs if self.stop.epochs is not None else 4 * self.neurons

@@ -1,0 +1,49 @@
+"""`labcontrol check` and `labcontrol drivers`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def test_check_says_what_an_experiment_would_do(cli: Callable[..., Any], tmp_path: Path) -> None:
+    assert cli("init", tmp_path).code == 0
+    outcome = cli("check", tmp_path / "experiment.toml")
+    assert outcome.code == 0
+    for words in ("256 (16 x 16)", "mackey-glass", "1024 epochs at most", "simulated-slm", "is right"):
+        assert words in outcome.out
+
+
+def test_check_can_connect_to_the_devices_of_a_bench(cli: Callable[..., Any], tmp_path: Path) -> None:
+    assert cli("init", tmp_path).code == 0
+    outcome = cli("check", tmp_path / "bench.toml", "--connect")
+    assert outcome.code == 0
+    assert outcome.out.count("ready") == 5
+    assert "a step takes about" in outcome.out
+
+
+def test_check_names_the_nearest_key(cli: Callable[..., Any], tmp_path: Path) -> None:
+    path = tmp_path / "experiment.toml"
+    path.write_text("[learning]\nselektion = 'greedy'\n")
+    outcome = cli("check", path)
+    assert outcome.code == 2
+    assert "'selection'" in outcome.err
+
+
+def test_an_unknown_driver_is_answered_with_the_nearest(cli: Callable[..., Any], tmp_path: Path) -> None:
+    assert cli("init", tmp_path).code == 0
+    bench = tmp_path / "bench.toml"
+    bench.write_text(bench.read_text().replace('"simulated-laser"', '"simulated-lazer"'))
+    outcome = cli("check", bench)
+    assert outcome.code == 2
+    assert "Did you mean 'simulated-laser'" in outcome.err
+
+
+def test_drivers_are_listed_and_described(cli: Callable[..., Any]) -> None:
+    listed = cli("drivers")
+    assert listed.code == 0
+    assert "simulated-camera" in listed.out
+    described = cli("drivers", "simulated-table")
+    assert "rows" in described.out
+    assert cli("drivers", "no-such").code == 2
