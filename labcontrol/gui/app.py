@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 import pyqtgraph as pg
@@ -15,10 +16,8 @@ from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.engine import Run
 from labcontrol.gui.desktop import desktop_theme
 from labcontrol.gui.main_window import MainWindow
+from labcontrol.gui.run_process import RunProcess
 from labcontrol.gui.theme import apply_theme
-
-# The window's thread yields to the run's within this time, so that a step is not late for a redraw.
-_SWITCH_INTERVAL_S = 0.001
 
 
 def make_application() -> QApplication:
@@ -39,12 +38,12 @@ def make_application() -> QApplication:
 
 def run_application(experiment: ExperimentConfig, bench: BenchConfig, directory: Path, *, autostart: bool) -> int:
     """See `labcontrol.gui.run_window`."""
-    Run(experiment, bench, directory)  # what does not fit together is said in the terminal, before a window opens
+    make_run = partial(Run, experiment, bench, directory)
+    make_run()  # what does not fit together is said in the terminal, before a window opens
     app = make_application()
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     theme = desktop_theme(app)
     apply_theme(app, theme)
-    window = MainWindow(lambda: Run(experiment, bench, directory), QSettings())
+    window = MainWindow(lambda: RunProcess(make_run), QSettings())
     window.set_theme(theme)
     window.show()
     if autostart:

@@ -8,12 +8,13 @@ from PyQt5.QtCore import QSettings, Qt
 from PyQt5.QtGui import QCloseEvent
 from PyQt5.QtWidgets import QMainWindow, QMenuBar, QMessageBox, QTabWidget, QVBoxLayout, QWidget
 
-from labcontrol.engine import Run, RunStatus
+from labcontrol.engine import RunStatus
 from labcontrol.errors import UserError
 from labcontrol.gui.banner import Banner
 from labcontrol.gui.live_page import LivePage
 from labcontrol.gui.run_controller import LiveViews, RunController
 from labcontrol.gui.run_header import RunHeader
+from labcontrol.gui.run_process import LiveRun
 from labcontrol.gui.theme import Theme
 
 _END_TIMEOUT_S = 30.0
@@ -22,7 +23,7 @@ _END_TIMEOUT_S = 30.0
 class MainWindow(QMainWindow):
     """Everything a person sees. make_run: builds the next run. settings: where layout and choices are kept."""
 
-    def __init__(self, make_run: Callable[[], Run], settings: QSettings) -> None:
+    def __init__(self, make_run: Callable[[], LiveRun], settings: QSettings) -> None:
         super().__init__()
         self.setWindowTitle("labcontrol")
         self._settings = settings

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PyQt5.QtCore import QObject, QTimer, pyqtSignal
 
-from labcontrol.engine import EpochDone, Event, Predicted, Prepared, Run, RunStatus, Seen
+from labcontrol.engine import EpochDone, Event, Predicted, Prepared, RunStatus, Seen
 from labcontrol.engine.events import Mailbox
 from labcontrol.gui.camera_view import CameraView
 from labcontrol.gui.learning_data import LearningData
@@ -18,6 +18,7 @@ from labcontrol.gui.learning_view import LearningView
 from labcontrol.gui.model_curves import prediction_curve
 from labcontrol.gui.output_view import OutputView
 from labcontrol.gui.pattern_views import MaskView, SlmView
+from labcontrol.gui.run_process import LiveRun
 from labcontrol.tasks import ErrorMeasure
 from labcontrol.theory import AmplitudeLaw
 
@@ -48,14 +49,15 @@ class RunController(QObject):
     failed = pyqtSignal(object)
     finished = pyqtSignal(object)
 
-    def __init__(self, views: LiveViews, make_run: Callable[[], Run], parent: QObject | None = None) -> None:
+    def __init__(self, views: LiveViews, make_run: Callable[[], LiveRun], parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._views = views
         self._make_run = make_run
-        self.run: Run | None = None
+        self.run: LiveRun | None = None
         self._mailbox = Mailbox()
         self._data = LearningData("nmse")
         self._measure: ErrorMeasure | None = None
+        self._target: NDArray[np.float64] = np.zeros(0)
         self._mask: NDArray[np.bool_] = np.zeros(0, dtype=bool)
         self._reported = True
         self._timer = QTimer(self)
@@ -127,7 +129,8 @@ class RunController(QObject):
         for event in events:
             if isinstance(event, Prepared):
                 self._views.camera.set_neurons(event.centres_px)
-                self._views.output.set_target(event.task.train_target)
+                self._target = event.task.train_target
+                self._views.output.set_target(self._target)
                 self._mask = event.initial_mask
                 self._views.mask.set_mask(self._mask)
             elif isinstance(event, Predicted):
@@ -143,7 +146,7 @@ class RunController(QObject):
     def _on_prediction(self, law: AmplitudeLaw) -> None:
         assert self.run is not None
         learning = self.run.experiment.learning
-        self._measure = ErrorMeasure(self.run.task.train_target, law.gain)
+        self._measure = ErrorMeasure(self._target, law.gain)
         self._views.learning.set_model(prediction_curve(law, learning.loss, learning.selection))
 
     def _on_epochs(self, done: list[EpochDone]) -> None:

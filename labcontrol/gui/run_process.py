@@ -1,0 +1,221 @@
+"""A run in a process of its own, with the interface of `labcontrol.engine.Run`.
+
+Drawing and running would otherwise take turns on the interpreter lock; and whatever happens to the window, the process
+with the devices ends the run in order: when the window's end of the line is gone, it aborts, laser off, record closed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+from drivers.interfaces import DeviceError
+from labcontrol.config import BenchConfig, ExperimentConfig
+from labcontrol.engine import Event, Finished, Mailbox, Run, RunState, RunStatus, StateChanged
+from labcontrol.errors import UserError
+
+_SEND_INTERVAL_S = 0.02
+
+
+class LiveRun(Protocol):
+    """What the window needs of a run; `labcontrol.engine.Run` has it too."""
+
+    experiment: ExperimentConfig
+    bench_config: BenchConfig
+    result: dict[str, Any]
+    error: BaseException | None
+
+    @property
+    def status(self) -> RunStatus: ...
+    def subscribe(self) -> Mailbox: ...
+    def start(self) -> None: ...
+    def wait(self, timeout_s: float | None = None) -> bool: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def stop(self) -> None: ...
+    def abort(self) -> None: ...
+
+
+class ProgramError(Exception):
+    """An error of the program in the run's process, with its traceback in words."""
+
+
+@dataclass(frozen=True)
+class _Report:
+    """What the run's process tells: events since the last report; at the end how it ended."""
+
+    events: list[Event]
+    status: RunStatus
+    over: bool = False
+    result: dict[str, Any] | None = None
+    error: tuple[str, str, str] | None = None
+
+
+class RunProcess:
+    """A run elsewhere. make_run: builds it; picklable. Raises what `make_run` raises.
+
+    Messages of the other process are taken in by `Mailbox.drain` of the subscribers and by `wait`, in the caller's
+    thread; there is no other thread.
+    """
+
+    def __init__(self, make_run: Callable[[], Run]) -> None:
+        checked = make_run()
+        self.experiment, self.bench_config = checked.experiment, checked.bench_config
+        self.result: dict[str, Any] = {}
+        self.error: BaseException | None = None
+        self._status = RunStatus()
+        self._mailboxes: list[_PumpedMailbox] = []
+        self._over = False
+        context = multiprocessing.get_context("spawn")
+        self._line, self._far_end = context.Pipe()
+        self._process = context.Process(target=_serve, args=(self._far_end, make_run), name="labcontrol-run")
+
+    @property
+    def status(self) -> RunStatus:
+        """The newest status that arrived."""
+        return self._status
+
+    @property
+    def pid(self) -> int | None:
+        """Of the run's process, once started."""
+        return self._process.pid
+
+    def subscribe(self) -> Mailbox:
+        mailbox = _PumpedMailbox(self._take_in)
+        self._mailboxes.append(mailbox)
+        return mailbox
+
+    def start(self) -> None:
+        self._status = replace(self._status, state=RunState.PREPARING, epochs=self.experiment.epochs)
+        self._tell(StateChanged(self._status))
+        self._process.start()
+        self._far_end.close()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait for a started run; False when it is not over yet."""
+        deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
+        while not self._over and self._process.pid is not None:
+            left_s = 3600.0 if deadline_s is None else max(0.0, deadline_s - time.monotonic())
+            self._take_in(left_s)
+            if deadline_s is not None and time.monotonic() >= deadline_s:
+                break
+        return self._over or self._process.pid is None
+
+    def pause(self) -> None:
+        self._ask("pause")
+
+    def resume(self) -> None:
+        self._ask("resume")
+
+    def stop(self) -> None:
+        self._ask("stop")
+
+    def abort(self) -> None:
+        self._ask("abort")
+
+    # --- the line -----------------------------------------------------------------------------------------------
+    def _ask(self, wish: str) -> None:
+        if self._process.pid is not None and not self._over:
+            with contextlib.suppress(OSError):  # it is gone: the next look at the line says so
+                self._line.send(wish)
+
+    def _take_in(self, timeout_s: float = 0.0) -> None:
+        """Everything that has arrived; waits for the first message."""
+        if self._over or self._process.pid is None:
+            return
+        try:
+            while not self._over and self._line.poll(timeout_s):
+                self._accept(self._line.recv())
+                timeout_s = 0.0
+        except (EOFError, OSError):
+            self._process.join()
+            self._end_unexpectedly()
+
+    def _accept(self, report: _Report) -> None:
+        self._status = report.status
+        for event in report.events:
+            self._tell(event)
+        if report.over:
+            self.result = report.result or {}
+            self.error = _as_error(report.error) if report.error else None
+            self._end()
+
+    def _end_unexpectedly(self) -> None:
+        words = f"The process of the run ended without a word (exit code {self._process.exitcode})."
+        self.error = UserError(
+            words,
+            "Look at the laser: check that it is off. What was measured is in the record; 'labcontrol resume' goes on "
+            "from there.",
+        )
+        # Nothing is known about the light any more; whatever was told last stays on display.
+        self._status = replace(self._status, state=RunState.FAILED, reason=words)
+        self._tell(Finished(self._status, {}))
+        self._end()
+
+    def _end(self) -> None:
+        self._over = True
+        self._process.join()
+        self._line.close()
+
+    def _tell(self, event: Event) -> None:
+        for mailbox in self._mailboxes:
+            mailbox.put(event)
+
+
+class _PumpedMailbox(Mailbox):
+    """A mailbox that looks at the line before it is emptied."""
+
+    def __init__(self, pump: Callable[[], None]) -> None:
+        super().__init__()
+        self._pump = pump
+
+    def drain(self) -> list[Event]:
+        self._pump()
+        return super().drain()
+
+
+def _as_error(described: tuple[str, str, str]) -> BaseException:
+    kind, message, remedy = described
+    return UserError(message, remedy) if kind == "user" else ProgramError(message)
+
+
+# --- in the run's process ---------------------------------------------------------------------------------------
+def _serve(line: Connection, make_run: Callable[[], Run]) -> None:
+    """Run, report, obey; end the run when nobody listens any more."""
+    # Ctrl-C reaches every process of the terminal; the window decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    run = make_run()
+    mailbox = run.subscribe()
+    run.start()
+    try:
+        while not run.wait(0):
+            if line.poll(_SEND_INTERVAL_S):
+                getattr(run, line.recv())()
+            events = mailbox.drain()
+            if events:
+                line.send(_Report(events, run.status))
+        run.wait()
+        line.send(_Report(mailbox.drain(), run.status, over=True, result=run.result, error=_described(run.error)))
+    except (EOFError, OSError):
+        run.abort()
+        run.wait()
+    finally:
+        line.close()
+
+
+def _described(error: BaseException | None) -> tuple[str, str, str] | None:
+    """An error in words that survive the way to the window, whatever its class needs to be built."""
+    if error is None:
+        return None
+    if isinstance(error, UserError):
+        return "user", error.message, error.remedy
+    if isinstance(error, DeviceError):
+        return "user", f"{error.device}: {error.message}", error.remedy
+    return "program", "".join(traceback.format_exception_only(error)).strip(), ""
