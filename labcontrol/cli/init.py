@@ -19,7 +19,9 @@ BENCH_FILE = "bench.toml"
 def init(
     directory: Path = typer.Argument(Path(), help="Folder to write to; made if it is not there.", show_default="."),
     bench: str = typer.Option("simulated", help="The bench to describe; so far 'simulated'."),
-    neurons: int | None = typer.Option(None, help="Number of neurons, a square number.", show_default="256"),
+    neurons: int | None = typer.Option(
+        None, help="Number of neurons, a square number.", show_default=str(ExperimentConfig().neurons)
+    ),
     force: bool = typer.Option(False, "--force", help="Replace files that are there."),
 ) -> None:
     """Write an example experiment and bench, with every key explained, to start your own from."""

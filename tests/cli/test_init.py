@@ -13,6 +13,8 @@ from labcontrol.cli.init import BENCH_FILE, EXPERIMENT_FILE, init
 from labcontrol.config import ExperimentConfig, load_bench, load_experiment
 from labcontrol.errors import UserError
 
+DEFAULT_BENCH = simulated_bench(ExperimentConfig().neurons, ExperimentConfig().seed)
+
 
 def written_keys(path: Path) -> set[str]:
     """Every key of a file with its section, those in comments included."""
@@ -46,7 +48,7 @@ def test_the_example_experiment_is_the_default_one(written: Path) -> None:
 
 
 def test_the_example_bench_is_the_simulated_one(written: Path) -> None:
-    assert load_bench(written / BENCH_FILE) == simulated_bench(ExperimentConfig().neurons, ExperimentConfig().seed)
+    assert load_bench(written / BENCH_FILE) == DEFAULT_BENCH
 
 
 def test_the_example_experiment_mentions_every_key(written: Path) -> None:
@@ -75,7 +77,7 @@ def test_every_default_in_a_comment_is_valid_when_it_is_set(written: Path) -> No
     text = re.sub(r"^# ([\w.]+ = (?!\.\.\.))", r"\1", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     path.write_text(text, encoding="utf-8")
     options = driver_classes(load_bench(path))["table"][1]
-    assert options == driver_classes(simulated_bench(144, 1))["table"][1]
+    assert options == driver_classes(DEFAULT_BENCH)["table"][1]
     assert len(tomllib.loads(text)["table"]["options"]["slm"]) > 5
 
 
