@@ -39,7 +39,7 @@ class Light:
         self._inside = self._field[self._halo : self._halo + rows, self._halo : self._halo + columns]
         self._intensity: Grid = np.zeros((rows + 2, columns + 2), dtype=np.float32)
         self._node_noise = options.node_noise
-        self._noisy = options.noise > 0 and options.node_noise != _QUIET
+        self._noisy = options.noise > 0 and options.node_noise != NodeNoise()
         self._noise = options.noise
 
     def fluctuation(self, generator: np.random.Generator) -> NodeFluctuation | None:
@@ -48,12 +48,9 @@ class Light:
             return None
         n = self._node_noise
         normal = generator.standard_normal
-        return NodeFluctuation(
-            1
-            + self._noise
-            * (n.multiplicative_correlated * normal() + n.multiplicative_uncorrelated * normal(self.cells)),
-            self._noise * (n.additive_correlated * normal() + n.additive_uncorrelated * normal(self.cells)),
-        )
+        factor = n.multiplicative_correlated * normal() + n.multiplicative_uncorrelated * normal(self.cells)
+        addend = n.additive_correlated * normal() + n.additive_uncorrelated * normal(self.cells)
+        return NodeFluctuation(1 + self._noise * factor, self._noise * addend)
 
     def field(self, time_s: float, fluctuation: NodeFluctuation | None) -> Grid:
         """Fields (rows, columns) of the cells behind the polariser."""
@@ -68,6 +65,3 @@ class Light:
         self.field(time_s, fluctuation)
         couple(self._field, self._kernel_real, self._kernel_imaginary, self._intensity)
         return self._intensity
-
-
-_QUIET = NodeNoise()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -68,6 +69,30 @@ def test_looking_at_status_changes_nothing() -> None:
         for device in (watched.laser, watched.slm, watched.camera, watched.dmd, watched.detector):
             assert device.status().ok
         assert_same(one_step(quiet, k), one_step(watched, k))
+
+
+def test_another_thread_may_look_on() -> None:
+    alone, watched = loaded(), loaded()
+    done = threading.Event()
+    failures: list[Exception] = []
+
+    def look_on() -> None:
+        try:
+            while not done.is_set():
+                for device in (watched.laser, watched.slm, watched.camera, watched.dmd, watched.detector):
+                    device.status()
+        except Exception as error:  # shown by the assertion below
+            failures.append(error)
+
+    watcher = threading.Thread(target=look_on)
+    watcher.start()
+    try:
+        for k in range(30):
+            assert_same(one_step(alone, k), one_step(watched, k))
+    finally:
+        done.set()
+        watcher.join()
+    assert not failures
 
 
 def prepare_nothing(bench: Benchtop) -> None:
