@@ -34,7 +34,7 @@ class CameraView(ImagePanel):
         self.box.addItem(self.marks)
         self.histogram = pg.PlotCurveItem([0.0, 1.0], [0.0], stepMode="center", fillLevel=0)
         self._histogram_plot = pg.PlotWidget(enableMenu=False)
-        self._histogram_plot.setFixedHeight(46)
+        self._histogram_plot.setFixedHeight(32)
         self._histogram_plot.hideAxis("left")
         self._histogram_plot.hideAxis("bottom")
         self._histogram_plot.setMouseEnabled(x=False, y=False)
@@ -46,9 +46,10 @@ class CameraView(ImagePanel):
         self.show_marks.setToolTip("Mark where each neuron lies on the sensor")
         self.show_marks.toggled.connect(self._draw_marks)
         row = QHBoxLayout()
-        row.addWidget(self._histogram_plot, 1)
+        row.addWidget(self.facts, 1)
         row.addWidget(self.show_marks)
         self.rows.addLayout(row)
+        self.rows.addWidget(self._histogram_plot)
         self._pointed: tuple[int, int] | None = None
         self.hovered.connect(self._on_hover)
 

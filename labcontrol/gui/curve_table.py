@@ -13,7 +13,7 @@ from labcontrol.gui.model_curves import ModelCurve
 from labcontrol.gui.theme import Theme
 from labcontrol.gui.words import figures
 
-_HEADINGS = ("", "", "τ (epochs), 95 %", "τ / N", "R²", "error at the end")
+_HEADINGS = ("", "", "τ (epochs), 95 %", "τ / N", "R²", "error now", "at the end")
 _LINES = {
     "each": Qt.PenStyle.SolidLine,
     "incumbent": Qt.PenStyle.SolidLine,
@@ -70,22 +70,23 @@ class CurveTable(QWidget):
             model = models.get(key)
             self._boxes[key].setEnabled(model is not None)
             if model is None:
-                texts = ["–", "–", "–"]
+                texts = ["", "", ""]
             else:
                 self._boxes[key].setText(model.name)
                 self._boxes[key].setToolTip(model.help)
                 texts = [
                     _interval(model.tau),
-                    figures(model.tau[0] / neurons) if model.tau else "–",
-                    figures(model.r_squared, 4) if model.r_squared is not None else "–",
+                    figures(model.tau[0] / neurons) if model.tau else "",
+                    figures(model.r_squared, 4) if model.r_squared is not None else "",
                 ]
             for cell, text in zip(self._cells[key], texts, strict=False):
                 cell.setText(text)
 
-    def set_end(self, errors: Mapping[str, float]) -> None:
-        """Errors expected at the end of the run, and the measured one now under `incumbent`."""
+    def set_errors(self, now: Mapping[str, float], end: Mapping[str, float]) -> None:
+        """Errors by key of the curve: at the present epoch, and at the last one the run may take."""
         for key, cells in self._cells.items():
-            cells[3].setText(figures(errors[key]) if key in errors else "–")
+            for cell, errors in zip(cells[3:], (now, end), strict=True):
+                cell.setText(figures(errors[key]) if key in errors else "")
 
     def _add_row(self, grid: QGridLayout, row: int, key: str) -> None:
         swatch = _Swatch(_LINES[key])
@@ -94,7 +95,7 @@ class CurveTable(QWidget):
         box.toggled.connect(lambda _: self._tell())
         grid.addWidget(swatch, row, 0)
         grid.addWidget(box, row, 1)
-        cells = [QLabel("" if key in ("each", "incumbent") else "–") for _ in range(4)]
+        cells = [QLabel("") for _ in range(5)]
         for column, cell in enumerate(cells, start=2):
             cell.setAlignment(Qt.AlignmentFlag.AlignRight)
             grid.addWidget(cell, row, column)
@@ -125,6 +126,6 @@ class _Swatch(QWidget):
 
 def _interval(tau: tuple[float, float, float] | None) -> str:
     if tau is None or not math.isfinite(tau[0]):
-        return "–"
+        return ""
     value, low, high = tau
     return f"{figures(value)}  [{figures(low)}, {figures(high)}]"

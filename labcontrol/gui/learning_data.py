@@ -46,7 +46,7 @@ class LearningData:
 
     def __init__(self, loss: str) -> None:
         self.loss = loss
-        self.index: GrowingArray[np.int64] = GrowingArray(np.int64)
+        self.index: GrowingArray[np.float64] = GrowingArray(np.float64)
         self.unix_s: GrowingArray[np.float64] = GrowingArray(np.float64)
         self.accepted: GrowingArray[np.bool_] = GrowingArray(np.bool_)
         self._errors = {name: GrowingArray(np.float64) for name in ("mse", "nmse")}

@@ -27,13 +27,14 @@ _LEAST_POSITIVE = 1e-12
 
 @dataclass(frozen=True)
 class Horizontal:
-    """What the horizontal axis counts. to_x: epochs (K,) to its unit, rising."""
+    """What the horizontal axis counts. to_x: epochs (K,) to its unit, rising; to_epochs: its inverse."""
 
     label: str
     to_x: Callable[[Floats], Floats]
+    to_epochs: Callable[[Floats], Floats]
 
 
-EPOCHS = Horizontal("Epoch", lambda k: k)
+EPOCHS = Horizontal("Epoch", lambda k: k, lambda x: x)
 
 
 class LearningPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph is untyped
@@ -189,30 +190,28 @@ class LearningPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph 
     def _draw(self) -> None:
         view, pixels = self._x_view()
         edges = np.linspace(*view, max(int(pixels / 2), 16))
-        edges = 10.0**edges if self._log_x else edges
-        k = self._data.index.values.astype(np.float64)
-        x = self._horizontal.to_x(k)
-        error, incumbent = self._data.error(self._loss), self._data.incumbent(self._loss)
-        if self._log_x and len(x):
-            first = int(np.searchsorted(x, 0.0, side="right"))
-            x, k, error, incumbent = x[first:], k[first:], error[first:], incumbent[first:]
-        self._draw_each(*ranges(x, error, edges), tick=0.8 * (view[1] - view[0]) / max(pixels, 1.0))
-        self._set(self._incumbent, *steps(x, incumbent, edges), key="incumbent")
+        edges = self._horizontal.to_epochs(np.maximum(10.0**edges if self._log_x else edges, 0.0))
+        k, error, incumbent = self._data.index.values, self._data.error(self._loss), self._data.incumbent(self._loss)
+        first = 1 if self._log_x and len(k) and k[0] == 0 else 0  # a logarithmic axis has no place for epoch 0
+        k, error, incumbent = k[first:], error[first:], incumbent[first:]
+        self._draw_each(*ranges(k, error, edges), tick=0.8 * (view[1] - view[0]) / max(pixels, 1.0))
+        at, best = steps(k, incumbent, edges)
+        self._set(self._incumbent, self._horizontal.to_x(at), best, key="incumbent")
         self._draw_models(view)
-        self._draw_residual(*steps(k, incumbent, self._epochs_of(edges)))
+        self._draw_residual(at, best)
 
-    def _draw_each(self, x: Floats, low: Floats, high: Floats, tick: float) -> None:
+    def _draw_each(self, epochs: Floats, low: Floats, high: Floats, tick: float) -> None:
         """Strokes from the lowest to the highest error at a pixel; a lone epoch is a dot. tick: half its width."""
         if "each" in self._hidden:
-            x = low = high = np.empty(0)
-        at = self._to_axis(x, self._log_x)
+            epochs = low = high = np.empty(0)
+        at = self._to_axis(self._horizontal.to_x(epochs), self._log_x)
         self._each.setData(
             np.stack([at - tick, at + tick], axis=1).ravel(),
             self._to_axis(np.stack([low, high], axis=1).ravel(), self._log_y),
         )
 
     def _draw_models(self, view: tuple[float, float]) -> None:
-        epochs = self._epochs_of(self._grid(view))
+        epochs = self._horizontal.to_epochs(self._grid(view))
         x = self._horizontal.to_x(epochs)
         for key, curve in self._curves.items():
             model = self._models.get(key)
@@ -270,25 +269,14 @@ class LearningPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph 
         return (float(low), float(high)), float(self.plot.vb.width())
 
     def _grid(self, view: tuple[float, float]) -> Floats:
-        grid = np.linspace(*view, _CURVE_POINTS)
+        grid: Floats = np.linspace(*view, _CURVE_POINTS)
         grid = 10.0**grid if self._log_x else grid
         return grid[grid >= 0]
 
-    def _epochs_of(self, x: Floats) -> Floats:
-        """Epochs at positions of the horizontal axis; it rises, so interpolation inverts it."""
-        if not len(x):
-            return x
-        last = float(self._data.index.values[-1]) if len(self._data) else 0.0
-        end = max(self._planned, last, 1.0)
-        while float(self._horizontal.to_x(np.array([end]))[0]) < x[-1] and end < 1e15:
-            end *= 2
-        known = np.unique(np.concatenate([np.linspace(0, end, 2000), np.geomspace(0.1, end, 500)]))
-        return np.interp(x, self._horizontal.to_x(known), known)
-
     @staticmethod
     def _to_axis(values: Floats, logarithmic: bool) -> Floats:
-        logarithms: Floats = np.log10(np.maximum(values, _LEAST_POSITIVE)) if logarithmic else values
-        return logarithms
+        shown: Floats = np.log10(np.maximum(values, _LEAST_POSITIVE)) if logarithmic else values
+        return shown
 
 
 class _Band:

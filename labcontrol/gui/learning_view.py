@@ -75,7 +75,7 @@ class LearningView(QFrame):
         self._data, self._neurons, self._planned = data, neurons, planned
         self._models = {}
         self.verdict.setText("")
-        self.table.set_end({})
+        self.table.set_errors({}, {})
         self.table.set_models({}, neurons)
         self.plot.set_data(data, planned)
         self.loss.setCurrentText(data.loss)
@@ -108,17 +108,21 @@ class LearningView(QFrame):
 
     # --- parts --------------------------------------------------------------------------------------------------
     def _show_values(self) -> None:
-        loss = self._data.loss
-        ends = {key: float(model.values(np.array([float(self._planned)]))[0]) for key, model in self._models.items()}
+        end = {key: _at(model, float(self._planned)) for key, model in self._models.items()}
+        now: dict[str, float] = {}
         if len(self._data):
-            now = float(self._data.incumbent(loss)[-1])
-            ends["incumbent"] = now
-            prediction = self._models.get("prediction")
-            if prediction is not None:
-                kind, words = verdict(now, int(self._data.index.values[-1]), prediction)
-                colour = {"good": self._theme.good, "caution": self._theme.caution}.get(kind, self._theme.muted)
-                self.verdict.setText(f'<span style="color:{colour}; font-weight:600">{words}</span>')
-        self.table.set_end(ends)
+            epoch, measured = self._data.index.values[-1], float(self._data.incumbent(self._data.loss)[-1])
+            now = {key: _at(model, epoch) for key, model in self._models.items()} | {"incumbent": measured}
+            self._show_verdict(measured, epoch)
+        self.table.set_errors(now, end)
+
+    def _show_verdict(self, measured: float, epoch: float) -> None:
+        prediction = self._models.get("prediction")
+        if prediction is None:
+            return
+        kind, words = verdict(measured, epoch, prediction)
+        colour = {"good": self._theme.good, "caution": self._theme.caution}.get(kind, self._theme.muted)
+        self.verdict.setText(f'<span style="color:{colour}; font-weight:600">{words}</span>')
 
     def _change_loss(self, loss: str) -> None:
         self.plot.set_loss(loss)
@@ -127,21 +131,36 @@ class LearningView(QFrame):
         kind = self.horizontal.currentText()
         chosen = {
             "epochs": EPOCHS,
-            "epochs / N": Horizontal("Epochs per neuron, k / N", lambda k: k / self._neurons),
-            "time": Horizontal("Wall time (s)", self._seconds),
+            "epochs / N": Horizontal(
+                "Epochs per neuron, k / N", lambda k: k / self._neurons, lambda x: x * self._neurons
+            ),
+            "time": Horizontal("Wall time (s)", self._seconds, self._epochs_at),
         }[kind]
         self.plot.set_logarithmic(x=self.log_x.isChecked(), y=self.log_y.isChecked())
         self.plot.set_horizontal(chosen)
 
     def _seconds(self, epochs: Floats) -> Floats:
         """Wall time at epochs: as recorded where there is data, at the present pace beyond."""
-        k, unix_s = self._data.index.values, self._data.unix_s.values
-        if not len(k):
-            return epochs * max(self._epoch_s, 1e-9)
-        elapsed = unix_s - unix_s[0]
-        ahead = np.maximum(epochs - k[-1], 0) * max(self._epoch_s, 1e-9)
-        seconds: Floats = np.interp(epochs, k, elapsed) + ahead
+        k, elapsed = self._timeline()
+        seconds: Floats = np.interp(epochs, k, elapsed) + np.maximum(epochs - k[-1], 0) * self._pace()
         return seconds
+
+    def _epochs_at(self, seconds: Floats) -> Floats:
+        """Inverse of `_seconds`."""
+        k, elapsed = self._timeline()
+        epochs: Floats = np.interp(seconds, elapsed, k) + np.maximum(seconds - elapsed[-1], 0) / self._pace()
+        return epochs
+
+    def _timeline(self) -> tuple[Floats, Floats]:
+        k, unix_s = self._data.index.values, self._data.unix_s.values
+        return (k, unix_s - unix_s[0]) if len(k) else (np.zeros(1), np.zeros(1))
+
+    def _pace(self) -> float:
+        return max(self._epoch_s, 1e-9)
+
+
+def _at(model: ModelCurve, epoch: float) -> float:
+    return float(model.values(np.array([epoch]))[0])
 
 
 def _toggle(text: str, tip: str) -> QToolButton:

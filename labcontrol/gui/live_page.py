@@ -6,6 +6,7 @@ from PyQt5.QtCore import QSettings, Qt
 from PyQt5.QtWidgets import QAction, QDockWidget, QMainWindow, QVBoxLayout, QWidget
 
 from labcontrol.gui.camera_view import CameraView
+from labcontrol.gui.dock_title import DockTitle
 from labcontrol.gui.learning_view import LearningView
 from labcontrol.gui.output_view import OutputView
 from labcontrol.gui.pattern_views import MaskView, SlmView
@@ -67,8 +68,8 @@ class LivePage(QMainWindow):
         for dock in (camera, dmd, output):
             self.addDockWidget(_RIGHT, dock)
         self.splitDockWidget(dmd, slm, Qt.Orientation.Horizontal)
-        self.resizeDocks([camera, dmd, output], [250, 180, 230], Qt.Orientation.Vertical)
-        self.resizeDocks([camera], [400], Qt.Orientation.Horizontal)
+        self.resizeDocks([camera, dmd, output], [270, 170, 220], Qt.Orientation.Vertical)
+        self.resizeDocks([camera], [380], Qt.Orientation.Horizontal)
 
     @staticmethod
     def _dock(title: str, widget: QWidget) -> QDockWidget:
@@ -79,4 +80,5 @@ class LivePage(QMainWindow):
         dock = QDockWidget(title)
         dock.setObjectName(title)
         dock.setWidget(holder)
+        dock.setTitleBarWidget(DockTitle(dock))
         return dock

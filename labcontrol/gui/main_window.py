@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PyQt5.QtCore import QSettings, Qt
+from PyQt5.QtCore import QSettings
 from PyQt5.QtGui import QCloseEvent
-from PyQt5.QtWidgets import QMainWindow, QMenuBar, QMessageBox, QTabWidget, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import (
+    QHBoxLayout,
+    QMainWindow,
+    QMenuBar,
+    QMessageBox,
+    QSizePolicy,
+    QStackedWidget,
+    QTabBar,
+    QVBoxLayout,
+    QWidget,
+)
 
 from labcontrol.engine import RunStatus
 from labcontrol.errors import UserError
@@ -30,12 +40,11 @@ class MainWindow(QMainWindow):
         self.header = RunHeader()
         self.banner = Banner()
         self.live = LivePage()
-        self.tabs = QTabWidget()
-        self.tabs.setDocumentMode(True)
-        bar = self.tabs.tabBar()
-        assert bar is not None
-        bar.setDrawBase(False)
-        self.tabs.addTab(self.live, "Live")
+        self.tabs = QTabBar()
+        self.pages = QStackedWidget()
+        self._add_page("&Live", self.live)
+        self.menus = QMenuBar()
+        self.menus.setSizePolicy(QSizePolicy.Maximum, QSizePolicy.Preferred)
         views = LiveViews(self.live.learning, self.live.camera, self.live.slm, self.live.dmd, self.live.output)
         self.controller = RunController(views, make_run, self)
         self._lay_out()
@@ -93,12 +102,20 @@ class MainWindow(QMainWindow):
         layout.setSpacing(4)
         layout.addWidget(self.header)
         layout.addWidget(self.banner)
-        layout.addWidget(self.tabs, 1)
+        row = QHBoxLayout()
+        row.setContentsMargins(8, 0, 8, 0)
+        row.addWidget(self.tabs)
+        row.addStretch(1)
+        row.addWidget(self.menus)
+        layout.addLayout(row)
+        layout.addWidget(self.pages, 1)
         self.setCentralWidget(centre)
 
+    def _add_page(self, title: str, page: QWidget) -> None:
+        self.tabs.addTab(title)
+        self.pages.addWidget(page)
+
     def _fill_menus(self) -> None:
-        self.menus = QMenuBar()
-        self.tabs.setCornerWidget(self.menus, Qt.Corner.TopRightCorner)
         run = self.menus.addMenu("&Run")
         view = self.menus.addMenu("&View")
         assert run is not None
@@ -110,6 +127,9 @@ class MainWindow(QMainWindow):
 
     def _connect(self) -> None:
         header, controller = self.header, self.controller
+        self.tabs.setDrawBase(False)
+        self.tabs.setExpanding(False)
+        self.tabs.currentChanged.connect(self.pages.setCurrentIndex)
         header.start.connect(self.start_run)
         header.pause.connect(controller.pause)
         header.resume.connect(controller.resume)

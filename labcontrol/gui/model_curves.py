@@ -54,9 +54,9 @@ def prediction_curve(law: AmplitudeLaw, loss: str, selection: str) -> ModelCurve
     )
 
 
-def verdict(measured: float, epoch: int, prediction: ModelCurve) -> tuple[str, str]:
+def verdict(measured: float, epoch: float, prediction: ModelCurve) -> tuple[str, str]:
     """How the incumbent's error compares with the prediction: kind of mark, and words."""
-    k = np.array([float(epoch)])
+    k = np.array([epoch])
     if prediction.band is None:
         return "idle", ""
     low, high = (float(edge[0]) for edge in prediction.band(k))

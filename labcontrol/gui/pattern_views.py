@@ -50,7 +50,7 @@ class MaskView(ImagePanel):
             self._tried.setData([self._mirror % side + 0.5], [self._mirror // side + 0.5])
         else:
             self._tried.setData([], [])
-        self.facts.setText(f"{count(int(mask.sum()))} of {count(mask.size)} mirrors on")
+        self.facts.setText(f"{count(int(mask.sum()))} / {count(mask.size)} on")
 
     @staticmethod
     def _side(mask: NDArray[np.bool_]) -> int:
@@ -84,8 +84,8 @@ class SlmView(ImagePanel):
         if self._pattern is None:
             return
         self.set_rgb(self._lut[self._pattern])
-        rows, columns = self._pattern.shape
-        self.facts.setText(f"{rows} × {columns} px · grey {self._pattern.min()} to {self._pattern.max()}")
+        self.facts.setToolTip(f"Grey levels sent to its {' × '.join(map(str, self._pattern.shape))} pixels")
+        self.facts.setText(f"grey {self._pattern.min()}–{self._pattern.max()}")
 
     def _on_hover(self, row: int, column: int) -> None:
         if self._pattern is None:

@@ -133,6 +133,7 @@ QLabel[role="caption"] { color: $muted; font-size: 8pt; letter-spacing: 0.5px; }
 QLabel[role="value"] { font-size: 13pt; font-weight: 600; }
 QLabel[role="title"] { font-size: 12pt; font-weight: 600; }
 QLabel[role="muted"] { color: $muted; }
+QLabel[role="dock"] { color: $muted; font-weight: 600; }
 QLabel[role="head"] { color: $muted; font-size: 8pt; }
 
 QFrame#panel { background: $panel; border: 1px solid $border; border-radius: 8px; }
@@ -168,18 +169,17 @@ QFrame#banner[kind="note"] { border-color: $accent; }
 QProgressBar { background: $faint; border: none; max-height: 4px; min-height: 4px; }
 QProgressBar::chunk { background: $accent; }
 
-QComboBox, QLineEdit, QSpinBox, QDoubleSpinBox, QPlainTextEdit, QTextEdit {
+QLineEdit, QPlainTextEdit, QTextEdit {
     background: $panel; border: 1px solid $border; border-radius: 6px; padding: 3px 8px;
     selection-background-color: $accent; selection-color: $on_accent;
 }
-QComboBox:focus, QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus { border-color: $accent; }
-QComboBox QAbstractItemView { background: $panel; border: 1px solid $border; }
+QLineEdit:focus { border-color: $accent; }
 
 QTabBar::tab { background: transparent; color: $muted; padding: 6px 14px; border: none;
     border-bottom: 2px solid $window; }
 QTabBar::tab:selected { color: $text; border-bottom: 2px solid $accent; font-weight: 600; }
 QTabBar::tab:hover { color: $text; }
-QTabWidget::pane { border: none; }
+QFrame#tabs { background: $window; }
 
 QMenuBar { background: transparent; border: none; }
 QMenuBar::item { padding: 6px 10px; background: transparent; color: $muted; }
@@ -190,8 +190,8 @@ QMenu::item:selected { background: $faint; color: $text; }
 QMenu::item:disabled { color: $muted; }
 QMenu::separator { height: 1px; background: $border; margin: 4px 8px; }
 
-QDockWidget { font-weight: 600; }
-QDockWidget::title { background: $window; padding: 4px 6px; }
+QToolButton#dockButton { border: none; padding: 0; background: transparent; }
+QToolButton#dockButton:hover { background: $faint; }
 QMainWindow::separator { background: $window; width: 6px; height: 6px; }
 QMainWindow::separator:hover { background: $border; }
 QSplitter::handle { background: $window; }
