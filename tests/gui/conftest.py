@@ -1,0 +1,48 @@
+"""A window without a display, settings of its own, and nothing left behind after a test."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gui_helpers import ScriptedRun
+from PyQt5.QtCore import QSettings
+from PyQt5.QtWidgets import QApplication
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A warning of Qt fails a test; the one that the offscreen platform gives for every window is not ours."""
+    for item in items:
+        if Path(item.path).parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.qt_log_level_fail("WARNING"))
+            item.add_marker(pytest.mark.qt_log_ignore("propagateSizeHints"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _runtime_directory(tmp_path_factory: pytest.TempPathFactory) -> None:
+    if "XDG_RUNTIME_DIR" not in os.environ:
+        directory = tmp_path_factory.mktemp("runtime")
+        directory.chmod(0o700)
+        os.environ["XDG_RUNTIME_DIR"] = str(directory)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    threads = set(threading.enumerate())
+    yield
+    assert set(threading.enumerate()) <= threads
+    if "qtbot" in request.fixturenames:
+        assert [widget for widget in QApplication.topLevelWidgets() if widget.isVisible()] == []
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> QSettings:
+    return QSettings(str(tmp_path / "settings.ini"), QSettings.IniFormat)
+
+
+@pytest.fixture
+def scripted_run() -> ScriptedRun:
+    return ScriptedRun()

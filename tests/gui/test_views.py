@@ -1,0 +1,172 @@
+"""Each view shows what it is given: read back from what it draws."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from gui_helpers import NEURONS, STEPS, amplitude_law, epoch, frame
+from pytestqt.qtbot import QtBot
+
+from labcontrol.gui.camera_view import CameraView
+from labcontrol.gui.image_panel import rgb
+from labcontrol.gui.learning_data import LearningData
+from labcontrol.gui.learning_view import LearningView
+from labcontrol.gui.model_curves import prediction_curve, verdict
+from labcontrol.gui.output_view import OutputView
+from labcontrol.gui.pattern_views import MaskView, SlmView
+from labcontrol.gui.theme import DARK, LIGHT
+from labcontrol.tasks import ErrorMeasure
+
+
+@pytest.fixture
+def learning(qtbot: QtBot) -> LearningView:
+    view = LearningView()
+    qtbot.addWidget(view)
+    view.resize(800, 600)
+    view.set_theme(LIGHT)
+    view.show()
+    return view
+
+
+def measured(epochs: int = 40) -> LearningData:
+    data = LearningData("mse")
+    errors = amplitude_law().curve(np.arange(epochs))
+    data.append([epoch(k, float(error), accepted=True) for k, error in enumerate(errors)], list(errors))
+    return data
+
+
+def test_learning_on_the_law_is_called_so_and_leaves_no_residual(learning: LearningView) -> None:
+    learning.begin(measured(), NEURONS, 100)
+    learning.set_model(prediction_curve(amplitude_law(), "mse", "uniform"))
+    learning.refresh()
+    assert "as predicted" in learning.verdict.text()
+    _, residual = learning.plot._residual_curve.getData()
+    np.testing.assert_allclose(residual, 0, atol=1e-12)
+
+
+def test_the_verdict_names_the_side_of_the_interval() -> None:
+    curve = prediction_curve(amplitude_law(), "mse", "uniform")
+    assert "slower" in verdict(0.9, 10, curve)[1]
+    assert "faster" in verdict(0.011, 10, curve)[1]
+
+
+def test_the_drawn_incumbent_is_the_measured_one(learning: LearningView) -> None:
+    data = measured()
+    learning.begin(data, NEURONS, 100)
+    learning.log_y.setChecked(False)
+    learning.refresh()
+    x, y = learning.plot._incumbent.getData()
+    np.testing.assert_allclose(np.interp(x, data.index.values, data.incumbent("mse")), y)
+    assert x[-1] == 39
+
+
+def test_logarithmic_axes_show_logarithms_and_leave_epoch_zero_out(learning: LearningView) -> None:
+    learning.begin(measured(), NEURONS, 100)
+    learning.log_x.setChecked(True)
+    learning.log_y.setChecked(True)
+    x, y = learning.plot._incumbent.getData()
+    assert x[0] == pytest.approx(0.0)  # epoch 1
+    assert y[0] == pytest.approx(math.log10(float(amplitude_law().curve(np.array([1]))[0])))
+
+
+@pytest.mark.parametrize(("axis", "end"), [("epochs", 39.0), ("epochs / N", 39 / NEURONS), ("time", 3.9)])
+def test_the_horizontal_axis_counts_what_it_says(learning: LearningView, axis: str, end: float) -> None:
+    learning.begin(measured(), NEURONS, 100)
+    learning.horizontal.setCurrentText(axis)
+    learning.refresh(epoch_s=0.1)
+    assert learning.plot._incumbent.getData()[0][-1] == pytest.approx(end)
+
+
+def test_a_law_for_one_error_is_not_drawn_over_the_other(learning: LearningView) -> None:
+    learning.begin(measured(), NEURONS, 100)
+    learning.set_model(prediction_curve(amplitude_law(), "mse", "uniform"))
+    assert len(learning.plot._curves["prediction"].getData()[0]) > 0
+    learning.loss.setCurrentText("nmse")
+    assert learning.plot._curves["prediction"].getData()[0] is None or not len(
+        learning.plot._curves["prediction"].getData()[0]
+    )
+
+
+def test_zooming_ends_following_and_a_click_resumes_it(learning: LearningView) -> None:
+    learning.begin(measured(), NEURONS, 100)
+    learning.plot.plot.vb.sigRangeChangedManually.emit([True, True])
+    assert not learning.follow.isChecked()
+    learning.plot.plot.setXRange(3, 4, padding=0)
+    learning.refresh()
+    assert learning.plot.plot.vb.viewRange()[0] == [3, 4]
+    learning.follow.click()
+    learning.refresh()
+    assert learning.plot.plot.vb.viewRange()[0][1] > 20
+
+
+def test_values_of_the_law_stand_in_the_table(learning: LearningView) -> None:
+    learning.begin(measured(), NEURONS, 100)
+    learning.set_model(prediction_curve(amplitude_law(), "mse", "uniform"))
+    texts = [cell.text() for cell in learning.table._cells["prediction"]]
+    assert texts[0].startswith("8.00")
+    assert texts[1] == "0.500"
+    assert texts[4] == "0.0100"
+
+
+def test_saturated_pixels_are_red_and_others_grey(qtbot: QtBot) -> None:
+    view = CameraView()
+    qtbot.addWidget(view)
+    view.set_theme(DARK)
+    view.show()
+    view.set_frame(frame(saturated=True))
+    np.testing.assert_array_equal(view.image.image[5, 7], rgb(DARK.danger))
+    assert len(set(view.image.image[0, 0])) == 1
+    assert "saturated" in view.facts.text()
+
+
+def test_the_neuron_under_the_cursor_is_named(qtbot: QtBot) -> None:
+    view = CameraView()
+    qtbot.addWidget(view)
+    view.show()
+    rows, columns = np.divmod(np.arange(4), 2)
+    view.set_neurons(np.stack([2 + 4.0 * rows, 3 + 4.0 * columns], axis=1))
+    view.set_frame(frame())
+    view.hovered.emit(5, 7)
+    assert "neuron 3 (row 1, column 1)" in view.facts.text()
+    assert "700 counts" in view.facts.text()
+    view.hovered.emit(-1, -1)
+    assert "neuron" not in view.facts.text()
+
+
+def test_the_mask_is_shown_mirror_by_mirror(qtbot: QtBot) -> None:
+    view = MaskView()
+    qtbot.addWidget(view)
+    view.set_theme(LIGHT)
+    view.show()
+    mask = np.arange(NEURONS) % 3 == 0
+    view.set_mask(mask, mirror=6)
+    np.testing.assert_array_equal((view.image.image == rgb(LIGHT.accent)).all(axis=2), mask.reshape(4, 4))
+    assert "6 / 16 on" in view.facts.text()
+    x, y = view._tried.getData()
+    assert (x[0], y[0]) == (2.5, 1.5)
+
+
+def test_the_slm_pattern_is_shown_as_sent(qtbot: QtBot) -> None:
+    view = SlmView()
+    qtbot.addWidget(view)
+    view.show()
+    pattern = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    view.set_pattern(pattern)
+    np.testing.assert_array_equal(view.image.image[..., 1], pattern)
+
+
+@pytest.mark.parametrize("loss", ["mse", "nmse"])
+def test_the_shown_difference_has_the_error_that_is_named(qtbot: QtBot, loss: str) -> None:
+    view = OutputView()
+    qtbot.addWidget(view)
+    rng = np.random.default_rng(3)
+    target = rng.normal(size=STEPS)
+    target = (target - target.mean()) / target.std()
+    output = (5 + 2 * target + 0.3 * rng.normal(size=STEPS)).astype(np.float32)
+    measure = ErrorMeasure(target, gain=1.7)
+    view.set_target(target)
+    view.set_output(output, measure, loss)
+    _, difference = view._error_curve.getData()
+    assert np.mean(difference**2) == pytest.approx(getattr(measure, loss)(output[None])[0], rel=1e-6)
