@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from functools import partial
 from pathlib import Path
+from types import TracebackType
 
 import pyqtgraph as pg
 from PyQt5.QtCore import QCoreApplication, QSettings, Qt, QTimer
@@ -14,10 +16,15 @@ from PyQt5.QtWidgets import QApplication
 
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.engine import Run
-from labcontrol.gui.desktop import desktop_theme
+from labcontrol.gui.desktop import Appearance
+from labcontrol.gui.log_page import LogRelay
 from labcontrol.gui.main_window import MainWindow
 from labcontrol.gui.run_process import RunProcess
-from labcontrol.gui.theme import apply_theme
+
+log = logging.getLogger(__name__)
+
+_END_TIMEOUT_S = 30.0
+_SIGNAL_CHECK_MS = 200
 
 
 def make_application() -> QApplication:
@@ -38,13 +45,17 @@ def make_application() -> QApplication:
 
 def run_application(experiment: ExperimentConfig, bench: BenchConfig, directory: Path, *, autostart: bool) -> int:
     """See `labcontrol.gui.run_window`."""
-    make_run = partial(Run, experiment, bench, directory)
-    make_run()  # what does not fit together is said in the terminal, before a window opens
+    Run(experiment, bench, directory)  # what does not fit together is said in the terminal, before a window opens
     app = make_application()
-    theme = desktop_theme(app)
-    apply_theme(app, theme)
-    window = MainWindow(lambda: RunProcess(make_run), QSettings())
-    window.set_theme(theme)
+    settings = QSettings()
+    appearance = Appearance(app, settings)
+
+    def make_run(experiment: ExperimentConfig, bench: BenchConfig) -> RunProcess:
+        return RunProcess(partial(Run, experiment, bench, directory))
+
+    window = MainWindow(experiment, bench, make_run, appearance, settings)
+    relay = _log_into(window)
+    _show_crashes_in(window)
     window.show()
     if autostart:
         QTimer.singleShot(0, window.start_run)
@@ -52,10 +63,34 @@ def run_application(experiment: ExperimentConfig, bench: BenchConfig, directory:
     # Python sees a signal only when it gets to run: wake it now and then.
     heartbeat = QTimer()
     heartbeat.timeout.connect(lambda: None)
-    heartbeat.start(200)
+    heartbeat.start(_SIGNAL_CHECK_MS)
     try:
         return app.exec_()
     finally:
         signal.signal(signal.SIGINT, interrupt)
+        sys.excepthook = sys.__excepthook__
+        logging.getLogger().removeHandler(relay)
         window.controller.abort()
-        window.controller.finish(30.0)
+        window.controller.finish(_END_TIMEOUT_S)
+
+
+def _log_into(window: MainWindow) -> LogRelay:
+    """Log lines go to the window too; the terminal shows as much as before."""
+    root, relay = logging.getLogger(), LogRelay()
+    for handler in root.handlers:
+        handler.setLevel(max(handler.level, root.level))
+    root.setLevel(logging.INFO)
+    root.addHandler(relay)
+    relay.arrived.connect(window.log.add)
+    return relay
+
+
+def _show_crashes_in(window: MainWindow) -> None:
+    """An error of the program in a view is shown and logged; the run goes on in its own process."""
+
+    def on_crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        log.critical("the window had an error", exc_info=(kind, error, trace))
+        window.banner.show_error(error, "The window had an error; the run is not affected.")
+        window.controller.note(f"the window had an error: {kind.__name__}: {error}")
+
+    sys.excepthook = on_crash

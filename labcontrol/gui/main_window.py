@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
-from PyQt5.QtCore import QSettings
+from PyQt5.QtCore import QEvent, QSettings
 from PyQt5.QtGui import QCloseEvent
 from PyQt5.QtWidgets import (
+    QActionGroup,
     QHBoxLayout,
     QMainWindow,
     QMenuBar,
@@ -18,10 +20,15 @@ from PyQt5.QtWidgets import (
     QWidget,
 )
 
+from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.engine import RunStatus
 from labcontrol.errors import UserError
+from labcontrol.gui.about import show_about
 from labcontrol.gui.banner import Banner
+from labcontrol.gui.desktop import CHOICES, Appearance
+from labcontrol.gui.experiment_page import ExperimentPage
 from labcontrol.gui.live_page import LivePage
+from labcontrol.gui.log_page import LogPage
 from labcontrol.gui.run_controller import LiveViews, RunController
 from labcontrol.gui.run_header import RunHeader
 from labcontrol.gui.run_process import LiveRun
@@ -31,26 +38,42 @@ _END_TIMEOUT_S = 30.0
 
 
 class MainWindow(QMainWindow):
-    """Everything a person sees. make_run: builds the next run. settings: where layout and choices are kept."""
+    """Everything a person sees.
 
-    def __init__(self, make_run: Callable[[], LiveRun], settings: QSettings) -> None:
+    experiment, bench: of the first run. make_run: builds a run of what the form says. settings: where the layout is
+    kept.
+    """
+
+    def __init__(
+        self,
+        experiment: ExperimentConfig,
+        bench: BenchConfig,
+        make_run: Callable[[ExperimentConfig, BenchConfig], LiveRun],
+        appearance: Appearance,
+        settings: QSettings,
+    ) -> None:
         super().__init__()
         self.setWindowTitle("labcontrol")
-        self._settings = settings
+        self._settings, self._appearance = settings, appearance
         self.header = RunHeader()
         self.banner = Banner()
         self.live = LivePage()
         self.tabs = QTabBar()
         self.pages = QStackedWidget()
-        self._add_page("&Live", self.live)
+        self.experiment = ExperimentPage(experiment, bench)
+        self.log = LogPage()
+        self._add_page("Live", self.live)
+        self._add_page("Experiment", self.experiment)
+        self._add_page("Log", self.log)
         self.menus = QMenuBar()
         self.menus.setSizePolicy(QSizePolicy.Maximum, QSizePolicy.Preferred)
         views = LiveViews(self.live.learning, self.live.camera, self.live.slm, self.live.dmd, self.live.output)
-        self.controller = RunController(views, make_run, self)
+        self.controller = RunController(views, lambda: make_run(*self.experiment.chosen()), self)
         self._lay_out()
         self._fill_menus()
         self._connect()
         self._restore()
+        self.set_theme(appearance.theme)
 
     # --- life ---------------------------------------------------------------------------------------------------
     def start_run(self) -> None:
@@ -63,7 +86,14 @@ class MainWindow(QMainWindow):
         self._show_status(self.controller.status)
 
     def set_theme(self, theme: Theme) -> None:
+        """Colours of what the style sheet does not reach."""
         self.live.set_theme(theme)
+        self.log.set_theme(theme)
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
+            self._appearance.update()
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
         assert event is not None
@@ -124,6 +154,18 @@ class MainWindow(QMainWindow):
         view.addActions(self.live.dock_actions)
         view.addSeparator()
         view.addAction("Restore default layout", self.live.restore_default_layout)
+        view.addSeparator()
+        themes = QActionGroup(self)
+        for choice in CHOICES:
+            action = themes.addAction(f"{choice.capitalize()} theme" if choice != "desktop" else "Theme of the desktop")
+            assert action is not None
+            action.setCheckable(True)
+            action.setChecked(choice == self._appearance.choice)
+            action.triggered.connect(partial(self._choose_theme, choice))
+        view.addActions(themes.actions())
+        help_menu = self.menus.addMenu("&Help")
+        assert help_menu is not None
+        help_menu.addAction("About labcontrol", lambda: show_about(self))
 
     def _connect(self) -> None:
         header, controller = self.header, self.controller
@@ -138,6 +180,11 @@ class MainWindow(QMainWindow):
         header.safe_off.connect(controller.abort)
         controller.status_changed.connect(self._show_status)
         controller.failed.connect(lambda error: self.banner.show_error(error, "The run failed."))
+        self.experiment.problem.connect(lambda error: self.banner.show_error(error, "The file cannot be used."))
+        self._appearance.changed.connect(self.set_theme)
+
+    def _choose_theme(self, choice: str, _checked: bool) -> None:
+        self._appearance.choose(choice)
 
     def _show_status(self, status: RunStatus) -> None:
         run = self.controller.run

@@ -104,6 +104,11 @@ class RunController(QObject):
         if self.run is not None:
             self.run.abort()
 
+    def note(self, text: str) -> None:
+        """Something worth knowing for the run's log and record."""
+        if self.run is not None:
+            self.run.note(text)
+
     def finish(self, timeout_s: float) -> bool:
         """Wait for the run's thread to end; False if it has not."""
         return self.run is None or self.run.wait(timeout_s)

@@ -7,10 +7,12 @@ with the devices ends the run in order: when the window's end of the line is gon
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import signal
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
@@ -21,11 +23,14 @@ from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.engine import Event, Finished, Mailbox, Run, RunState, RunStatus, StateChanged
 from labcontrol.errors import UserError
 
+log = logging.getLogger(__name__)
+
 _SEND_INTERVAL_S = 0.02
+_LOG_LINES_WAITING = 10_000
 
 
 class LiveRun(Protocol):
-    """What the window needs of a run; `labcontrol.engine.Run` has it too."""
+    """What the window needs of a run."""
 
     experiment: ExperimentConfig
     bench_config: BenchConfig
@@ -41,10 +46,19 @@ class LiveRun(Protocol):
     def resume(self) -> None: ...
     def stop(self) -> None: ...
     def abort(self) -> None: ...
+    def note(self, text: str) -> None: ...
 
 
 class ProgramError(Exception):
     """An error of the program in the run's process, with its traceback in words."""
+
+
+@dataclass(frozen=True)
+class _LogLine:
+    logger: str
+    level: int
+    unix_s: float
+    text: str
 
 
 @dataclass(frozen=True)
@@ -53,6 +67,7 @@ class _Report:
 
     events: list[Event]
     status: RunStatus
+    log: list[_LogLine]
     over: bool = False
     result: dict[str, Any] | None = None
     error: tuple[str, str, str] | None = None
@@ -120,11 +135,15 @@ class RunProcess:
     def abort(self) -> None:
         self._ask("abort")
 
+    def note(self, text: str) -> None:
+        """Log a line in the run's process."""
+        self._ask("note", text)
+
     # --- the line -----------------------------------------------------------------------------------------------
-    def _ask(self, wish: str) -> None:
+    def _ask(self, wish: str, *words: str) -> None:
         if self._process.pid is not None and not self._over:
             with contextlib.suppress(OSError):  # it is gone: the next look at the line says so
-                self._line.send(wish)
+                self._line.send((wish, *words))
 
     def _take_in(self, timeout_s: float = 0.0) -> None:
         """Everything that has arrived; waits for the first message."""
@@ -140,6 +159,18 @@ class RunProcess:
 
     def _accept(self, report: _Report) -> None:
         self._status = report.status
+        for line in report.log:
+            logging.getLogger(line.logger).handle(
+                logging.makeLogRecord(
+                    {
+                        "name": line.logger,
+                        "levelno": line.level,
+                        "levelname": logging.getLevelName(line.level),
+                        "created": line.unix_s,
+                        "msg": line.text,
+                    }
+                )
+            )
         for event in report.events:
             self._tell(event)
         if report.over:
@@ -193,21 +224,44 @@ def _serve(line: Connection, make_run: Callable[[], Run]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     run = make_run()
     mailbox = run.subscribe()
+    log_lines = _LogLines()
+    logging.basicConfig(level=logging.INFO, handlers=[log_lines], force=True)
     run.start()
     try:
         while not run.wait(0):
             if line.poll(_SEND_INTERVAL_S):
-                getattr(run, line.recv())()
+                _obey(run, *line.recv())
             events = mailbox.drain()
-            if events:
-                line.send(_Report(events, run.status))
-        run.wait()
-        line.send(_Report(mailbox.drain(), run.status, over=True, result=run.result, error=_described(run.error)))
+            if events or log_lines.waiting:
+                line.send(_Report(events, run.status, log_lines.drain()))
+        end = _Report(mailbox.drain(), run.status, log_lines.drain(), True, run.result, _described(run.error))
+        line.send(end)
     except (EOFError, OSError):
         run.abort()
         run.wait()
     finally:
         line.close()
+
+
+def _obey(run: Run, wish: str, *words: str) -> None:
+    if wish == "note":
+        log.error(*words)
+    else:
+        getattr(run, wish)()
+
+
+class _LogLines(logging.Handler):
+    """Keeps log lines until they are sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: deque[_LogLine] = deque(maxlen=_LOG_LINES_WAITING)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.waiting.append(_LogLine(record.name, record.levelno, record.created, self.format(record)))
+
+    def drain(self) -> list[_LogLine]:
+        return [self.waiting.popleft() for _ in range(len(self.waiting))]
 
 
 def _described(error: BaseException | None) -> tuple[str, str, str] | None:

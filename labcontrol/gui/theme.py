@@ -133,6 +133,7 @@ QLabel[role="caption"] { color: $muted; font-size: 8pt; letter-spacing: 0.5px; }
 QLabel[role="value"] { font-size: 13pt; font-weight: 600; }
 QLabel[role="title"] { font-size: 12pt; font-weight: 600; }
 QLabel[role="muted"] { color: $muted; }
+QLabel[role="problem"] { color: $danger; font-size: 8pt; }
 QLabel[role="dock"] { color: $muted; font-weight: 600; }
 QLabel[role="head"] { color: $muted; font-size: 8pt; }
 
@@ -205,6 +206,7 @@ QTableView, QTreeView, QListView {
 }
 QTableView::item { padding: 4px 8px; }
 QScrollArea { border: none; background: transparent; }
+QScrollArea > QWidget > QWidget { background: transparent; }
 QScrollBar:vertical { background: transparent; width: 10px; margin: 0; }
 QScrollBar:horizontal { background: transparent; height: 10px; margin: 0; }
 QScrollBar::handle { background: $border; border-radius: 4px; min-height: 24px; min-width: 24px; }

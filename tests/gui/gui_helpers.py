@@ -53,6 +53,9 @@ class ScriptedRun:
         self.asked.append("abort")
         self.status = RunStatus(state=RunState.ABORTED)
 
+    def note(self, text: str) -> None:
+        self.asked.append(f"note {text}")
+
 
 def epoch(index: int, error: float, accepted: bool = False) -> Epoch:
     rng = np.random.default_rng(index)

@@ -6,21 +6,24 @@ import numpy as np
 import pytest
 from gui_helpers import NEURONS, STEPS, ScriptedRun, amplitude_law, epoch, step_view
 from PyQt5.QtCore import QSettings
-from PyQt5.QtWidgets import QMessageBox
+from PyQt5.QtWidgets import QApplication, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from drivers.interfaces import DeviceFaultError
 from labcontrol.engine import EpochDone, Predicted, Prepared, RunState, RunStatus, Seen
 from labcontrol.errors import UserError
+from labcontrol.gui.desktop import Appearance
 from labcontrol.gui.main_window import MainWindow
-from labcontrol.gui.theme import LIGHT
 from labcontrol.tasks import Task
 
 
+def make_window(app: QApplication, run: ScriptedRun, settings: QSettings) -> MainWindow:
+    return MainWindow(run.experiment, run.bench_config, lambda *_: run, Appearance(app, settings), settings)
+
+
 @pytest.fixture
-def window(qtbot: QtBot, scripted_run: ScriptedRun, settings: QSettings) -> MainWindow:
-    window = MainWindow(lambda: scripted_run, settings)
-    window.set_theme(LIGHT)
+def window(qapp: QApplication, qtbot: QtBot, scripted_run: ScriptedRun, settings: QSettings) -> MainWindow:
+    window = make_window(qapp, scripted_run, settings)
     qtbot.addWidget(window, before_close_func=lambda _: setattr(scripted_run, "status", RunStatus()))
     window.show()
     window.start_run()
@@ -110,11 +113,14 @@ def test_a_fault_is_shown_with_its_remedy(window: MainWindow, scripted_run: Scri
     assert window.header.start_action.isEnabled()
 
 
-def test_a_run_that_cannot_be_set_up_says_why(qtbot: QtBot, settings: QSettings) -> None:
-    def refuse() -> ScriptedRun:
+def test_a_run_that_cannot_be_set_up_says_why(
+    qapp: QApplication, qtbot: QtBot, scripted_run: ScriptedRun, settings: QSettings
+) -> None:
+    def refuse(*_: object) -> ScriptedRun:
         raise UserError("There is no task 'x'.", "Choose another.")
 
-    window = MainWindow(refuse, settings)
+    run = scripted_run
+    window = MainWindow(run.experiment, run.bench_config, refuse, Appearance(qapp, settings), settings)
     qtbot.addWidget(window)
     window.show()
     window.start_run()
@@ -151,14 +157,16 @@ def test_closing_without_a_run_does_not_ask(window: MainWindow, scripted_run: Sc
     assert window.close()
 
 
-def test_the_layout_comes_back(qtbot: QtBot, scripted_run: ScriptedRun, settings: QSettings) -> None:
-    first = MainWindow(lambda: scripted_run, settings)
+def test_the_layout_comes_back(
+    qapp: QApplication, qtbot: QtBot, scripted_run: ScriptedRun, settings: QSettings
+) -> None:
+    first = make_window(qapp, scripted_run, settings)
     qtbot.addWidget(first)
     first.show()
     first.live.dock_actions[0].trigger()
     assert not first.live.camera.isVisible()
     first.close()
-    second = MainWindow(lambda: scripted_run, settings)
+    second = make_window(qapp, scripted_run, settings)
     qtbot.addWidget(second)
     second.show()
     assert not second.live.camera.isVisible()

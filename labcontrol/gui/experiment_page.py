@@ -1,0 +1,112 @@
+"""The page where the next run is set up: form, files, and what it will come to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PyQt5.QtCore import pyqtSignal
+from PyQt5.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+
+from labcontrol.bench import simulated_bench
+from labcontrol.config import BenchConfig, ExperimentConfig, load_bench, load_experiment
+from labcontrol.config.toml_text import commented_toml
+from labcontrol.errors import UserError
+from labcontrol.gui.experiment_form import ExperimentForm
+from labcontrol.gui.words import count
+
+_FILES = "Experiment files (*.toml)"
+
+
+class ExperimentPage(QWidget):
+    """Edits the experiment of the next run. `problem` tells a UserError about a file."""
+
+    problem = pyqtSignal(object)
+
+    def __init__(self, experiment: ExperimentConfig, bench: BenchConfig, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._given = (experiment, bench)
+        self.form = ExperimentForm()
+        self.form.set_experiment(experiment)
+        self.summary = QLabel("")
+        self.summary.setProperty("role", "muted")
+        heading = QLabel("The next run")
+        heading.setProperty("role", "title")
+        bar = QHBoxLayout()
+        bar.addWidget(heading)
+        bar.addSpacing(12)
+        bar.addWidget(self.summary, 1)
+        for text, tip, act in (
+            ("Open…", "Read an experiment file", self._choose_and_open),
+            ("Save as…", "Write these settings as an experiment file, with every key explained", self._choose_and_save),
+            ("Defaults", "The experiment that needs no setting", lambda: self._show(ExperimentConfig())),
+        ):
+            bar.addWidget(_button(text, tip, act))
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setWidget(self.form)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(12, 8, 12, 12)
+        layout.addLayout(bar)
+        layout.addWidget(scroll, 1)
+        self.form.changed.connect(self._summarise)
+        self._summarise()
+
+    def chosen(self) -> tuple[ExperimentConfig, BenchConfig]:
+        """The experiment of the form, and the bench it names. Raises UserError."""
+        experiment, (given, bench) = self.form.experiment(), self._given
+        if (experiment.bench, experiment.neurons, experiment.seed) == (given.bench, given.neurons, given.seed):
+            return experiment, bench
+        if experiment.bench == "simulated":
+            return experiment, simulated_bench(experiment.neurons, experiment.seed)
+        return experiment, load_bench(Path(experiment.bench))
+
+    def open(self, path: Path) -> None:
+        """Show the experiment of a file."""
+        try:
+            self._show(load_experiment(path))
+        except UserError as error:
+            self.problem.emit(error)
+
+    def save(self, path: Path) -> None:
+        """Write the experiment of the form to a file."""
+        try:
+            path.write_text(commented_toml(self.form.experiment()), encoding="utf-8", newline="\n")
+        except UserError as error:
+            self.problem.emit(error)
+        except OSError as error:
+            self.problem.emit(UserError(f"{path} cannot be written: {error.strerror}.", "Choose another place."))
+
+    def _show(self, experiment: ExperimentConfig) -> None:
+        self.form.set_experiment(experiment)
+        self._summarise()
+
+    def _summarise(self) -> None:
+        try:
+            experiment = self.form.experiment()
+        except UserError:
+            self.summary.setText("Some values cannot be used yet; see the fields.")
+            return
+        replays = experiment.epochs + experiment.prediction.pilot_flips
+        steps = replays * (experiment.task.washout + experiment.task.steps)
+        self.summary.setText(
+            f"{count(experiment.neurons)} neurons ({experiment.side} × {experiment.side}), at most "
+            f"{count(experiment.epochs)} epochs, {count(steps)} steps of the table"
+        )
+
+    def _choose_and_open(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(self, "Open an experiment", "", _FILES)
+        if name:
+            self.open(Path(name))
+
+    def _choose_and_save(self) -> None:
+        name, _ = QFileDialog.getSaveFileName(self, "Save the experiment", "experiment.toml", _FILES)
+        if name:
+            self.save(Path(name))
+
+
+def _button(text: str, tip: str, act: Callable[[], None]) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    button.clicked.connect(lambda _: act())
+    return button
