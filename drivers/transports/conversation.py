@@ -96,6 +96,11 @@ class Conversation(ABC):
             self._in_step = True
             return meaning
 
+    def get_in_step(self) -> None:
+        """Make sure now, rather than with the next question, that no old reply is on its way."""
+        with self._lock:
+            self._get_in_step("")
+
     @property
     def quiet_s(self) -> float:
         """How long a line must be silent to count as quiet: longer than this instrument takes to answer."""

@@ -69,6 +69,13 @@ class VisaLine(Line):
             raise
         return bytes(data)
 
+    def _expect_binary(self, on: bool) -> None:
+        from pyvisa.constants import ResourceAttribute
+
+        if self._resource is not None:
+            # A read would stop at every 256th byte or so, wherever a line feed is among the data.
+            self._resource.set_visa_attribute(ResourceAttribute.termchar_enabled, not on)
+
     def _waiting(self) -> bytes:
         return self._receive(4096, 0.0) if self._something_waits() else b""
 

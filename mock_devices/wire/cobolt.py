@@ -46,6 +46,9 @@ class CoboltInstrument(Instrument):
             "gsn?": lambda: serial_number,
             "sn?": lambda: serial_number,
             "gfv?": lambda: "6.3.2",
+            "gfd?": lambda: "2019-05-06",
+            "gfbd?": lambda: "2019-05-06",
+            "gcn?": lambda: "laser",
             "glm?": lambda: self.model,
             "gmlp?": lambda: f"{1000.0 * laser.max_power_w:.4f}",
             "hrs?": lambda: "128.25",
@@ -65,6 +68,7 @@ class CoboltInstrument(Instrument):
         }
         self._settings: dict[str, Callable[[float], bool]] = {
             "p": laser.set_power,
+            "@cobasp": laser.set_power,
             "slc": lambda milliamperes: milliamperes >= 0.0,
             "@cobas": self._set_autostart,
             "@cobasdr": lambda value: value in (0.0, 1.0),

@@ -29,6 +29,7 @@ class IBeamInstrument(Instrument):
         self.enabled: set[int] = {1}
         self._rules: list[tuple[re.Pattern[str], Callable[..., str | None]]] = [
             (_words("show serial"), lambda: f"SN: iBEAM-SMART-640-S-G1-{serial_number}"),
+            (_words("serial"), lambda: f"SN: iBEAM-SMART-640-S-G1-{serial_number}"),
             (_words("version"), lambda: "iBPs-001A01-05"),
             (_words("show level power"), self._levels),
             (_words("show power"), lambda: self._scaled(f"PIC  = {round(1e6 * laser.power_w()):06d} uW  ")),
@@ -42,7 +43,7 @@ class IBeamInstrument(Instrument):
             (_words("laser", "(on|off)"), self._switch),
             (_words("enable", r"(\d)"), self._enable),
             (_words("disable", r"(\d)"), self._disable),
-            (_words("channel", r"(\d) pow(?:e(?:r)?)? (\d+) mic(?:r(?:o)?)?"), self._set_level),
+            (_words("channel", r"(\d) pow(?:e(?:r)?)? (\d+(?:\.\d+)?) mic(?:r(?:o)?)?"), self._set_level),
             (_words("echo", "(on|off)"), lambda word: self._set("echo", word == "on")),
             (_words("prompt", "(on|off)"), lambda word: self._set("prompt", word == "on")),
             (_words("talk", "(quiet|usual|gabby)"), lambda word: self._set("gabby", word == "gabby")),
@@ -88,7 +89,7 @@ class IBeamInstrument(Instrument):
         return self._drive()
 
     def _set_level(self, channel: str, microwatts: str) -> str | None:
-        watts = 1e-6 * int(microwatts)
+        watts = 1e-6 * float(microwatts)
         if int(channel) not in self.levels_w or watts > self.electronics.max_power_w:
             return _RANGE
         self.levels_w[int(channel)] = watts

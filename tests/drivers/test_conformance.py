@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from wire_openers import WIRE_OPENERS
 
 from drivers.interfaces import (
     Camera,
@@ -47,7 +48,7 @@ def on_a_simulated_table(name: str) -> Iterator[Device]:
 
 OPENERS: dict[str, Opener] = {
     f"simulated-{part}": on_a_simulated_table for part in ("slm", "dmd", "camera", "laser", "detector")
-}
+} | WIRE_OPENERS
 
 
 def drivers(kind: type[Device | Table]) -> list[str]:

@@ -1,0 +1,1 @@
+"""Detectors: power meters, oscilloscope channels, camera regions."""

@@ -1,0 +1,170 @@
+"""Thorlabs power meters PM100D, PM100A, PM100USB, PM101, PM400, PM16: SCPI over USB or LAN, through VISA.
+
+Source: SCPI command reference in the PM100x operation manuals.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from typing import Self
+
+import numpy as np
+from pydantic import Field
+
+from drivers.detectors.pacing import take_paced
+from drivers.interfaces import (
+    Detector,
+    DeviceFaultError,
+    DeviceRefusedError,
+    DeviceStatus,
+    DriverOptions,
+    Identity,
+    Samples,
+    Surroundings,
+)
+from drivers.transports import Line, Reply, ScpiConversation, VisaLine
+from drivers.transports.scpi import INFINITY
+
+_ENERGY_SENSOR = "3"  # photodiode 1, thermopile 2, pyroelectric 3
+_MOST_SAMPLES = 100_000
+_TRIALS = 5
+
+
+class PowerMeterOptions(DriverOptions):
+    """Settings of a Thorlabs power meter."""
+
+    wavelength_nm: float = Field(gt=0, description="wavelength of the light, in nm, for the sensor's calibration")
+    range_w: float | None = Field(
+        None, gt=0, description="largest power to be measured, in W; by default the meter changes ranges by itself"
+    )
+    averages: int = Field(
+        1, ge=1, le=10_000, description="readings of about 0.3 ms averaged by the meter for one sample"
+    )
+    max_rate_hz: float | None = Field(
+        None, gt=0, description="fastest rate to be asked for, in Hz; by default measured when the meter is opened"
+    )
+    timeout_s: float = Field(2.0, gt=0, le=60, description="longest time for one answer, in s")
+    visa_backend: str = Field("@py", description="VISA library: @py for pyvisa-py, empty for the system's own")
+
+
+class PowerMeter(Detector):
+    """A Thorlabs power meter with a power sensor. address: VISA resource name.
+
+    Samples are taken one by one, each with one question, so that rates of some hundred hertz are reached; the rate
+    is measured when the meter is opened. A sample over range is infinite, and marked as overload.
+    """
+
+    Options = PowerMeterOptions
+
+    def __init__(self, surroundings: Surroundings, line: Line, options: PowerMeterOptions) -> None:
+        super().__init__(surroundings)
+        self._talk = ScpiConversation(line, timeout_s=options.timeout_s)
+        self._options = options
+        self._sensor = ""
+        self._max_rate_hz = 0.0
+        self._counter = 0
+
+    @classmethod
+    def from_bench(cls, address: str, options: PowerMeterOptions, surroundings: Surroundings) -> Self:
+        return cls(surroundings, VisaLine(surroundings.device, address, options.visa_backend), options)
+
+    @property
+    def max_rate_hz(self) -> float:
+        self._require_open()
+        return self._max_rate_hz
+
+    @property
+    def max_samples(self) -> int:
+        return _MOST_SAMPLES
+
+    # --- device -------------------------------------------------------------------------------------------------
+    def _open(self) -> None:
+        self._counter = 0
+        self._talk.open()
+        self._sensor = self._read_sensor()
+        self._set_wavelength(self._options.wavelength_nm)
+        self._talk.tell("SENS:POW:UNIT W")
+        self._talk.tell(f"SENS:AVER:COUN {self._options.averages}")
+        if self._options.range_w is None:
+            self._talk.tell("SENS:POW:RANG:AUTO 1")
+        else:
+            self._set_range(self._options.range_w)
+        self._talk.tell("CONF:POW")
+        self._max_rate_hz = self._options.max_rate_hz or 1.0 / self._time_of_one_sample()
+
+    def _close(self) -> None:
+        self._talk.close()
+
+    def _read_identity(self) -> Identity:
+        meter = self._talk.identity()
+        return Identity(meter.vendor, f"{meter.model} with {self._sensor}", meter.serial_number, meter.firmware)
+
+    def _read_status(self) -> DeviceStatus:
+        power_w = self._sample()
+        overload = math.isinf(power_w)
+        return DeviceStatus(
+            ok=not overload,
+            summary="over range" if overload else "ready",
+            values={
+                "power_w": power_w,
+                "wavelength_nm": self._talk.ask("SENS:CORR:WAV?", Reply.number),
+                "range_w": self._talk.ask("SENS:POW:RANG?", Reply.number),
+                "round_trip_s": self._talk.round_trip_s,
+            },
+        )
+
+    # --- detector -----------------------------------------------------------------------------------------------
+    def _read(self, samples: int, rate_hz: float) -> Samples:
+        self._talk.get_in_step()  # would take longer than one sample may
+        start_s, taken = take_paced(self.name, self.clock, samples, rate_hz, self._sample)
+        data = np.array(taken)
+        self._counter += 1
+        return Samples(data, start_s, rate_hz, self._counter, overload=bool(np.isinf(data).any()))
+
+    def _sample(self) -> float:
+        power_w = self._talk.ask("READ?", Reply.number)
+        return math.copysign(math.inf, power_w) if abs(power_w) >= INFINITY else power_w
+
+    # --- set-up -------------------------------------------------------------------------------------------------
+    def _read_sensor(self) -> str:
+        name, serial_number, *rest = self._talk.ask("SYST:SENS:IDN?", _sensor_fields)
+        if name.lower() in ("no sensor", "none", ""):
+            raise DeviceFaultError(self.name, "has no sensor.", "Plug in a power sensor and open the meter again.")
+        if rest[1] == _ENERGY_SENSOR:
+            raise DeviceRefusedError(
+                self.name, f"its sensor {name} measures energy of pulses, not power.", "Plug in a power sensor."
+            )
+        return f"{name} {serial_number}"
+
+    def _set_wavelength(self, nanometres: float) -> None:
+        low = self._talk.ask("SENS:CORR:WAV? MIN", Reply.number)
+        high = self._talk.ask("SENS:CORR:WAV? MAX", Reply.number)
+        self._require_within("the wavelength of this sensor", nanometres, (low, high), "nm")
+        self._talk.tell(f"SENS:CORR:WAV {nanometres:g}")
+
+    def _set_range(self, watts: float) -> None:
+        high = self._talk.ask("SENS:POW:RANG? MAX", Reply.number)
+        self._require_within("the range of this sensor", watts, (0.0, high), "W")
+        self._talk.tell("SENS:POW:RANG:AUTO 0")
+        self._talk.tell(f"SENS:POW:RANG {watts:.6g}")
+        taken = self._talk.ask("SENS:POW:RANG?", Reply.number)
+        if taken < watts:
+            raise DeviceRefusedError(
+                self.name, f"was told a range of {watts:g} W and took {taken:g} W.", "Set another."
+            )
+
+    def _time_of_one_sample(self) -> float:
+        durations = []
+        for _ in range(_TRIALS):
+            start_s = self.clock.now_s()
+            self._sample()
+            durations.append(self.clock.now_s() - start_s)
+        return 1.5 * statistics.median(durations) + 1e-5  # half as long again, for the samples that take longer
+
+
+def _sensor_fields(reply: Reply) -> list[str]:
+    fields = [field.strip().strip('"') for field in reply.text().split(",")]
+    if len(fields) != 6:
+        raise reply.unexpected("name, serial number, calibration, type, subtype and flags of the sensor")
+    return fields

@@ -1,0 +1,85 @@
+"""Real drivers in front of emulated instruments, for the tests of what every driver promises."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import numpy as np
+
+from drivers.interfaces import Device, Surroundings, Table
+from drivers.registry import load_driver
+
+Opener = Callable[[str], AbstractContextManager[Device]]
+
+
+def build(name: str, address: str, options: dict[str, Any], table: Table | None = None) -> Device:
+    driver = load_driver(name)
+    assert issubclass(driver, Device)
+    return driver.from_bench(address, driver.Options.model_validate(options), Surroundings("thing", table=table))
+
+
+@contextmanager
+def wired_laser(name: str) -> Iterator[Device]:
+    from mock_devices.wire.cobolt import CoboltInstrument
+    from mock_devices.wire.ibeam import IBeamInstrument
+    from mock_devices.wire.obis import ObisInstrument
+    from mock_devices.wire.ports import PtyPort, TcpPort
+    from mock_devices.wire.thorlabs_diode import ThorlabsDiodeInstrument
+
+    settled = {"warm_up_time_s": 0.0}
+    if name == "thorlabs-laser-diode":
+        diode = {"threshold_a": 0.05, "slope_w_per_a": 0.8, "temperature_c": 25.0}
+        with TcpPort(ThorlabsDiodeInstrument()) as port:
+            yield build(name, port.visa_address, settled | diode)
+        return
+    instrument = {
+        "cobolt-06": CoboltInstrument,
+        "coherent-obis": ObisInstrument,
+        "toptica-ibeam-smart": IBeamInstrument,
+    }[name]()
+    with PtyPort(instrument) as port:
+        yield build(name, port.address, settled | ({"command_spacing_s": 0.0} if name == "cobolt-06" else {}))
+
+
+class Daylight:
+    def power_w(self) -> float:
+        return 1e-3
+
+
+@contextmanager
+def wired_meter(name: str) -> Iterator[Device]:
+    from mock_devices.wire.pm100 import Pm100Instrument
+    from mock_devices.wire.ports import TcpPort
+
+    with TcpPort(Pm100Instrument(Daylight())) as port:
+        yield build(name, port.visa_address, {"wavelength_nm": 661.0, "max_rate_hz": 20.0})
+
+
+@contextmanager
+def wired_scope(name: str) -> Iterator[Device]:
+    from mock_devices.wire.infiniivision import InfiniiVisionInstrument
+    from mock_devices.wire.ports import TcpPort
+    from mock_devices.wire.signals import FunctionSignal
+
+    with TcpPort(InfiniiVisionInstrument(FunctionSignal(np.ones_like))) as port:
+        yield build(name, port.visa_address, {"range_v": 4.0})
+
+
+@contextmanager
+def region_of_a_simulated_camera(name: str) -> Iterator[Device]:
+    kind = load_driver("simulated-table")
+    assert issubclass(kind, Table)
+    table = kind.from_bench(kind.Options.model_validate({"rows": 4, "columns": 4}))
+    part = {"row": 1, "column": 1, "rows": 8, "columns": 8}
+    yield build(name, "", {"camera": "simulated-camera", "exposure_s": 1e-3, **part}, table)
+    table.close()
+
+
+WIRE_OPENERS: dict[str, Opener] = {"camera-region": region_of_a_simulated_camera}
+if sys.platform != "win32":
+    LASERS = ("cobolt-06", "coherent-obis", "thorlabs-laser-diode", "toptica-ibeam-smart")
+    WIRE_OPENERS |= dict.fromkeys(LASERS, wired_laser)
+    WIRE_OPENERS |= {"thorlabs-pm100": wired_meter, "keysight-infiniivision": wired_scope}
