@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -19,7 +18,7 @@ from labcontrol.engine import Run
 from labcontrol.gui.desktop import Appearance
 from labcontrol.gui.log_page import LogRelay
 from labcontrol.gui.main_window import MainWindow
-from labcontrol.gui.run_process import RunProcess
+from labcontrol.gui.run_process import ProcessRuns
 
 log = logging.getLogger(__name__)
 
@@ -49,11 +48,7 @@ def run_application(experiment: ExperimentConfig, bench: BenchConfig, directory:
     app = make_application()
     settings = QSettings()
     appearance = Appearance(app, settings)
-
-    def make_run(experiment: ExperimentConfig, bench: BenchConfig) -> RunProcess:
-        return RunProcess(partial(Run, experiment, bench, directory))
-
-    window = MainWindow(experiment, bench, make_run, appearance, settings)
+    window = MainWindow(experiment, bench, ProcessRuns(directory), appearance, settings)
     relay = _log_into(window)
     _show_crashes_in(window)
     window.show()

@@ -140,6 +140,9 @@ class _Editor(QWidget):
         line.textChanged.connect(lambda _: self.edited.emit())
         self._input.setToolTip(self.help)
         self._input.setMinimumWidth(120)
+        explanation = QLabel(self.help)
+        explanation.setProperty("role", "caption")
+        explanation.setWordWrap(True)
         self._problem = QLabel("")
         self._problem.setProperty("role", "problem")
         self._problem.setWordWrap(True)
@@ -148,6 +151,7 @@ class _Editor(QWidget):
         layout.setContentsMargins(0, 1, 0, 1)
         layout.setSpacing(1)
         layout.addWidget(self._input)
+        layout.addWidget(explanation)
         layout.addWidget(self._problem)
 
     def set(self, value: object) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from PyQt5.QtCore import pyqtSignal
-from PyQt5.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from labcontrol.bench import simulated_bench
 from labcontrol.config import BenchConfig, ExperimentConfig, load_bench, load_experiment
 from labcontrol.config.toml_text import commented_toml
 from labcontrol.errors import UserError
+from labcontrol.gui.buttons import button
 from labcontrol.gui.experiment_form import ExperimentForm
 from labcontrol.gui.words import count
 
@@ -39,9 +39,9 @@ class ExperimentPage(QWidget):
         for text, tip, act in (
             ("Open…", "Read an experiment file", self._choose_and_open),
             ("Save as…", "Write these settings as an experiment file, with every key explained", self._choose_and_save),
-            ("Defaults", "The experiment that needs no setting", lambda: self._show(ExperimentConfig())),
+            ("Defaults", "The experiment that needs no setting", lambda: self.show_experiment(ExperimentConfig())),
         ):
-            bar.addWidget(_button(text, tip, act))
+            bar.addWidget(button(text, tip, act))
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setWidget(self.form)
@@ -64,7 +64,7 @@ class ExperimentPage(QWidget):
     def open(self, path: Path) -> None:
         """Show the experiment of a file."""
         try:
-            self._show(load_experiment(path))
+            self.show_experiment(load_experiment(path))
         except UserError as error:
             self.problem.emit(error)
 
@@ -77,7 +77,8 @@ class ExperimentPage(QWidget):
         except OSError as error:
             self.problem.emit(UserError(f"{path} cannot be written: {error.strerror}.", "Choose another place."))
 
-    def _show(self, experiment: ExperimentConfig) -> None:
+    def show_experiment(self, experiment: ExperimentConfig) -> None:
+        """Put an experiment into the form."""
         self.form.set_experiment(experiment)
         self._summarise()
 
@@ -103,10 +104,3 @@ class ExperimentPage(QWidget):
         name, _ = QFileDialog.getSaveFileName(self, "Save the experiment", "experiment.toml", _FILES)
         if name:
             self.save(Path(name))
-
-
-def _button(text: str, tip: str, act: Callable[[], None]) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    button.clicked.connect(lambda _: act())
-    return button

@@ -41,11 +41,14 @@ class GrowingArray(Generic[T]):
 class LearningData:
     """Columns (K,) of one run, for both errors: each epoch, and the incumbent after it.
 
-    loss: the error that decides. Epochs need not be complete: each keeps its own index.
+    loss: the error that decides. neurons: N. epoch_s: wall time of an epoch, for times ahead of the data. Epochs need
+    not be complete: each keeps its own index.
     """
 
-    def __init__(self, loss: str) -> None:
+    def __init__(self, loss: str, neurons: int = 1) -> None:
         self.loss = loss
+        self.neurons = neurons
+        self.epoch_s = 0.0
         self.index: GrowingArray[np.float64] = GrowingArray(np.float64)
         self.unix_s: GrowingArray[np.float64] = GrowingArray(np.float64)
         self.accepted: GrowingArray[np.bool_] = GrowingArray(np.bool_)
@@ -97,6 +100,35 @@ class LearningData:
         for name in ("mse", "nmse"):
             self._errors[name].extend(errors[name])
             self._incumbents[name].extend(incumbents[name])
+
+    def begin_with(self, earlier: LearningData, epochs: int) -> None:
+        """The first epochs of another run's data, when nothing is here yet."""
+        k = slice(0, epochs)
+        self.fill(
+            {name: earlier.error(name)[k] for name in ("mse", "nmse")},
+            {name: earlier.incumbent(name)[k] for name in ("mse", "nmse")},
+            earlier.accepted.values[k],
+            earlier.unix_s.values[k],
+        )
+
+    def seconds_at(self, epochs: Floats) -> Floats:
+        """Wall time (K,) since the first epoch: as recorded where there is data, at the present pace beyond."""
+        k, elapsed = self._timeline()
+        seconds: Floats = np.interp(epochs, k, elapsed) + np.maximum(epochs - k[-1], 0) * self._pace()
+        return seconds
+
+    def epochs_at(self, seconds: Floats) -> Floats:
+        """Inverse of `seconds_at`."""
+        k, elapsed = self._timeline()
+        epochs: Floats = np.interp(seconds, elapsed, k) + np.maximum(seconds - elapsed[-1], 0) / self._pace()
+        return epochs
+
+    def _timeline(self) -> tuple[Floats, Floats]:
+        k, unix_s = self.index.values, self.unix_s.values
+        return (k, unix_s - unix_s[0]) if len(k) else (np.zeros(1), np.zeros(1))
+
+    def _pace(self) -> float:
+        return max(self.epoch_s, 1e-9)
 
     def recently_accepted(self, epochs: int) -> float:
         """Share of accepted flips among the last so many epochs; NaN without any."""

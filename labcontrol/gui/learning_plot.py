@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -27,14 +28,28 @@ _LEAST_POSITIVE = 1e-12
 
 @dataclass(frozen=True)
 class Horizontal:
-    """What the horizontal axis counts. to_x: epochs (K,) to its unit, rising; to_epochs: its inverse."""
+    """What the horizontal axis counts. to_x: epochs (K,) of a run to its unit, rising; to_epochs: its inverse."""
 
     label: str
-    to_x: Callable[[Floats], Floats]
-    to_epochs: Callable[[Floats], Floats]
+    to_x: Callable[[LearningData, Floats], Floats]
+    to_epochs: Callable[[LearningData, Floats], Floats]
 
 
-EPOCHS = Horizontal("Epoch", lambda k: k, lambda x: x)
+HORIZONTALS = {
+    "epochs": Horizontal("Epoch", lambda _run, k: k, lambda _run, x: x),
+    "epochs / N": Horizontal(
+        "Epochs per neuron, k / N", lambda run, k: k / run.neurons, lambda run, x: x * run.neurons
+    ),
+    "time": Horizontal("Wall time (s)", LearningData.seconds_at, LearningData.epochs_at),
+}
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """Another run to compare with; it has at least one epoch."""
+
+    name: str
+    data: LearningData
 
 
 class LearningPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph is untyped
@@ -51,14 +66,16 @@ class LearningPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph 
         self._loss = "nmse"
         self._models: dict[str, ModelCurve] = {}
         self._hidden: set[str] = set()
-        self._horizontal = EPOCHS
+        self._overlays: list[Overlay] = []
+        self._overlay_curves: list[Any] = []
+        self._horizontal = HORIZONTALS["epochs"]
         self._planned = 100.0
         self._log_x = self._log_y = False
         self._following = True
         self._theme = LIGHT
 
         self.plot = readable_plot("", "")
-        self.residual = readable_plot("", EPOCHS.label)
+        self.residual = readable_plot("", self._horizontal.label)
         self.addItem(self.plot, 0, 0)
         self.addItem(self.residual, 1, 0)
         self.ci.layout.setRowStretchFactor(0, 4)
@@ -93,6 +110,17 @@ class LearningPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph 
     def set_models(self, models: Mapping[str, ModelCurve]) -> None:
         self._models = dict(models)
         self.refresh()
+
+    def set_overlays(self, overlays: Sequence[Overlay]) -> None:
+        """Runs whose incumbent is drawn too, each with its own colour and its name."""
+        for curve in self._overlay_curves:
+            self.plot.removeItem(curve)
+        self._overlays = list(overlays)
+        self._overlay_curves = [self._curve(self.plot) for _ in overlays]
+        for curve in self._overlay_curves:
+            curve.setZValue(-1)
+        self._colour_overlays()
+        self._draw()
 
     def set_hidden(self, keys: set[str]) -> None:
         """Curves not to draw: keys of models, `each` or `incumbent`."""
@@ -140,6 +168,17 @@ class LearningPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph 
         self._zero.setPen(pg.mkPen(theme.muted, width=1, style=Qt.PenStyle.DashLine))
         for band in (self._band, self._residual_band):
             band.set_colour(theme.prediction)
+        self._colour_overlays()
+
+    def _colour_overlays(self) -> None:
+        colours = [self._theme.overlays[i % len(self._theme.overlays)] for i in range(len(self._overlays))]
+        for curve, colour in zip(self._overlay_curves, colours, strict=True):
+            curve.setPen(pg.mkPen(colour, width=1.6))
+        names = (
+            f'<span style="color:{colour}">━ {escape(overlay.name)}</span>'
+            for overlay, colour in zip(self._overlays, colours, strict=True)
+        )
+        self.plot.setTitle("&nbsp;&nbsp; ".join(names) or None, size="8pt")
 
     # --- drawing ------------------------------------------------------------------------------------------------
     def refresh(self) -> None:
@@ -161,8 +200,10 @@ class LearningPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph 
         ahead = 3 * prediction.tau[0] if prediction and prediction.tau else self._planned
         last = float(self._data.index.values[-1]) if epochs else 0.0
         end = max(min(max(last, ahead), max(self._planned, last)), 1.0)
-        x_end = _round_up(float(self._horizontal.to_x(np.array([end]))[0]))
-        x_first = float(self._horizontal.to_x(np.array([1.0]))[0])
+        ends = [float(self._horizontal.to_x(self._data, np.array([end]))[0])]
+        ends += [float(self._horizontal.to_x(run.data, run.data.index.values[-1:])[0]) for run in self._overlays]
+        x_end = _round_up(max(ends))
+        x_first = float(self._horizontal.to_x(self._data, np.array([1.0]))[0])
         k = np.linspace(0, end, 50)
         lowest, highest = [1e-1], [1.0]
         if epochs:
@@ -173,6 +214,7 @@ class LearningPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph 
             highest.append(float(values.max()))
             if model.key == "fit" or not epochs:
                 lowest.append(float(values.min()))
+        lowest += [float(np.nanmin(overlay.data.incumbent(self._loss))) for overlay in self._overlays]
         top = max(highest) * 1.08
         if self._log_y:
             bottom = max(min(lowest) / 1.6, _LEAST_POSITIVE)
@@ -190,29 +232,37 @@ class LearningPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph 
     def _draw(self) -> None:
         view, pixels = self._x_view()
         edges = np.linspace(*view, max(int(pixels / 2), 16))
-        edges = self._horizontal.to_epochs(np.maximum(10.0**edges if self._log_x else edges, 0.0))
+        x_edges = np.maximum(10.0**edges if self._log_x else edges, 0.0)
+        edges = self._horizontal.to_epochs(self._data, x_edges)
         k, error, incumbent = self._data.index.values, self._data.error(self._loss), self._data.incumbent(self._loss)
         first = 1 if self._log_x and len(k) and k[0] == 0 else 0  # a logarithmic axis has no place for epoch 0
         k, error, incumbent = k[first:], error[first:], incumbent[first:]
         self._draw_each(*ranges(k, error, edges), tick=0.8 * (view[1] - view[0]) / max(pixels, 1.0))
         at, best = steps(k, incumbent, edges)
-        self._set(self._incumbent, self._horizontal.to_x(at), best, key="incumbent")
+        self._set(self._incumbent, self._horizontal.to_x(self._data, at), best, key="incumbent")
         self._draw_models(view)
         self._draw_residual(at, best)
+        for overlay, curve in zip(self._overlays, self._overlay_curves, strict=True):
+            at, best = steps(
+                overlay.data.index.values,
+                overlay.data.incumbent(self._loss),
+                self._horizontal.to_epochs(overlay.data, x_edges),
+            )
+            self._set(curve, self._horizontal.to_x(overlay.data, at), best, key="overlays")
 
     def _draw_each(self, epochs: Floats, low: Floats, high: Floats, tick: float) -> None:
         """Strokes from the lowest to the highest error at a pixel; a lone epoch is a dot. tick: half its width."""
         if "each" in self._hidden:
             epochs = low = high = np.empty(0)
-        at = self._to_axis(self._horizontal.to_x(epochs), self._log_x)
+        at = self._to_axis(self._horizontal.to_x(self._data, epochs), self._log_x)
         self._each.setData(
             np.stack([at - tick, at + tick], axis=1).ravel(),
             self._to_axis(np.stack([low, high], axis=1).ravel(), self._log_y),
         )
 
     def _draw_models(self, view: tuple[float, float]) -> None:
-        epochs = self._horizontal.to_epochs(self._grid(view))
-        x = self._horizontal.to_x(epochs)
+        epochs = self._horizontal.to_epochs(self._data, self._grid(view))
+        x = self._horizontal.to_x(self._data, epochs)
         for key, curve in self._curves.items():
             model = self._models.get(key)
             if model is None or model.loss != self._loss or not len(x):
@@ -234,7 +284,7 @@ class LearningPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph 
             self._residual_curve.setData(np.empty(0), np.empty(0))
             self._residual_band.clear()
             return
-        x, expected = self._to_axis(self._horizontal.to_x(epochs), self._log_x), model.values(epochs)
+        x, expected = self._to_axis(self._horizontal.to_x(self._data, epochs), self._log_x), model.values(epochs)
         difference = self._against(incumbent, expected)
         self._residual_curve.setData(x, difference)
         reach = [float(np.nanmax(np.abs(difference)))]

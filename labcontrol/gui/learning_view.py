@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from labcontrol.gui.curve_table import CurveTable
-from labcontrol.gui.learning_data import Floats, LearningData
-from labcontrol.gui.learning_plot import EPOCHS, Horizontal, LearningPlot
+from labcontrol.gui.learning_data import LearningData
+from labcontrol.gui.learning_plot import HORIZONTALS, LearningPlot, Overlay
 from labcontrol.gui.model_curves import ModelCurve, verdict
 from labcontrol.gui.theme import LIGHT, Theme
 
@@ -26,9 +26,7 @@ class LearningView(QFrame):
         self.setObjectName("panel")
         self._data = LearningData("nmse")
         self._models: dict[str, ModelCurve] = {}
-        self._neurons = 1
         self._planned = 1
-        self._epoch_s = 0.0
         self._theme = LIGHT
 
         self.title = QLabel("Learning curve")
@@ -37,7 +35,7 @@ class LearningView(QFrame):
         self.plot = LearningPlot()
         self.table = CurveTable()
         self.loss = _combo("Which of the two error measures is shown", "nmse", "mse")
-        self.horizontal = _combo("What the horizontal axis counts", "epochs", "epochs / N", "time")
+        self.horizontal = _combo("What the horizontal axis counts", *HORIZONTALS)
         self.log_x = _toggle("log x", "Logarithmic horizontal axis")
         self.log_y = _toggle("log y", "Logarithmic error axis")
         self.follow = _toggle(
@@ -70,13 +68,13 @@ class LearningView(QFrame):
         self.plot.followed.connect(self.follow.setChecked)
         self._change_axes()
 
-    def begin(self, data: LearningData, neurons: int, planned: int) -> None:
+    def begin(self, data: LearningData, planned: int) -> None:
         """Show a run from its start. planned: epochs it may take."""
-        self._data, self._neurons, self._planned = data, neurons, planned
+        self._data, self._planned = data, planned
         self._models = {}
         self.verdict.setText("")
         self.table.set_errors({}, {})
-        self.table.set_models({}, neurons)
+        self.table.set_models({}, data.neurons)
         self.plot.set_data(data, planned)
         self.loss.setCurrentText(data.loss)
         self._change_loss(data.loss)
@@ -86,16 +84,19 @@ class LearningView(QFrame):
         """Add a model or replace the one of the same key."""
         self._models[model.key] = model
         self.plot.set_models(self._models)
-        self.table.set_models(self._models, self._neurons)
+        self.table.set_models(self._models, self._data.neurons)
         self._show_values()
 
     @property
     def models(self) -> Mapping[str, ModelCurve]:
         return self._models
 
-    def refresh(self, epoch_s: float = 0.0) -> None:
-        """Draw what is new. epoch_s: wall time of an epoch, for the time axis ahead of the data."""
-        self._epoch_s = epoch_s
+    def set_overlays(self, overlays: Sequence[Overlay]) -> None:
+        """Other runs to compare with."""
+        self.plot.set_overlays(overlays)
+
+    def refresh(self) -> None:
+        """Draw what is new."""
         if self.isVisible():
             self.plot.refresh()
             self._show_values()
@@ -128,35 +129,8 @@ class LearningView(QFrame):
         self.plot.set_loss(loss)
 
     def _change_axes(self) -> None:
-        kind = self.horizontal.currentText()
-        chosen = {
-            "epochs": EPOCHS,
-            "epochs / N": Horizontal(
-                "Epochs per neuron, k / N", lambda k: k / self._neurons, lambda x: x * self._neurons
-            ),
-            "time": Horizontal("Wall time (s)", self._seconds, self._epochs_at),
-        }[kind]
         self.plot.set_logarithmic(x=self.log_x.isChecked(), y=self.log_y.isChecked())
-        self.plot.set_horizontal(chosen)
-
-    def _seconds(self, epochs: Floats) -> Floats:
-        """Wall time at epochs: as recorded where there is data, at the present pace beyond."""
-        k, elapsed = self._timeline()
-        seconds: Floats = np.interp(epochs, k, elapsed) + np.maximum(epochs - k[-1], 0) * self._pace()
-        return seconds
-
-    def _epochs_at(self, seconds: Floats) -> Floats:
-        """Inverse of `_seconds`."""
-        k, elapsed = self._timeline()
-        epochs: Floats = np.interp(seconds, elapsed, k) + np.maximum(seconds - elapsed[-1], 0) / self._pace()
-        return epochs
-
-    def _timeline(self) -> tuple[Floats, Floats]:
-        k, unix_s = self._data.index.values, self._data.unix_s.values
-        return (k, unix_s - unix_s[0]) if len(k) else (np.zeros(1), np.zeros(1))
-
-    def _pace(self) -> float:
-        return max(self._epoch_s, 1e-9)
+        self.plot.set_horizontal(HORIZONTALS[self.horizontal.currentText()])
 
 
 def _at(model: ModelCurve, epoch: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from PyQt5.QtCore import QEvent, QSettings
 from PyQt5.QtGui import QCloseEvent
@@ -27,11 +28,13 @@ from labcontrol.gui.about import show_about
 from labcontrol.gui.banner import Banner
 from labcontrol.gui.desktop import CHOICES, Appearance
 from labcontrol.gui.experiment_page import ExperimentPage
+from labcontrol.gui.learning_plot import Overlay
 from labcontrol.gui.live_page import LivePage
 from labcontrol.gui.log_page import LogPage
 from labcontrol.gui.run_controller import LiveViews, RunController
 from labcontrol.gui.run_header import RunHeader
-from labcontrol.gui.run_process import LiveRun
+from labcontrol.gui.run_process import LiveRun, RunFactory
+from labcontrol.gui.runs_page import RunsPage
 from labcontrol.gui.theme import Theme
 
 _END_TIMEOUT_S = 30.0
@@ -40,35 +43,36 @@ _END_TIMEOUT_S = 30.0
 class MainWindow(QMainWindow):
     """Everything a person sees.
 
-    experiment, bench: of the first run. make_run: builds a run of what the form says. settings: where the layout is
-    kept.
+    experiment, bench: of the first run. runs: builds runs and has their records. settings: where the layout is kept.
     """
 
     def __init__(
         self,
         experiment: ExperimentConfig,
         bench: BenchConfig,
-        make_run: Callable[[ExperimentConfig, BenchConfig], LiveRun],
+        runs: RunFactory,
         appearance: Appearance,
         settings: QSettings,
     ) -> None:
         super().__init__()
         self.setWindowTitle("labcontrol")
-        self._settings, self._appearance = settings, appearance
+        self._settings, self._appearance, self._runs = settings, appearance, runs
         self.header = RunHeader()
         self.banner = Banner()
         self.live = LivePage()
         self.tabs = QTabBar()
         self.pages = QStackedWidget()
         self.experiment = ExperimentPage(experiment, bench)
+        self.runs = RunsPage(runs.folder)
         self.log = LogPage()
         self._add_page("Live", self.live)
         self._add_page("Experiment", self.experiment)
+        self._add_page("Runs", self.runs)
         self._add_page("Log", self.log)
         self.menus = QMenuBar()
         self.menus.setSizePolicy(QSizePolicy.Maximum, QSizePolicy.Preferred)
         views = LiveViews(self.live.learning, self.live.camera, self.live.slm, self.live.dmd, self.live.output)
-        self.controller = RunController(views, lambda: make_run(*self.experiment.chosen()), self)
+        self.controller = RunController(views, self)
         self._lay_out()
         self._fill_menus()
         self._connect()
@@ -77,17 +81,31 @@ class MainWindow(QMainWindow):
 
     # --- life ---------------------------------------------------------------------------------------------------
     def start_run(self) -> None:
-        """Start; what stands in the way is shown with its remedy."""
+        """Start what the form says; what stands in the way is shown with its remedy."""
+        self._start(lambda: self._runs.new(*self.experiment.chosen()))
+
+    def continue_run(self, record: Path) -> None:
+        """Go on with the run of a record."""
+        self._start(lambda: self._runs.continued(record))
+
+    def _start(self, make_run: Callable[[], LiveRun]) -> None:
         self.banner.hide()
         try:
-            self.controller.start()
+            self.controller.start(make_run)
         except UserError as error:
             self.banner.show_error(error, "The run cannot start.")
+        else:
+            self.show_page(self.live)
         self._show_status(self.controller.status)
+
+    def show_page(self, page: QWidget) -> None:
+        """Bring a page to the front."""
+        self.tabs.setCurrentIndex(self.pages.indexOf(page))
 
     def set_theme(self, theme: Theme) -> None:
         """Colours of what the style sheet does not reach."""
         self.live.set_theme(theme)
+        self.runs.set_theme(theme)
         self.log.set_theme(theme)
 
     def changeEvent(self, event: QEvent | None) -> None:
@@ -171,7 +189,7 @@ class MainWindow(QMainWindow):
         header, controller = self.header, self.controller
         self.tabs.setDrawBase(False)
         self.tabs.setExpanding(False)
-        self.tabs.currentChanged.connect(self.pages.setCurrentIndex)
+        self.tabs.currentChanged.connect(self._on_page)
         header.start.connect(self.start_run)
         header.pause.connect(controller.pause)
         header.resume.connect(controller.resume)
@@ -181,7 +199,24 @@ class MainWindow(QMainWindow):
         controller.status_changed.connect(self._show_status)
         controller.failed.connect(lambda error: self.banner.show_error(error, "The run failed."))
         self.experiment.problem.connect(lambda error: self.banner.show_error(error, "The file cannot be used."))
+        self.runs.problem.connect(lambda error: self.banner.show_error(error, "This run cannot be used."))
+        self.runs.continue_run.connect(self.continue_run)
+        self.runs.use_settings.connect(self._use_settings)
+        self.runs.compare.connect(self._lay_over)
         self._appearance.changed.connect(self.set_theme)
+
+    def _on_page(self, index: int) -> None:
+        self.pages.setCurrentIndex(index)
+        if self.pages.currentWidget() is self.runs:
+            self.runs.read()
+
+    def _use_settings(self, experiment: ExperimentConfig) -> None:
+        self.experiment.show_experiment(experiment)
+        self.show_page(self.experiment)
+
+    def _lay_over(self, overlays: list[Overlay]) -> None:
+        self.live.learning.set_overlays(overlays)
+        self.show_page(self.live)
 
     def _choose_theme(self, choice: str, _checked: bool) -> None:
         self._appearance.choose(choice)

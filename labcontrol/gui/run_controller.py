@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +13,14 @@ from PyQt5.QtCore import QObject, QTimer, pyqtSignal
 
 from labcontrol.engine import EpochDone, Event, Predicted, Prepared, RunStatus, Seen
 from labcontrol.engine.events import Mailbox
+from labcontrol.errors import UserError
 from labcontrol.gui.camera_view import CameraView
 from labcontrol.gui.learning_data import LearningData
 from labcontrol.gui.learning_view import LearningView
 from labcontrol.gui.model_curves import prediction_curve
 from labcontrol.gui.output_view import OutputView
 from labcontrol.gui.pattern_views import MaskView, SlmView
+from labcontrol.gui.record_contents import read_contents
 from labcontrol.gui.run_process import LiveRun
 from labcontrol.tasks import ErrorMeasure
 from labcontrol.theory import AmplitudeLaw
@@ -41,7 +44,7 @@ class LiveViews:
 class RunController(QObject):
     """Starts runs and follows them.
 
-    make_run: builds the next run; may raise UserError. Signals: `status_changed` on every look at the run, `failed`
+    Signals: `status_changed` on every look at the run, `failed`
     with the error of a run that ended by one, `finished` with the status of every run that is over.
     """
 
@@ -49,10 +52,9 @@ class RunController(QObject):
     failed = pyqtSignal(object)
     finished = pyqtSignal(object)
 
-    def __init__(self, views: LiveViews, make_run: Callable[[], LiveRun], parent: QObject | None = None) -> None:
+    def __init__(self, views: LiveViews, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._views = views
-        self._make_run = make_run
         self.run: LiveRun | None = None
         self._mailbox = Mailbox()
         self._data = LearningData("nmse")
@@ -74,17 +76,17 @@ class RunController(QObject):
         """Whether a run holds the table."""
         return self.run is not None and not self.run.wait(0)
 
-    def start(self) -> None:
-        """Begin a run; does nothing while one is active. Raises UserError when it cannot be set up."""
+    def start(self, make_run: Callable[[], LiveRun]) -> None:
+        """Begin a run; does nothing while one is active. Raises what `make_run` raises."""
         if self.is_active:
             return
-        run = self._make_run()
+        run = make_run()
         self.run = run
         self._mailbox = run.subscribe()
         self._reported = False
         self._measure = None
-        self._data = LearningData(run.experiment.learning.loss)
-        self._views.learning.begin(self._data, run.experiment.neurons, run.experiment.epochs)
+        self._data = LearningData(run.experiment.learning.loss, run.experiment.neurons)
+        self._views.learning.begin(self._data, run.experiment.epochs)
         run.start()
         self._timer.start()
 
@@ -146,7 +148,8 @@ class RunController(QObject):
         if done:
             self._on_epochs(done)
         if events:
-            self._views.learning.refresh(self.status.epoch_s)
+            self._data.epoch_s = self.status.epoch_s
+            self._views.learning.refresh()
 
     def _on_prediction(self, law: AmplitudeLaw) -> None:
         assert self.run is not None
@@ -154,7 +157,18 @@ class RunController(QObject):
         self._measure = ErrorMeasure(self._target, law.gain)
         self._views.learning.set_model(prediction_curve(law, learning.loss, learning.selection))
 
+    def _recall(self, epochs: int, record: Path | None) -> None:
+        """The epochs before the first one told: those of a run that is continued."""
+        if record is None or epochs == 0:
+            return
+        try:
+            self._data.begin_with(read_contents(record).data, epochs)
+        except UserError as error:
+            log.warning("earlier epochs are not shown: %s", error)
+
     def _on_epochs(self, done: list[EpochDone]) -> None:
+        if not len(self._data):
+            self._recall(done[0].epoch.index, done[0].status.record)
         self._data.append([event.epoch for event in done], [event.incumbent_error for event in done])
         accepted = [event.epoch for event in done if event.epoch.accepted]
         if accepted:

@@ -15,7 +15,9 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, Protocol
 
 from drivers.interfaces import DeviceError
@@ -47,6 +49,28 @@ class LiveRun(Protocol):
     def stop(self) -> None: ...
     def abort(self) -> None: ...
     def note(self, text: str) -> None: ...
+
+
+class RunFactory(Protocol):
+    """Where runs come from. folder: where their records go. Both methods may raise UserError."""
+
+    folder: Path
+
+    def new(self, experiment: ExperimentConfig, bench: BenchConfig) -> LiveRun: ...
+    def continued(self, record: Path) -> LiveRun: ...
+
+
+class ProcessRuns:
+    """Runs in processes of their own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def new(self, experiment: ExperimentConfig, bench: BenchConfig) -> LiveRun:
+        return RunProcess(partial(Run, experiment, bench, self.folder))
+
+    def continued(self, record: Path) -> LiveRun:
+        return RunProcess(partial(Run.continued, record))
 
 
 class ProgramError(Exception):

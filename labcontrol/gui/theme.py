@@ -17,7 +17,8 @@ from PyQt5.QtWidgets import QApplication
 class Theme:
     """Colours by use, as #rrggbb.
 
-    accent: measured data and what is active. prediction, fit, coverage: the curves it is compared with.
+    accent: measured data and what is active. prediction, fit, coverage: the curves it is compared with. overlays:
+    other runs (the first from Tol's muted set).
     light: the laser emits. good, caution, danger: states; on_*: text upon them.
     """
 
@@ -41,6 +42,7 @@ class Theme:
     caution: str
     danger: str
     on_danger: str
+    overlays: tuple[str, ...]
 
 
 LIGHT = Theme(
@@ -64,6 +66,7 @@ LIGHT = Theme(
     caution="#b35c00",
     danger="#b3261e",
     on_danger="#ffffff",
+    overlays=("#aa4499", "#999933", "#44a0a0", "#882255", "#7a6f00", "#556b8d"),
 )
 
 DARK = Theme(
@@ -87,6 +90,7 @@ DARK = Theme(
     caution="#f0a848",
     danger="#e5554a",
     on_danger="#ffffff",
+    overlays=("#cc79a7", "#d3cc5a", "#66c2bd", "#b98bd9", "#d08a6e", "#9fb3d1"),
 )
 
 THEMES = {theme.name: theme for theme in (LIGHT, DARK)}
@@ -178,7 +182,7 @@ QLineEdit:focus { border-color: $accent; }
 
 QTabBar::tab { background: transparent; color: $muted; padding: 6px 14px; border: none;
     border-bottom: 2px solid $window; }
-QTabBar::tab:selected { color: $text; border-bottom: 2px solid $accent; font-weight: 600; }
+QTabBar::tab:selected { color: $text; border-bottom: 2px solid $accent; }
 QTabBar::tab:hover { color: $text; }
 QFrame#tabs { background: $window; }
 

@@ -8,9 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gui_helpers import ScriptedRun
+from gui_helpers import MakeWindow, ScriptedRun, ScriptedRuns
 from PyQt5.QtCore import QSettings
 from PyQt5.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from labcontrol.engine import RunStatus
+from labcontrol.gui.desktop import Appearance
+from labcontrol.gui.main_window import MainWindow
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,6 +46,18 @@ def _nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture
 def settings(tmp_path: Path) -> QSettings:
     return QSettings(str(tmp_path / "settings.ini"), QSettings.IniFormat)
+
+
+@pytest.fixture
+def make_window(qapp: QApplication, qtbot: QtBot, settings: QSettings) -> MakeWindow:
+    def make(runs: ScriptedRuns) -> MainWindow:
+        run = runs._run
+        window = MainWindow(run.experiment, run.bench_config, runs, Appearance(qapp, settings), settings)
+        qtbot.addWidget(window, before_close_func=lambda _: setattr(run, "status", RunStatus()))
+        window.show()
+        return window
+
+    return make
 
 
 @pytest.fixture

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 
 from drivers.interfaces import Frame
 from labcontrol.bench import simulated_bench
-from labcontrol.config import ExperimentConfig
+from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.engine import Mailbox, RunState, RunStatus
+from labcontrol.gui.main_window import MainWindow
 from labcontrol.records import Epoch
 from labcontrol.reservoir import StepView
 from labcontrol.theory import AmplitudeLaw
@@ -55,6 +59,28 @@ class ScriptedRun:
 
     def note(self, text: str) -> None:
         self.asked.append(f"note {text}")
+
+
+class ScriptedRuns:
+    """Hands out one scripted run, or refuses with an error."""
+
+    def __init__(self, run: ScriptedRun, folder: Path, refusal: Exception | None = None) -> None:
+        self.folder = folder
+        self.made: list[object] = []
+        self._run, self._refusal = run, refusal
+
+    def new(self, experiment: ExperimentConfig, bench: BenchConfig) -> ScriptedRun:
+        if self._refusal is not None:
+            raise self._refusal
+        self.made.append(experiment)
+        return self._run
+
+    def continued(self, record: Path) -> ScriptedRun:
+        self.made.append(record)
+        return self._run
+
+
+MakeWindow = Callable[[ScriptedRuns], MainWindow]
 
 
 def epoch(index: int, error: float, accepted: bool = False) -> Epoch:

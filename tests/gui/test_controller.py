@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from gui_helpers import NEURONS, STEPS, ScriptedRun, amplitude_law, epoch, step_view
-from PyQt5.QtCore import QSettings
-from PyQt5.QtWidgets import QApplication, QMessageBox
-from pytestqt.qtbot import QtBot
+from gui_helpers import NEURONS, STEPS, MakeWindow, ScriptedRun, ScriptedRuns, amplitude_law, epoch, step_view
+from PyQt5.QtWidgets import QMessageBox
 
 from drivers.interfaces import DeviceFaultError
 from labcontrol.engine import EpochDone, Predicted, Prepared, RunState, RunStatus, Seen
 from labcontrol.errors import UserError
-from labcontrol.gui.desktop import Appearance
 from labcontrol.gui.main_window import MainWindow
 from labcontrol.tasks import Task
 
 
-def make_window(app: QApplication, run: ScriptedRun, settings: QSettings) -> MainWindow:
-    return MainWindow(run.experiment, run.bench_config, lambda *_: run, Appearance(app, settings), settings)
-
-
 @pytest.fixture
-def window(qapp: QApplication, qtbot: QtBot, scripted_run: ScriptedRun, settings: QSettings) -> MainWindow:
-    window = make_window(qapp, scripted_run, settings)
-    qtbot.addWidget(window, before_close_func=lambda _: setattr(scripted_run, "status", RunStatus()))
-    window.show()
+def window(make_window: MakeWindow, scripted_run: ScriptedRun) -> MainWindow:
+    window = make_window(ScriptedRuns(scripted_run, Path("runs")))
     window.start_run()
     return window
 
@@ -113,16 +106,9 @@ def test_a_fault_is_shown_with_its_remedy(window: MainWindow, scripted_run: Scri
     assert window.header.start_action.isEnabled()
 
 
-def test_a_run_that_cannot_be_set_up_says_why(
-    qapp: QApplication, qtbot: QtBot, scripted_run: ScriptedRun, settings: QSettings
-) -> None:
-    def refuse(*_: object) -> ScriptedRun:
-        raise UserError("There is no task 'x'.", "Choose another.")
-
-    run = scripted_run
-    window = MainWindow(run.experiment, run.bench_config, refuse, Appearance(qapp, settings), settings)
-    qtbot.addWidget(window)
-    window.show()
+def test_a_run_that_cannot_be_set_up_says_why(make_window: MakeWindow, scripted_run: ScriptedRun) -> None:
+    refusal = UserError("There is no task 'x'.", "Choose another.")
+    window = make_window(ScriptedRuns(scripted_run, Path("runs"), refusal))
     window.start_run()
     assert "Choose another." in window.banner.text.text()
     assert window.header.start_action.isEnabled()
@@ -157,18 +143,13 @@ def test_closing_without_a_run_does_not_ask(window: MainWindow, scripted_run: Sc
     assert window.close()
 
 
-def test_the_layout_comes_back(
-    qapp: QApplication, qtbot: QtBot, scripted_run: ScriptedRun, settings: QSettings
-) -> None:
-    first = make_window(qapp, scripted_run, settings)
-    qtbot.addWidget(first)
-    first.show()
+def test_the_layout_comes_back(make_window: MakeWindow, scripted_run: ScriptedRun) -> None:
+    runs = ScriptedRuns(scripted_run, Path("runs"))
+    first = make_window(runs)
     first.live.dock_actions[0].trigger()
     assert not first.live.camera.isVisible()
     first.close()
-    second = make_window(qapp, scripted_run, settings)
-    qtbot.addWidget(second)
-    second.show()
+    second = make_window(runs)
     assert not second.live.camera.isVisible()
     second.live.restore_default_layout()
     assert second.live.camera.isVisible()

@@ -31,14 +31,14 @@ def learning(qtbot: QtBot) -> LearningView:
 
 
 def measured(epochs: int = 40) -> LearningData:
-    data = LearningData("mse")
+    data = LearningData("mse", NEURONS)
     errors = amplitude_law().curve(np.arange(epochs))
     data.append([epoch(k, float(error), accepted=True) for k, error in enumerate(errors)], list(errors))
     return data
 
 
 def test_learning_on_the_law_is_called_so_and_leaves_no_residual(learning: LearningView) -> None:
-    learning.begin(measured(), NEURONS, 100)
+    learning.begin(measured(), 100)
     learning.set_model(prediction_curve(amplitude_law(), "mse", "uniform"))
     learning.refresh()
     assert "as predicted" in learning.verdict.text()
@@ -54,7 +54,7 @@ def test_the_verdict_names_the_side_of_the_interval() -> None:
 
 def test_the_drawn_incumbent_is_the_measured_one(learning: LearningView) -> None:
     data = measured()
-    learning.begin(data, NEURONS, 100)
+    learning.begin(data, 100)
     learning.log_y.setChecked(False)
     learning.refresh()
     x, y = learning.plot._incumbent.getData()
@@ -63,7 +63,7 @@ def test_the_drawn_incumbent_is_the_measured_one(learning: LearningView) -> None
 
 
 def test_logarithmic_axes_show_logarithms_and_leave_epoch_zero_out(learning: LearningView) -> None:
-    learning.begin(measured(), NEURONS, 100)
+    learning.begin(measured(), 100)
     learning.log_x.setChecked(True)
     learning.log_y.setChecked(True)
     x, y = learning.plot._incumbent.getData()
@@ -73,14 +73,14 @@ def test_logarithmic_axes_show_logarithms_and_leave_epoch_zero_out(learning: Lea
 
 @pytest.mark.parametrize(("axis", "end"), [("epochs", 39.0), ("epochs / N", 39 / NEURONS), ("time", 3.9)])
 def test_the_horizontal_axis_counts_what_it_says(learning: LearningView, axis: str, end: float) -> None:
-    learning.begin(measured(), NEURONS, 100)
+    learning.begin(measured(), 100)
     learning.horizontal.setCurrentText(axis)
-    learning.refresh(epoch_s=0.1)
+    learning.refresh()
     assert learning.plot._incumbent.getData()[0][-1] == pytest.approx(end)
 
 
 def test_a_law_for_one_error_is_not_drawn_over_the_other(learning: LearningView) -> None:
-    learning.begin(measured(), NEURONS, 100)
+    learning.begin(measured(), 100)
     learning.set_model(prediction_curve(amplitude_law(), "mse", "uniform"))
     assert len(learning.plot._curves["prediction"].getData()[0]) > 0
     learning.loss.setCurrentText("nmse")
@@ -90,7 +90,7 @@ def test_a_law_for_one_error_is_not_drawn_over_the_other(learning: LearningView)
 
 
 def test_zooming_ends_following_and_a_click_resumes_it(learning: LearningView) -> None:
-    learning.begin(measured(), NEURONS, 100)
+    learning.begin(measured(), 100)
     learning.plot.plot.vb.sigRangeChangedManually.emit([True, True])
     assert not learning.follow.isChecked()
     learning.plot.plot.setXRange(3, 4, padding=0)
@@ -102,7 +102,7 @@ def test_zooming_ends_following_and_a_click_resumes_it(learning: LearningView) -
 
 
 def test_values_of_the_law_stand_in_the_table(learning: LearningView) -> None:
-    learning.begin(measured(), NEURONS, 100)
+    learning.begin(measured(), 100)
     learning.set_model(prediction_curve(amplitude_law(), "mse", "uniform"))
     texts = [cell.text() for cell in learning.table._cells["prediction"]]
     assert texts[0].startswith("8.00")

@@ -1,0 +1,88 @@
+"""What the window shows of a recorded run, read once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labcontrol.config import ExperimentConfig
+from labcontrol.engine.pilot import predict
+from labcontrol.errors import UserError
+from labcontrol.gui.learning_data import LearningData
+from labcontrol.gui.model_curves import ModelCurve, prediction_curve
+from labcontrol.records import RunReader
+from labcontrol.tasks import ErrorMeasure
+
+
+@dataclass(frozen=True)
+class RecordContents:
+    """One run as recorded.
+
+    planned: epochs it might have taken. models: known before it. mask: (N,) incumbent at the end. output: (T,) of it,
+    None before a first epoch; target: (T,).
+    """
+
+    path: Path
+    experiment: ExperimentConfig
+    data: LearningData
+    planned: int
+    models: tuple[ModelCurve, ...]
+    mask: NDArray[np.bool_]
+    output: NDArray[np.float32] | None
+    measure: ErrorMeasure
+
+    @property
+    def name(self) -> str:
+        """Short enough for a legend."""
+        experiment = self.experiment
+        return f"N {experiment.neurons}, {experiment.learning.selection}, seed {experiment.seed}"
+
+
+def read_contents(path: Path) -> RecordContents:
+    """Read a run file, also one that is being written. Raises UserError, whatever is wrong with the file."""
+    try:
+        return _read(path)
+    except (OSError, KeyError, ValueError, IndexError, RuntimeError) as error:
+        raise UserError(f"{path.name} cannot be shown: {error}.") from error
+
+
+def _read(path: Path) -> RecordContents:
+    with RunReader(path) as run:
+        experiment = ExperimentConfig.model_validate(run.experiment)
+        epochs, loss = run.epochs, run.loss
+        data = LearningData(loss, run.neurons)
+        measured_at = epochs.incumbent_epochs()
+        mask, output = run.initial_mask, None
+        if len(epochs):
+            data.fill(
+                {"mse": epochs.mse, "nmse": epochs.nmse},
+                {name: _at(epochs.error(name), measured_at) for name in ("mse", "nmse")},
+                epochs.accepted,
+                epochs.unix_s,
+            )
+            data.epoch_s = float(epochs.unix_s[-1] - epochs.unix_s[0]) / len(epochs)
+            last = int(measured_at[-1])
+            if last >= 0:
+                mask, output = epochs.masks(last, last + 1)[0], epochs.outputs(last, last + 1)[0]
+        models: list[ModelCurve] = []
+        pilot, gain = run.pilot, run.gain
+        if pilot is not None:
+            law = predict(pilot, run.initial_mask, run.target, loss)
+            models.append(prediction_curve(law, loss, experiment.learning.selection))
+        return RecordContents(
+            path=path,
+            experiment=experiment,
+            data=data,
+            planned=experiment.epochs,
+            models=tuple(models),
+            mask=mask,
+            output=output,
+            measure=ErrorMeasure(run.target, gain or 1.0),
+        )
+
+
+def _at(errors: NDArray[np.float64], epochs: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.where(epochs < 0, np.nan, errors[epochs])
