@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from labcontrol.errors import UserError
 from labcontrol.records.epoch_table import EpochTable, Floats, Loss
 from labcontrol.records.json_text import read_lines
 from labcontrol.records.lock import is_being_written
@@ -81,7 +82,11 @@ class RunReader:
     def _open(self) -> None:
         self._file = open_run_file(self.path)
         self._opened = self.path.stat()
-        self._rows = committed_rows(self._file)
+        try:
+            self._rows = committed_rows(self._file)
+        except (KeyError, OSError, RuntimeError) as error:
+            self._file.close()
+            raise UserError(f"{self.path} is damaged: {error}", "Copy it again from where it came from.") from error
 
     def refresh(self) -> None:
         """See what was written since; follows the record also through a resumption of the run."""

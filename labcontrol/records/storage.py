@@ -23,6 +23,8 @@ from labcontrol.errors import UserError
 from labcontrol.records.layout import FIXED, FORMAT, SCHEMA_VERSION, epoch_columns, growing
 
 _COPY_BYTES = 1 << 24
+_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_LARGEST_LAG_BYTES = 1 << 17
 
 
 class Column:
@@ -87,7 +89,6 @@ def new_file(path: Path, fixed: Mapping[str, Any]) -> Any:
             maxshape=(None, *column.row_shape),
             dtype=column.dtype,
             chunks=column.chunk_shape,
-            fill_time="never",
         )
     return file
 
@@ -103,9 +104,10 @@ def open_run_file(path: Path) -> Any:
     """Open a run file for reading, be it finished, being written, or left by a killed process. Raises UserError."""
     if not path.is_file():
         raise UserError(f"There is no run file {path}.", "`labcontrol runs` lists the runs of a folder.")
+    _require_whole(path)
     try:
         file = h5py.File(path, "r", swmr=True)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         raise UserError(
             f"{path} is not a run file: HDF5 cannot open it ({error}).", "Give a file that a run wrote."
         ) from error
@@ -118,6 +120,26 @@ def open_run_file(path: Path) -> Any:
             f"{path} has schema version {found[1]}, this program reads {SCHEMA_VERSION}.", "Use a newer one."
         )
     raise UserError(f"{path} is an HDF5 file, but not of a run.", "Give a file that a run wrote.")
+
+
+def _require_whole(path: Path) -> None:
+    """Refuse a file that lost its end, for example in copying: HDF5 would search for the rest for ever, or read zeros.
+
+    The superblock (version 3 of the HDF5 file format specification) tells whether the file was closed, and where it
+    ends. While it is written the end may be ahead of what has reached the system by one chunk.
+    """
+    with path.open("rb") as file:
+        superblock = file.read(48)
+    size = path.stat().st_size
+    if len(superblock) < 48 or not superblock.startswith(_SIGNATURE) or superblock[8] != 3:
+        return
+    closed, end = superblock[11] == 0, int.from_bytes(superblock[28:36], "little")
+    missing = end - size
+    if missing > (0 if closed else _LARGEST_LAG_BYTES):
+        raise UserError(
+            f"{path} is not a run file any more: {missing} of {end} bytes are missing at its end.",
+            "Copy it again from where it came from.",
+        )
 
 
 def copy_file(source: Path, destination: Path, rows: Mapping[str, int]) -> Any:

@@ -104,7 +104,7 @@ class SyntheticRun:
             self.write_pilot(writer)
             for epochs in self.replays(replays):
                 writer.append_many(epochs)
-                if writer.epochs % 10 == 0:
+                if (epochs[0].replay + 1) % 10 == 0:
                     writer.checkpoint(writer.epochs, state_after(writer.epochs))
             writer.log("info", "learning ended")
             if finish:
