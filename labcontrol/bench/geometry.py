@@ -10,6 +10,8 @@ from labcontrol.compiled import compiled
 from labcontrol.config import GeometryConfig, GridOnModulator
 from labcontrol.errors import UserError
 
+_OFF_AND_ON = np.array([[0, 1]], dtype=np.uint8)
+
 
 class NeuronMap:
     """Neurons in row-major order on the middle square of the bench's grid.
@@ -54,13 +56,16 @@ class NeuronMap:
                 "Correct geometry.camera in the bench file or the camera's region of interest.",
             )
 
-    def slm_pattern(self, levels: NDArray[np.uint8], background: int) -> Pattern:
-        """SLM pattern with grey levels (N,) on the neurons and one level everywhere else."""
-        return self._slm.pattern(levels, background)
+    def slm_pattern(self, phases: NDArray[np.int64], levels: NDArray[np.uint8], background: int) -> Pattern:
+        """SLM pattern with the pixels of neuron i at ``levels[:, phases[i]]`` and one level everywhere else.
+
+        phases: (N,) indices into `PhaseTable.levels` (pixels of a neuron, phases).
+        """
+        return self._slm.pattern(phases, levels, background)
 
     def dmd_pattern(self, mask: NDArray[np.bool_]) -> Pattern:
         """DMD pattern with the mirrors of a mask (N,) on and all others off."""
-        return self._dmd.pattern(mask.astype(np.uint8), 0)
+        return self._dmd.pattern(mask.astype(np.int64), _OFF_AND_ON, 0)
 
     def dmd_patterns(self, masks: NDArray[np.bool_]) -> Pattern:
         """Patterns (B, rows, columns) of masks (B, N)."""
@@ -92,23 +97,31 @@ class _Block:
                 f"Correct geometry.{name.lower()} in the bench file, or use fewer neurons.",
             )
 
-    def pattern(self, values: NDArray[np.uint8], background: int) -> Pattern:
+    def pattern(self, values: NDArray[np.int64], levels: NDArray[np.uint8], background: int) -> Pattern:
         pattern = np.full(self._shape, background, dtype=np.uint8)
-        _fill_cells(pattern, values, self._side, self._pitch, self._row, self._column)
+        _fill_cells(pattern, values, levels, self._side, self._pitch, self._row, self._column)
         return pattern
 
 
 @compiled
 def _fill_cells(
-    pattern: NDArray[np.uint8], values: NDArray[np.uint8], side: int, pitch: int, row: int, column: int
+    pattern: NDArray[np.uint8],
+    values: NDArray[np.int64],
+    levels: NDArray[np.uint8],
+    side: int,
+    pitch: int,
+    row: int,
+    column: int,
 ) -> None:
+    """Pixel (r, c) of a cell shows ``levels[r * pitch + c, value]``; with fewer levels they repeat."""
     for r in range(side * pitch):
         line = (r // pitch) * side
+        first = (r % pitch) * pitch
         for cell in range(side):
             value = values[line + cell]
             start = column + cell * pitch
-            for c in range(start, start + pitch):
-                pattern[row + r, c] = value
+            for c in range(pitch):
+                pattern[row + r, start + c] = levels[(first + c) % len(levels), value]
 
 
 @compiled

@@ -1,4 +1,4 @@
-"""From phase to grey level: the inverse of the SLM's measured response."""
+"""From phase to grey levels: the inverse of the SLM's measured response, dithered over the pixels of a neuron."""
 
 from __future__ import annotations
 
@@ -8,41 +8,61 @@ from numpy.typing import NDArray
 from labcontrol.compiled import compiled
 from labcontrol.config import PhaseResponseConfig
 
-# Fine enough that its steps (1.5 mrad) vanish beside those of 256 grey levels (27 mrad for 2.2 pi).
+# Phases are counted in whole steps of 1.5 mrad around the circle: fine beside a grey step (27 mrad for 2.2 pi).
 PHASES = 4096
 
 
 class PhaseTable:
-    """Grey level whose phase is nearest, modulo 2 pi, for `PHASES` phases around the circle."""
+    """Grey levels for each of `PHASES` phases, modulo 2 pi.
 
-    def __init__(self, response: PhaseResponseConfig) -> None:
-        levels = np.arange(response.levels[0], response.levels[-1] + 1)
-        phases = np.interp(levels, response.levels, response.phase_rad)
-        wanted = np.arange(PHASES) * (2 * np.pi / PHASES)
-        distance = np.abs((phases[None, :] - wanted[:, None] + np.pi) % (2 * np.pi) - np.pi)
-        self.levels: NDArray[np.uint8] = levels[np.argmin(distance, axis=1)].astype(np.uint8)
-        self.largest_error_rad = float(distance.min(axis=1).max())
+    pixels: of one neuron. The levels of a neuron's pixels are spread over one grey step around its phase, so that their
+    mean is finer than the SLM's own steps; those would otherwise act like noise that the feedback loop amplifies.
+    levels: (pixels, PHASES) grey level of each pixel at each phase.
+    """
 
-    def __call__(self, phase_rad: NDArray[np.float64]) -> NDArray[np.uint8]:
-        """Grey levels for phases of any shape and size."""
-        return self.levels[np.floor(phase_rad * (PHASES / (2 * np.pi)) + 0.5).astype(np.int64) % PHASES]
+    def __init__(self, response: PhaseResponseConfig, pixels: int = 1) -> None:
+        grey = np.arange(response.levels[0], response.levels[-1] + 1)
+        phases = np.interp(grey, response.levels, response.phase_rad)
+        wanted: NDArray[np.float64] = np.linspace(0, 2 * np.pi, PHASES, endpoint=False)
+        nearest = _nearest(phases, wanted)
+        grey_step = np.abs(np.gradient(phases))[nearest]
+        shifts = (np.arange(pixels) + 0.5) / pixels - 0.5
+        self.levels: NDArray[np.uint8] = np.stack(
+            [grey[_nearest(phases, wanted + shift * grey_step)] for shift in shifts]
+        ).astype(np.uint8)
+        self.largest_error_rad = float(_distance(phases[nearest], wanted).max())
+
+    def index(self, phase_rad: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Which of the phases is nearest, for phases of any shape and size."""
+        index: NDArray[np.int64] = np.floor(phase_rad * (PHASES / (2 * np.pi)) + 0.5).astype(np.int64) % PHASES
+        return index
 
 
 @compiled
-def update_levels(
+def update_phases(
     signal: NDArray[np.float64],
     feedback_rad: float,
     drive_rad: NDArray[np.float64],
     u: float,
     offset_rad: NDArray[np.float64],
-    table: NDArray[np.uint8],
-    levels: NDArray[np.uint8],
+    index: NDArray[np.int64],
 ) -> None:
-    """Fill `levels` (N,) for phase = feedback_rad * signal + drive_rad * u + offset_rad, in one pass.
+    """Fill `index` (N,) for phase = feedback_rad * signal + drive_rad * u + offset_rad, in one pass.
 
-    table: `PhaseTable.levels`. The same as calling the table, at a tenth of the cost.
+    The same as `PhaseTable.index` of that phase, at a tenth of the cost.
     """
-    to_index = table.size / (2 * np.pi)
+    to_index = PHASES / (2 * np.pi)
     for i in range(signal.size):
         phase = feedback_rad * signal[i] + drive_rad[i] * u + offset_rad[i]
-        levels[i] = table[int(np.floor(phase * to_index + 0.5)) % table.size]
+        index[i] = int(np.floor(phase * to_index + 0.5)) % PHASES
+
+
+def _nearest(phases: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(PHASES,) index of the grey level whose phase is nearest on the circle."""
+    nearest: NDArray[np.int64] = np.argmin(_distance(phases[None, :], wanted[:, None]), axis=1)
+    return nearest
+
+
+def _distance(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    distance: NDArray[np.float64] = np.abs((a - b + np.pi) % (2 * np.pi) - np.pi)
+    return distance

@@ -1,1 +1,1 @@
-
+"""Figures of finished runs, drawn without a display."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from drivers.interfaces import DeviceFaultError, DeviceTimeoutError, Frame, Pattern, Samples, Shown
 from labcontrol.bench import Bench, NeuronMap, PhaseTable
-from labcontrol.bench.response import update_levels
+from labcontrol.bench.response import update_phases
 from labcontrol.config import ReservoirConfig
 from labcontrol.errors import UserError
 from labcontrol.reservoir.results import Preparation, Readout, StepView
@@ -40,14 +40,15 @@ class Reservoir:
         self.neurons = side * side
         roi = bench.camera.roi
         self.map = NeuronMap(bench.config.geometry, side, bench.slm.shape, bench.dmd.shape, (roi.rows, roi.columns))
-        self._table = PhaseTable(bench.config.response)
-        self._background = int(self._table(np.array([np.pi / 2]))[0])  # dark after the polariser
+        self._table = PhaseTable(bench.config.response, bench.config.geometry.slm.pitch_px**2)
+        dark = self._table.index(np.array([np.pi / 2]))[0]  # the polariser lets nothing through
+        self._background = int(self._table.levels[0, dark])
         self.input_weights: NDArray[np.float64] = rng.random(self.neurons)
         second = (rng.permutation(self.neurons) < round(config.phase_share * self.neurons)).astype(np.float64)
         self.offset_rad = np.pi * (config.phase_offset + config.phase_step * second)
         self._reference_phases = rng.random((config.reference_patterns, self.neurons)) * 2 * np.pi
         self._drive_rad = np.pi * config.injection * self.input_weights
-        self._levels = np.empty(self.neurons, dtype=np.uint8)
+        self._phases = np.empty(self.neurons, dtype=np.int64)
         self.preparation: Preparation | None = None
         self._last_counter = 0
         self.replays = 0
@@ -133,8 +134,8 @@ class Reservoir:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         preparation = self._require_preparation()
         feedback_rad = np.pi * self._config.feedback * REFERENCE_INTENSITY / preparation.reference_counts
-        update_levels(signals, feedback_rad, self._drive_rad, u, self.offset_rad, self._table.levels, self._levels)
-        pattern = self.map.slm_pattern(self._levels, self._background)
+        update_phases(signals, feedback_rad, self._drive_rad, u, self.offset_rad, self._phases)
+        pattern = self.map.slm_pattern(self._phases, self._table.levels, self._background)
         shown = self._bench.slm.show(pattern)
         self._bench.clock.sleep(self._bench.slm.settle_time_s)
         self._bench.camera.trigger()
@@ -222,7 +223,7 @@ class Reservoir:
 
     # --- helpers ------------------------------------------------------------------------------------------------
     def _pattern(self, phase_rad: NDArray[np.float64]) -> Pattern:
-        return self.map.slm_pattern(self._table(phase_rad), self._background)
+        return self.map.slm_pattern(self._table.index(phase_rad), self._table.levels, self._background)
 
     def _signals(self, pattern: Pattern) -> tuple[Frame, NDArray[np.float64]]:
         shown = self._bench.slm.show_settled(pattern)

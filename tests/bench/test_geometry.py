@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labcontrol.bench import NeuronMap, PhaseTable, simulated_bench
-from labcontrol.bench.response import update_levels
+from labcontrol.bench.response import PHASES, update_phases
 from labcontrol.config import GeometryConfig, GridOnCamera, GridOnModulator, PhaseResponseConfig
 from labcontrol.errors import UserError
 
@@ -24,7 +24,8 @@ def neuron_map(side: int = 4, sensor: tuple[int, int] = (30, 40)) -> NeuronMap:
 
 
 def test_neurons_fill_the_middle_columns_of_a_wider_grid() -> None:
-    pattern = neuron_map().slm_pattern(np.arange(16, dtype=np.uint8) + 1, background=99)
+    levels = np.arange(17, dtype=np.uint8)[None]
+    pattern = neuron_map().slm_pattern(np.arange(16) + 1, levels, background=99)
     # Neuron 0 is grid cell (0, 1): rows 1..3, columns 2 + 3 .. 2 + 5.
     assert (pattern[1:4, 5:8] == 1).all()
     assert (pattern[10:13, 14:17] == 16).all()
@@ -65,22 +66,36 @@ def test_a_grid_beyond_the_modulator_is_refused() -> None:
         NeuronMap(GEOMETRY, 4, slm_shape=(12, 22), dmd_shape=(8, 12), sensor_shape=(30, 40))
 
 
+def reached_phases(response: PhaseResponseConfig, pixels: int, wanted: np.ndarray) -> np.ndarray:
+    """Phase (pixels, wanted) that each pixel of a neuron really has, as a distance from the wanted one."""
+    table = PhaseTable(response, pixels)
+    reached = np.interp(table.levels[:, table.index(wanted)], response.levels, response.phase_rad)
+    return (reached - wanted + np.pi) % (2 * np.pi) - np.pi
+
+
+RESPONSE = PhaseResponseConfig(levels=(0, 100, 255), phase_rad=(0.0, 2.5, 2.2 * math.pi))
+LARGEST_STEP_RAD = (2.2 * math.pi - 2.5) / 155
+
+
 def test_every_phase_is_reached_to_half_a_grey_step() -> None:
-    levels = (0, 100, 255)
-    response = PhaseResponseConfig(levels=levels, phase_rad=(0.0, 2.5, 2.2 * math.pi))
-    table = PhaseTable(response)
-    wanted = np.linspace(-10, 10, 1001)
-    reached = np.interp(table(wanted), levels, response.phase_rad)
-    error = np.abs((reached - wanted + np.pi) % (2 * np.pi) - np.pi)
-    steepest_step = (2.2 * math.pi - 2.5) / 155
-    assert error.max() <= steepest_step / 2 + 2 * math.pi / 4096
-    assert table.largest_error_rad <= steepest_step / 2 + 1e-9
+    error = np.abs(reached_phases(RESPONSE, 1, np.linspace(-10, 10, 1001)))
+    assert error.max() <= LARGEST_STEP_RAD / 2 + 2 * math.pi / PHASES
+    assert PhaseTable(RESPONSE).largest_error_rad <= LARGEST_STEP_RAD / 2 + 1e-9
+
+
+def test_the_pixels_of_a_neuron_together_are_finer_than_a_grey_step() -> None:
+    # Away from the end of the response and from its kink, where a grey step has no one size.
+    wanted = np.linspace(0.1, 2.3, 500)
+    error = reached_phases(RESPONSE, 16, wanted)
+    step = 2.5 / 100
+    assert np.abs(error).max() <= step + 2 * math.pi / PHASES
+    assert np.sqrt(np.mean(error.mean(axis=0) ** 2)) < 0.2 * np.sqrt(np.mean(reached_phases(RESPONSE, 1, wanted) ** 2))
 
 
 def test_the_fused_update_equals_the_table() -> None:
     table = PhaseTable(simulated_bench(16, 1).response)
     rng = np.random.default_rng(0)
     signal, drive, offset = rng.random(50) * 300, rng.random(50) * 3, rng.random(50) * 6
-    levels = np.empty(50, np.uint8)
-    update_levels(signal, 0.02, drive, 0.7, offset, table.levels, levels)
-    assert np.array_equal(levels, table(0.02 * signal + drive * 0.7 + offset))
+    index = np.empty(50, np.int64)
+    update_phases(signal, 0.02, drive, 0.7, offset, index)
+    assert np.array_equal(index, table.index(0.02 * signal + drive * 0.7 + offset))
