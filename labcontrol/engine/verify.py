@@ -41,6 +41,8 @@ def verify(run: RunReader) -> list[Finding]:
     The arithmetic is the same on every run of one computer; another processor may sum in another order, which shows
     as differences in the last digits of the errors.
     """
+    if "config" in run.changed_datasets():  # it says how everything else is to be computed
+        return list(_sequences(run))
     findings = [*_sequences(run), *_pilot(run), *_errors(run), *_decisions(run), *_ending(run)]
     return findings or list(_proposals(run))
 
@@ -74,6 +76,7 @@ def _errors(run: RunReader) -> Iterator[Finding]:
         nmse[start : start + _ROWS] = measure.nmse(outputs)
     yield from _compared("epochs/mse", epochs.mse, mse)
     yield from _compared("epochs/nmse", epochs.nmse, nmse)
+    yield from _compared("epochs/replay", epochs.replay, np.maximum.accumulate(epochs.replay))
 
 
 def _decisions(run: RunReader) -> Iterator[Finding]:
@@ -82,14 +85,17 @@ def _decisions(run: RunReader) -> Iterator[Finding]:
     epochs = run.epochs
     if learning.strategy != "coordinate-descent" or not len(epochs):
         return
-    errors, mirrors, shown = epochs.error(run.loss), epochs.mirror, epochs.masks()
+    errors, mirrors, shown = epochs.error(run.loss), epochs.mirror.copy(), epochs.masks()
+    # After the first epoch the masks of this acceptance come in pairs: the incumbent, then the candidate.
+    again = np.arange(len(epochs)) % 2 == (1 if learning.acceptance == "re-measured" else 2)
+    mirrors[again | (mirrors >= run.neurons)] = -1
     masks, decisions = np.empty_like(shown), np.zeros(len(epochs), dtype=np.bool_)
     incumbent, incumbent_error = run.initial_mask, float("inf")
     for k in range(len(epochs)):
-        if learning.acceptance == "re-measured" and k % 2 == 1:  # after the first epoch pairs: incumbent, candidate
-            masks[k], incumbent_error = incumbent, errors[k]
-            continue
         masks[k] = incumbent
+        if again[k]:
+            incumbent_error = errors[k]
+            continue
         if mirrors[k] >= 0:
             masks[k, mirrors[k]] ^= True
         elif k > 0:  # several mirrors at once: only the mask itself tells which
@@ -97,7 +103,8 @@ def _decisions(run: RunReader) -> Iterator[Finding]:
         decisions[k] = accept(errors[k], incumbent_error)
         if decisions[k]:
             incumbent, incumbent_error = masks[k], errors[k]
-    yield from _compared("epochs/mask", shown, masks)
+    yield from _compared("epochs/mirror", epochs.mirror, mirrors)
+    yield from _compared("epochs/mask", epochs.packed_masks(), np.packbits(masks, axis=1))
     yield from _compared("epochs/accepted", epochs.accepted, decisions)
     final = run.final_mask
     if final is not None and not np.array_equal(final, incumbent):
