@@ -17,23 +17,59 @@ if TYPE_CHECKING:
         gain_from_pilot,
         noise_from_repeats,
     )
+    from labcontrol.theory.coverage import coverage
+    from labcontrol.theory.fits import FitComparison, LearningFit, fit_learning_curve
+    from labcontrol.theory.mean_field import MEAN_FIELD_SELECTIONS, MeanFieldCurve, mean_field
+    from labcontrol.theory.modes import Modes, Start, modes_of_covariance, modes_of_pilot, modes_of_states
+    from labcontrol.theory.states import States, incoherent_states, optical_states, planted_states, recorded_states
+    from labcontrol.theory.twin import Ensemble, TwinRun, run_twin, twin_ensemble
 
-_HOMES = {
-    "AmplitudeLaw": "amplitude",
-    "FlipResponses": "amplitude",
-    "amplitude_law": "amplitude",
-    "flip_responses": "amplitude",
-    "gain_from_pilot": "amplitude",
-    "noise_from_repeats": "amplitude",
+_MODULES = {
+    "amplitude": (
+        "AmplitudeLaw",
+        "FlipResponses",
+        "amplitude_law",
+        "flip_responses",
+        "gain_from_pilot",
+        "noise_from_repeats",
+    ),
+    "coverage": ("coverage",),
+    "fits": ("FitComparison", "LearningFit", "fit_learning_curve"),
+    "mean_field": ("MEAN_FIELD_SELECTIONS", "MeanFieldCurve", "mean_field"),
+    "modes": ("Modes", "Start", "modes_of_covariance", "modes_of_pilot", "modes_of_states"),
+    "states": ("States", "incoherent_states", "optical_states", "planted_states", "recorded_states"),
+    "twin": ("Ensemble", "TwinRun", "run_twin", "twin_ensemble"),
 }
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "MEAN_FIELD_SELECTIONS",
     "AmplitudeLaw",
+    "Ensemble",
+    "FitComparison",
     "FlipResponses",
+    "LearningFit",
+    "MeanFieldCurve",
+    "Modes",
+    "Start",
+    "States",
+    "TwinRun",
     "amplitude_law",
+    "coverage",
+    "fit_learning_curve",
     "flip_responses",
     "gain_from_pilot",
+    "incoherent_states",
+    "mean_field",
+    "modes_of_covariance",
+    "modes_of_pilot",
+    "modes_of_states",
     "noise_from_repeats",
+    "optical_states",
+    "planted_states",
+    "recorded_states",
+    "run_twin",
+    "twin_ensemble",
 ]
 
 
