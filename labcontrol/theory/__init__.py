@@ -17,9 +17,9 @@ if TYPE_CHECKING:
         gain_from_pilot,
         noise_from_repeats,
     )
-    from labcontrol.theory.coverage import coverage
+    from labcontrol.theory.coverage_law import coverage
     from labcontrol.theory.fits import FitComparison, LearningFit, fit_learning_curve
-    from labcontrol.theory.mean_field import MEAN_FIELD_SELECTIONS, MeanFieldCurve, mean_field
+    from labcontrol.theory.mean_field_law import MEAN_FIELD_SELECTIONS, MeanFieldCurve, mean_field
     from labcontrol.theory.modes import Modes, Start, modes_of_covariance, modes_of_pilot, modes_of_states
     from labcontrol.theory.states import States, incoherent_states, optical_states, planted_states, recorded_states
     from labcontrol.theory.twin import Ensemble, TwinRun, run_twin, twin_ensemble
@@ -33,9 +33,9 @@ _MODULES = {
         "gain_from_pilot",
         "noise_from_repeats",
     ),
-    "coverage": ("coverage",),
+    "coverage_law": ("coverage",),
     "fits": ("FitComparison", "LearningFit", "fit_learning_curve"),
-    "mean_field": ("MEAN_FIELD_SELECTIONS", "MeanFieldCurve", "mean_field"),
+    "mean_field_law": ("MEAN_FIELD_SELECTIONS", "MeanFieldCurve", "mean_field"),
     "modes": ("Modes", "Start", "modes_of_covariance", "modes_of_pilot", "modes_of_states"),
     "states": ("States", "incoherent_states", "optical_states", "planted_states", "recorded_states"),
     "twin": ("Ensemble", "TwinRun", "run_twin", "twin_ensemble"),
