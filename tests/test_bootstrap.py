@@ -219,12 +219,12 @@ def test_the_exit_code_is_passed_on() -> None:
 @pytest.mark.parametrize("function", ["run_and_wait", "_hand_over"])
 def test_an_interrupt_is_left_to_the_command_which_ends_cleanly(function: str) -> None:
     command = """
-import signal
+import os, signal
 def stop(number, frame):
-    print("left clean", flush=True)
+    os.write(1, b"left clean\\n")
     raise SystemExit(5)
 signal.signal(signal.SIGINT, stop)
-print("running", flush=True)
+os.write(1, b"running\\n")
 while True:
     signal.pause()
 """
