@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
+import pytest
 
 from drivers.interfaces import Device, Surroundings, Table
 from drivers.registry import load_driver
@@ -78,8 +81,29 @@ def region_of_a_simulated_camera(name: str) -> Iterator[Device]:
     table.close()
 
 
+@cache
+def desktop() -> Any:
+    from mock_devices.wire.desktop import VirtualDesktop
+
+    made = VirtualDesktop((640, 480), (640, 480)).start()
+    atexit.register(made.close)
+    return made
+
+
+@contextmanager
+def window_on_a_desktop(name: str) -> Iterator[Device]:
+    from mock_devices.wire.desktop import why_not
+
+    if why_not():
+        pytest.skip(why_not())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DISPLAY", desktop().display)
+        yield build(name, desktop().names[1], {"refresh_hz": 200.0, "response_time_s": 0.0})
+
+
 WIRE_OPENERS: dict[str, Opener] = {"camera-region": region_of_a_simulated_camera}
 if sys.platform != "win32":
     LASERS = ("cobolt-06", "coherent-obis", "thorlabs-laser-diode", "toptica-ibeam-smart")
     WIRE_OPENERS |= dict.fromkeys(LASERS, wired_laser)
     WIRE_OPENERS |= {"thorlabs-pm100": wired_meter, "keysight-infiniivision": wired_scope}
+    WIRE_OPENERS |= {"display-slm": window_on_a_desktop, "display-dmd": window_on_a_desktop}

@@ -1,0 +1,207 @@
+"""Modulators that are driven as a screen of this computer: LCOS phase modulators, and DMDs in their video mode."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from drivers.interfaces import (
+    DeviceError,
+    DeviceRefusedError,
+    DeviceStatus,
+    DriverOptions,
+    Identity,
+    Modulator,
+    Pattern,
+    Shown,
+    Surroundings,
+)
+from drivers.modulators.screen_link import ScreenFacts, ScreenLink
+
+
+class DisplayOptions(DriverOptions):
+    """Settings of a modulator that is a screen."""
+
+    refresh_hz: float | None = Field(
+        None, gt=0, le=1000, description="refresh rate of the modulator, in Hz; by default that of its screen"
+    )
+    latency_frames: float = Field(
+        2.0, ge=0, le=20, description="refresh periods from a pattern's drawing until the modulator starts to obey it"
+    )
+    response_time_s: float = Field(0.0, ge=0, le=1, description="time the pixels then need to settle, in s")
+    macro_pixel: int = Field(1, ge=1, le=256, description="screen pixels along the edge of one pixel of a pattern")
+    allow_primary: bool = Field(False, description="whether the primary screen may be covered, where people work")
+
+
+class DisplaySlmOptions(DisplayOptions):
+    """Settings of a liquid-crystal modulator that is a screen.
+
+    The grey level on the screen is ``response_table[(pattern + correction_image) modulo 256]``.
+    """
+
+    response_time_s: float = Field(0.02, ge=0, le=1, description="time the liquid crystal needs to settle, in s")
+    response_table: Path | None = Field(
+        None, description="text file with a grey level for each of 256 phase levels, as the maker delivers it"
+    )
+    correction_image: Path | None = Field(
+        None, description="8-bit image of the maker that flattens the modulator, of the screen's size"
+    )
+
+
+class DisplayModulator(Modulator):
+    """A window without frame on a screen of its own. address: name or serial number of the screen.
+
+    Every pattern stays for one refresh at least: this driver paces itself, because the window system does not. A
+    screen that is removed, moved or changed is a fault, not a window somewhere else.
+    """
+
+    Options = DisplayOptions
+    levels: NDArray[np.uint8]
+
+    def __init__(self, surroundings: Surroundings, screen: str, options: DisplayOptions) -> None:
+        super().__init__(surroundings)
+        self._options = options
+        self._link = ScreenLink(self.name, screen, options.allow_primary)
+        self._facts = ScreenFacts(0, 0, 60.0, screen, "", "", "")
+        self._next_s = 0.0
+        self._lost: DeviceError | None = None
+
+    @classmethod
+    def from_bench(cls, address: str, options: Any, surroundings: Surroundings) -> Self:
+        return cls(surroundings, address, options)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        self._require_open()
+        return self._facts.rows // self._options.macro_pixel, self._facts.columns // self._options.macro_pixel
+
+    @property
+    def refresh_hz(self) -> float:
+        return self._options.refresh_hz or self._facts.refresh_hz
+
+    @property
+    def settle_time_s(self) -> float:
+        return self._options.latency_frames / self.refresh_hz + self._options.response_time_s
+
+    # --- device -------------------------------------------------------------------------------------------------
+    def _open(self) -> None:
+        self._next_s = self.clock.now_s()
+        self._facts = self._link.open()
+        self._prepare(self._facts.rows, self._facts.columns)
+
+    def _close(self) -> None:
+        self._link.close()
+
+    def _read_identity(self) -> Identity:
+        facts = self._facts
+        model = f"{facts.model or 'screen'} {facts.columns} x {facts.rows}"
+        return Identity(facts.manufacturer or "unknown", model, facts.serial_number or facts.name, f"on {facts.name}")
+
+    def _read_status(self) -> DeviceStatus:
+        values: dict[str, float | int | str | bool] = {"screen": self._facts.name, "refresh_hz": self.refresh_hz}
+        try:
+            self._link.check()
+        except DeviceError as error:
+            return DeviceStatus(ok=False, summary=error.message.rstrip("."), values=values)
+        return DeviceStatus(ok=True, summary="showing", values=values)
+
+    def _show(self, pattern: Pattern) -> Shown:
+        self._link.check()
+        self.clock.sleep(self._next_s - self.clock.now_s())
+        edge = self._options.macro_pixel
+        if edge == 1:
+            self._draw(pattern, self._link.pixels)
+        else:
+            rows, columns = edge * pattern.shape[0], edge * pattern.shape[1]
+            large = np.repeat(np.repeat(pattern, edge, axis=0), edge, axis=1)
+            padding = ((0, self._facts.rows - rows), (0, self._facts.columns - columns))
+            self._draw(np.pad(large, padding), self._link.pixels)
+        number = self._link.show()
+        now_s = self.clock.now_s()
+        self._next_s = now_s + 1.0 / self.refresh_hz
+        return Shown(number, now_s)
+
+    # --- for kinds ----------------------------------------------------------------------------------------------
+    def _prepare(self, rows: int, columns: int) -> None:
+        """Load what belongs to this size of screen."""
+
+    def _draw(self, pattern: Pattern, screen: NDArray[np.uint8]) -> None:
+        """Write the grey levels that show this pattern, of the screen's size."""
+        raise NotImplementedError
+
+
+class DisplaySlm(DisplayModulator):
+    """A liquid-crystal phase modulator (LCOS) that is a screen of this computer."""
+
+    Options = DisplaySlmOptions
+    _options: DisplaySlmOptions
+
+    def __init__(self, surroundings: Surroundings, screen: str, options: DisplaySlmOptions) -> None:
+        super().__init__(surroundings, screen, options)
+        self._table: NDArray[np.uint8] | None = None
+        self._correction: NDArray[np.uint8] | None = None
+
+    @property
+    def bit_depth(self) -> int:
+        return 8
+
+    def _prepare(self, rows: int, columns: int) -> None:
+        options = self._options
+        self._table = None if options.response_table is None else self._load_table(options.response_table)
+        self._correction = (
+            None if options.correction_image is None else self._load_image(options.correction_image, (rows, columns))
+        )
+
+    def _draw(self, pattern: Pattern, screen: NDArray[np.uint8]) -> None:
+        if self._correction is not None:
+            pattern = pattern + self._correction  # modulo 256, which is a whole wave
+        if self._table is None:
+            screen[:] = pattern
+        else:
+            np.take(self._table, pattern, out=screen, mode="clip")  # no level is outside; this mode needs no copy
+
+    def _load_table(self, path: Path) -> NDArray[np.uint8]:
+        try:
+            words = [line.replace(",", " ").replace(";", " ").split() for line in path.read_text().splitlines()]
+            numbers = [[float(word) for word in line] for line in words if line]
+        except (OSError, ValueError) as error:
+            raise self._bad_file(path, f"cannot be read ({error})") from error
+        columns = {len(line) for line in numbers}
+        if len(numbers) != 256 or columns not in ({1}, {2}):
+            raise self._bad_file(path, f"holds {len(numbers)} lines of {sorted(columns)} numbers, not 256 of 1 or 2")
+        if columns == {2} and [line[0] for line in numbers] != list(range(256)):
+            raise self._bad_file(path, "has a first column that is not 0, 1, ... 255")
+        levels = np.array([line[-1] for line in numbers])
+        if not (np.isfinite(levels).all() and levels.min() >= 0 and levels.max() <= 255 and (levels % 1 == 0).all()):
+            raise self._bad_file(path, "holds levels that are not whole numbers from 0 to 255")
+        return levels.astype(np.uint8)
+
+    def _load_image(self, path: Path, shape: tuple[int, int]) -> NDArray[np.uint8]:
+        from PIL import Image, UnidentifiedImageError  # only where there is an image
+
+        try:
+            with Image.open(path) as image:
+                pixels = np.asarray(image.convert("L") if image.mode == "P" else image)
+        except (OSError, UnidentifiedImageError) as error:
+            raise self._bad_file(path, f"cannot be read ({error})") from error
+        if pixels.dtype != np.uint8 or pixels.shape != shape:
+            raise self._bad_file(path, f"is {pixels.dtype} of shape {pixels.shape}, not uint8 of shape {shape}")
+        return pixels
+
+    def _bad_file(self, path: Path, what: str) -> DeviceRefusedError:
+        return DeviceRefusedError(self.name, f"{path} {what}.", "Use the file the maker delivered for this modulator.")
+
+
+class DisplayDmd(DisplayModulator):
+    """A micromirror array in its video mode: a screen of this computer that is black or white everywhere."""
+
+    @property
+    def bit_depth(self) -> int:
+        return 1
+
+    def _draw(self, pattern: Pattern, screen: NDArray[np.uint8]) -> None:
+        np.multiply(pattern, 255, out=screen)

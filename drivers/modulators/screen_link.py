@@ -1,0 +1,229 @@
+"""The link to the process that shows patterns on a screen (`drivers.modulators.window`)."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.interfaces import (
+    DeviceDisconnectedError,
+    DeviceFaultError,
+    DeviceRefusedError,
+    DeviceReplyError,
+    DeviceTimeoutError,
+)
+
+START_TIMEOUT_S = 20.0
+SHOW_TIMEOUT_S = 2.0
+_ENDED: dict[str, Any] = {"event": "ended"}
+
+
+@dataclass(frozen=True)
+class ScreenFacts:
+    """What the window system knows about a screen."""
+
+    rows: int
+    columns: int
+    refresh_hz: float
+    name: str
+    manufacturer: str
+    model: str
+    serial_number: str
+
+
+class ScreenLink:
+    """A window on one screen, in a process of its own.
+
+    screen: name or serial number of the screen, as the window system has it.
+    Errors are those of drivers.interfaces: the screen is missing or the primary one (DeviceRefusedError), was removed
+    (DeviceFaultError), the process died (DeviceDisconnectedError) or hangs (DeviceTimeoutError).
+    """
+
+    def __init__(self, device: str, screen: str, allow_primary: bool) -> None:
+        self.device = device
+        self.screen = screen
+        self.allow_primary = allow_primary
+        self.pixels: NDArray[np.uint8] = np.zeros((0, 0), dtype=np.uint8)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._events: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._complaints: list[str] = []
+        self._last_words: threading.Thread | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._number = 0
+        self._fault = ""
+
+    def open(self) -> ScreenFacts:
+        """Open the window; `pixels` is then what `show` will show next."""
+        self._events, self._complaints, self._number, self._fault = queue.Queue(), [], 0, ""
+        command = [sys.executable, "-m", "drivers.modulators.window", self.screen]
+        self._process = subprocess.Popen(
+            command + ["--allow-primary"] * self.allow_primary,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(),
+        )
+        _in_background(_follow_events, self._process.stdout, self._events)
+        self._last_words = _in_background(_follow_errors, self._process.stderr, self._complaints)
+        event = self._next(START_TIMEOUT_S)
+        if event["event"] == "refused":
+            raise self._refusal(event)
+        try:
+            facts = ScreenFacts(**{name: event[name] for name in ScreenFacts.__annotations__})
+        except KeyError:
+            raise self._unexpected(event) from None
+        self._share_pixels(facts.rows, facts.columns)
+        return facts
+
+    def close(self) -> None:
+        """Close the window; may be called in any state."""
+        process, self._process = self._process, None
+        if process is not None:
+            assert process.stdin is not None
+            with suppress(OSError):
+                process.stdin.close()  # the window goes away when its orders end
+            try:
+                process.wait(2.0)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.pixels = np.zeros((0, 0), dtype=np.uint8)
+        folder, self._folder = self._folder, None
+        if folder is not None:
+            with suppress(OSError):  # on Windows the file lives as long as its mapping
+                folder.cleanup()
+
+    def show(self) -> int:
+        """Show `pixels`; returns when the window system has them, with the number of the pattern."""
+        self.check()
+        self._number += 1
+        self._send({"show": self._number})
+        deadline = time.monotonic() + SHOW_TIMEOUT_S
+        while True:
+            event = self._next(deadline - time.monotonic())
+            self._note(event)
+            if event["event"] == "shown" and event.get("number") == self._number:
+                self.check()
+                return self._number
+
+    def check(self) -> None:
+        """Raise DeviceFaultError when the screen is not what it was when the window was opened."""
+        with suppress(queue.Empty):
+            while True:
+                self._note(self._events.get_nowait())
+        if self._fault:
+            raise DeviceFaultError(
+                self.device, f"{self._fault}.", "Connect the screen as it was, close the device and open it again."
+            )
+
+    # --- inner workings -----------------------------------------------------------------------------------------
+    def _share_pixels(self, rows: int, columns: int) -> None:
+        # A file both processes map: patterns of megabytes a hundred times a second do not go through a pipe.
+        memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+        self._folder = tempfile.TemporaryDirectory(prefix="labcontrol-screen-", dir=memory, ignore_cleanup_errors=True)
+        path = Path(self._folder.name) / "pixels"
+        self.pixels = np.memmap(path, dtype=np.uint8, mode="w+", shape=(rows, columns))
+        self._send({"buffer": str(path)})
+
+    def _send(self, order: dict[str, Any]) -> None:
+        if self._process is None:
+            raise DeviceDisconnectedError(self.device, "has no window.", "Close the device and open it again.")
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError:
+            self._died()
+
+    def _next(self, timeout_s: float) -> dict[str, Any]:
+        try:
+            event = self._events.get(timeout=max(0.0, timeout_s))
+        except queue.Empty:
+            raise DeviceTimeoutError(
+                self.device,
+                f"got no answer from its window on screen {self.screen}.",
+                "Close the device and open it again; check that the desktop responds.",
+            ) from None
+        if event is _ENDED:
+            self._died()
+        return event
+
+    def _note(self, event: dict[str, Any]) -> None:
+        if event is _ENDED:
+            self._died()
+        if event["event"] == "fault":
+            self._fault = str(event.get("reason"))
+        elif event["event"] != "shown":
+            raise self._unexpected(event)
+
+    def _died(self) -> None:
+        if self._last_words is not None:
+            self._last_words.join(1.0)
+        words = " ".join(line for line in self._complaints if "XDG_RUNTIME_DIR" not in line)[:200].strip()
+        raise DeviceDisconnectedError(
+            self.device,
+            f"its window on screen {self.screen} is gone{': ' + words if words else ''}.",
+            "Check that there is a desktop (DISPLAY), then close the device and open it again.",
+        )
+
+    def _refusal(self, event: dict[str, Any]) -> DeviceRefusedError:
+        screens = ", ".join(event.get("screens", [])) or "none"
+        if event.get("reason") == "primary screen":
+            return DeviceRefusedError(
+                self.device,
+                f"{self.screen} is the primary screen, where people work. Screens here: {screens}.",
+                "Name another screen, or set allow_primary.",
+            )
+        return DeviceRefusedError(
+            self.device,
+            f"there is no screen {self.screen!r}. Screens here: {screens}.",
+            "Switch the modulator on, extend the desktop to it, and write its name as address into the bench file.",
+        )
+
+    def _unexpected(self, event: dict[str, Any]) -> DeviceReplyError:
+        return DeviceReplyError(self.device, f"got {event!r} from its window.", "Install the package anew.")
+
+
+def _in_background(follow: Callable[..., None], *arguments: object) -> threading.Thread:
+    thread = threading.Thread(target=follow, args=arguments, daemon=True)
+    thread.start()
+    return thread
+
+
+def _follow_events(source: IO[bytes], events: queue.Queue[dict[str, Any]]) -> None:
+    with source:
+        for line in source:
+            events.put(json.loads(line))
+    events.put(_ENDED)
+
+
+def _follow_errors(source: IO[bytes], complaints: list[str]) -> None:
+    with source:
+        for line in source:
+            complaints.append(line.decode("utf-8", "replace").strip())
+            del complaints[20:]
+
+
+def _environment() -> dict[str, str]:
+    """For a window whose pixels are the screen's pixels."""
+    environment = dict(os.environ, QT_ENABLE_HIGHDPI_SCALING="0", QT_AUTO_SCREEN_SCALE_FACTOR="0", QT_SCALE_FACTOR="1")
+    environment.pop("QT_QPA_PLATFORM", None)
+    if sys.platform.startswith("linux"):
+        environment["QT_QPA_PLATFORM"] = (
+            "xcb"  # under Wayland a window cannot choose its screen; through XWayland it can
+        )
+    return environment

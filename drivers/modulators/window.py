@@ -1,0 +1,130 @@
+"""The process that shows patterns on one screen: ``python -m drivers.modulators.window SCREEN [--allow-primary]``.
+
+A window of its own process needs no event loop in the program that runs the experiment, is not disturbed by that
+program's own windows, and goes away with it: when standard input ends, the window closes.
+
+Lines of JSON in: ``{"buffer": path}`` once, then ``{"show": number}`` for each pattern in the buffer (one byte a
+pixel, row by row). Lines out: ``{"event": "ready", ...}``, ``{"event": "shown", "number": ...}``,
+``{"event": "fault", "reason": ...}``, ``{"event": "refused", "reason": ..., "screens": [...]}``.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import sys
+import threading
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from PyQt5.QtCore import QObject, Qt, pyqtSignal
+from PyQt5.QtGui import QGuiApplication, QImage, QPainter, QPaintEvent, QScreen
+from PyQt5.QtWidgets import QApplication, QWidget
+
+
+def say(event: str, **facts: Any) -> None:
+    sys.stdout.write(json.dumps({"event": event, **facts}) + "\n")
+    sys.stdout.flush()
+
+
+class Orders(QObject):
+    """Reads orders in a thread, hands them to the event loop."""
+
+    came = pyqtSignal(dict)
+    ended = pyqtSignal()
+
+    def follow(self, stream: BinaryIO) -> None:
+        threading.Thread(target=self._read, args=(stream,), daemon=True).start()
+
+    def _read(self, stream: BinaryIO) -> None:
+        for line in stream:
+            self.came.emit(json.loads(line))
+        self.ended.emit()
+
+
+class PatternWindow(QWidget):
+    """A window without frame that covers one screen, pixel by pixel."""
+
+    def __init__(self, screen: QScreen) -> None:
+        super().__init__()
+        self.setWindowFlag(Qt.WindowType.FramelessWindowHint)
+        self.setWindowFlag(Qt.WindowType.BypassWindowManagerHint)
+        area = screen.geometry()
+        self.rows, self.columns = area.height(), area.width()
+        self._pixels = bytes(self.rows * self.columns)
+        self._buffer: mmap.mmap | None = None
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setCursor(Qt.CursorShape.BlankCursor)
+        self.winId()  # creates the native window, which alone can be put on a screen
+        handle = self.windowHandle()
+        assert handle is not None
+        handle.setScreen(screen)
+        self.setGeometry(area)
+        self.showFullScreen()
+
+    def take_orders(self, order: dict[str, Any]) -> None:
+        if "buffer" in order:
+            with Path(order["buffer"]).open("rb") as file:
+                self._buffer = mmap.mmap(file.fileno(), self.rows * self.columns, access=mmap.ACCESS_READ)
+        elif self._buffer is not None:
+            self._pixels = self._buffer[:]
+            self.repaint()
+            QGuiApplication.sync()  # until the window system has processed it
+            say("shown", number=order["show"])
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802 (Qt's name)
+        # An image does not keep its pixels alive, the window does.
+        image = QImage(self._pixels, self.columns, self.rows, self.columns, QImage.Format.Format_Grayscale8)
+        painter = QPainter(self)
+        painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_Source)
+        painter.drawImage(0, 0, image)
+        painter.end()
+
+
+def find(name: str, screens: list[QScreen]) -> QScreen | None:
+    """The screen of this name or serial number."""
+    return next((screen for screen in screens if name in (screen.name(), screen.serialNumber())), None)
+
+
+def describe(screen: QScreen) -> str:
+    area = screen.geometry()
+    primary = ", primary" if screen is QGuiApplication.primaryScreen() else ""
+    return f"{screen.name()} ({area.width()} x {area.height()}{primary})"
+
+
+def main(arguments: list[str]) -> int:
+    """Show patterns until standard input ends; exit code 1 when the screen cannot be used."""
+    application = QApplication(sys.argv[:1])
+    screens = application.screens()
+    screen = find(arguments[0], screens)
+    if screen is None:
+        say("refused", reason="no such screen", screens=[describe(each) for each in screens])
+        return 1
+    if screen is application.primaryScreen() and "--allow-primary" not in arguments[1:]:
+        say("refused", reason="primary screen", screens=[describe(each) for each in screens])
+        return 1
+    name = screen.name()
+    window = PatternWindow(screen)
+    orders = Orders()
+    orders.came.connect(window.take_orders)
+    orders.ended.connect(application.quit)
+    application.screenRemoved.connect(
+        lambda gone: say("fault", reason=f"screen {name} was removed") if gone.name() == name else None
+    )
+    screen.geometryChanged.connect(lambda _: say("fault", reason=f"screen {name} changed its resolution or place"))
+    say(
+        "ready",
+        rows=window.rows,
+        columns=window.columns,
+        refresh_hz=screen.refreshRate(),
+        name=name,
+        manufacturer=screen.manufacturer(),
+        model=screen.model(),
+        serial_number=screen.serialNumber(),
+    )
+    orders.follow(sys.stdin.buffer)
+    return int(application.exec_())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
