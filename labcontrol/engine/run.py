@@ -50,7 +50,7 @@ class Run:
         self.record = record_path(directory, experiment)
         self.result: dict[str, Any] = {}
         self.error: BaseException | None = None
-        self._mailboxes: list[Mailbox] = []
+        self._mailboxes: tuple[Mailbox, ...] = ()
         self._machine = StateMachine(lambda status: self._tell(StateChanged(status)))
         self._control = RunControl(self._on_pause, self._on_resume)
         self._resumes_to = RunState.RUNNING
@@ -73,7 +73,7 @@ class Run:
     def subscribe(self) -> Mailbox:
         """A mailbox that receives every event from now on."""
         mailbox = Mailbox()
-        self._mailboxes.append(mailbox)
+        self._mailboxes = (*self._mailboxes, mailbox)
         return mailbox
 
     def start(self) -> None:
@@ -159,7 +159,11 @@ class Run:
     # --- telling and being told ---------------------------------------------------------------------------------
     def _tell(self, event: Event) -> None:
         for mailbox in self._mailboxes:
-            mailbox.put(event)
+            try:
+                mailbox.put(event)
+            except Exception:
+                log.exception("a listener failed and is not told anything more; the run goes on")
+                self._mailboxes = tuple(other for other in self._mailboxes if other is not mailbox)
 
     def _on_step(self, view: StepView) -> None:
         now = time.perf_counter()
