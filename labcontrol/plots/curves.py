@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from labcontrol.engine.pilot import predict
 from labcontrol.records import RunReader
-from labcontrol.theory import AmplitudeLaw, LearningFit, fit_learning_curve
-from labcontrol.theory.coverage import coverage
+from labcontrol.theory import AmplitudeLaw, LearningFit, coverage, fit_learning_curve
 
 Floats = NDArray[np.float64]
 
