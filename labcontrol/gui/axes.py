@@ -13,6 +13,7 @@ from labcontrol.gui.words import figures
 # Levels of ticks on a logarithmic axis; pyqtgraph hands a level's spacing back when it asks for the labels.
 _DECADES, _LABELLED, _BARE = 1.0, 0.5, 0.1
 _MANY_DECADES = 3.0
+_LABEL_PX = 20
 
 
 class ReadableAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph is untyped
@@ -32,7 +33,7 @@ class ReadableAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph is untyped
             return [value for value in values if low <= value <= high]
 
         if high - low > _MANY_DECADES:
-            every = max(1, round((last - first) / max(size / 40, 1)))
+            every = max(1, math.ceil((high - low) * _LABEL_PX / max(size, 1.0)))
             return [(_DECADES, [float(n) for n in range(first, last + 1) if n % every == 0])]
         return [(_DECADES, at(1)), (_LABELLED, at(2, 5)), (_BARE, at(3, 4, 6, 7, 8, 9))]
 

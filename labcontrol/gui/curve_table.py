@@ -25,7 +25,7 @@ _NAMES = {
     "each": "Each epoch, measured",
     "incumbent": "Best so far, measured",
     "prediction": "Law 2, predicted before learning",
-    "fit": "Running fit of an exponential",
+    "fit": "Fit of an exponential",
     "coverage": "Law 1, coverage",
 }
 
@@ -128,4 +128,6 @@ def _interval(tau: tuple[float, float, float] | None) -> str:
     if tau is None or not math.isfinite(tau[0]):
         return ""
     value, low, high = tau
+    if low == high:
+        return figures(value)
     return f"{figures(value)}  [{figures(low)}, {figures(high)}]"

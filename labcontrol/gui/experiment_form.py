@@ -22,7 +22,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "learning.acceptance": tuple(ACCEPTANCES),
     "learning.loss": ("nmse", "mse"),
 }
-_COLUMNS = (("", "task"), ("reservoir",), ("learning", "stop", "prediction"))
+_COLUMNS = (("", "task"), ("reservoir", "prediction"), ("learning", "stop"))
 _TITLES = {"": "Run", "stop": "When to stop", "prediction": "Prediction before the run"}
 
 
@@ -125,7 +125,8 @@ class _Editor(QWidget):
         super().__init__()
         self._optional = not field.is_required() and field.default is None
         limits = _range(field)
-        self.help = " ".join(filter(None, [_sentence(field.description or ""), limits and f"Range: {limits}."]))
+        explanation = _sentence(field.description or "")
+        self.help = f"{explanation} Range: {limits}." if limits else explanation
         self._input: QLineEdit | QComboBox
         if choices:
             self._input = QComboBox()
@@ -140,9 +141,9 @@ class _Editor(QWidget):
         line.textChanged.connect(lambda _: self.edited.emit())
         self._input.setToolTip(self.help)
         self._input.setMinimumWidth(120)
-        explanation = QLabel(self.help)
-        explanation.setProperty("role", "caption")
-        explanation.setWordWrap(True)
+        caption = QLabel(explanation)
+        caption.setProperty("role", "caption")
+        caption.setWordWrap(True)
         self._problem = QLabel("")
         self._problem.setProperty("role", "problem")
         self._problem.setWordWrap(True)
@@ -151,7 +152,7 @@ class _Editor(QWidget):
         layout.setContentsMargins(0, 1, 0, 1)
         layout.setSpacing(1)
         layout.addWidget(self._input)
-        layout.addWidget(explanation)
+        layout.addWidget(caption)
         layout.addWidget(self._problem)
 
     def set(self, value: object) -> None:
@@ -188,4 +189,4 @@ def _range(field: FieldInfo) -> str:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}" if text else ""

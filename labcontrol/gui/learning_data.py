@@ -128,7 +128,9 @@ class LearningData:
         return (k, unix_s - unix_s[0]) if len(k) else (np.zeros(1), np.zeros(1))
 
     def _pace(self) -> float:
-        return max(self.epoch_s, 1e-9)
+        """Wall time of an epoch: as told, otherwise the mean of what is here."""
+        k, elapsed = self._timeline()
+        return self.epoch_s or max(float(elapsed[-1]) / max(float(k[-1]), 1.0), 1e-9)
 
     def recently_accepted(self, epochs: int) -> float:
         """Share of accepted flips among the last so many epochs; NaN without any."""

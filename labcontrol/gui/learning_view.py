@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from PyQt5.QtCore import Qt
@@ -18,7 +18,7 @@ from labcontrol.gui.theme import LIGHT, Theme
 class LearningView(QFrame):
     """Shows one run's learning curve against its models, live or from a record.
 
-    Call `begin` once a run, `set_model` when a model is known or renewed, `refresh` when the data has grown.
+    Call `begin` once a run, `set_models` when models are known or renewed, `refresh` when the data has grown.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -80,9 +80,9 @@ class LearningView(QFrame):
         self._change_loss(data.loss)
         self.plot.set_models({})
 
-    def set_model(self, model: ModelCurve) -> None:
-        """Add a model or replace the one of the same key."""
-        self._models[model.key] = model
+    def set_models(self, models: Iterable[ModelCurve]) -> None:
+        """Add models, or replace those of the same key."""
+        self._models |= {model.key: model for model in models}
         self.plot.set_models(self._models)
         self.table.set_models(self._models, self._data.neurons)
         self._show_values()
@@ -118,10 +118,7 @@ class LearningView(QFrame):
         self.table.set_errors(now, end)
 
     def _show_verdict(self, measured: float, epoch: float) -> None:
-        prediction = self._models.get("prediction")
-        if prediction is None:
-            return
-        kind, words = verdict(measured, epoch, prediction)
+        kind, words = verdict(measured, epoch, self._models)
         colour = {"good": self._theme.good, "caution": self._theme.caution}.get(kind, self._theme.muted)
         self.verdict.setText(f'<span style="color:{colour}; font-weight:600">{words}</span>')
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PyQt5.QtCore import QSettings, Qt
+from PyQt5.QtGui import QShowEvent
 from PyQt5.QtWidgets import QAction, QDockWidget, QMainWindow, QVBoxLayout, QWidget
 
 from labcontrol.gui.camera_view import CameraView
@@ -21,6 +22,7 @@ class LivePage(QMainWindow):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent, Qt.WindowType.Widget)
+        self._restored = False
         self.learning = LearningView()
         self.camera, self.slm, self.dmd, self.output = CameraView(), SlmView(), MaskView(), OutputView()
         centre = QWidget()
@@ -56,8 +58,7 @@ class LivePage(QMainWindow):
 
     def restore_layout(self, settings: QSettings) -> None:
         state = settings.value(_LAYOUT_KEY)
-        if state is not None:
-            self.restoreState(state)
+        self._restored = state is not None and self.restoreState(state)
 
     def set_theme(self, theme: Theme) -> None:
         for view in (self.learning, self.camera, self.slm, self.dmd, self.output):
@@ -68,8 +69,20 @@ class LivePage(QMainWindow):
         for dock in (camera, dmd, output):
             self.addDockWidget(_RIGHT, dock)
         self.splitDockWidget(dmd, slm, Qt.Orientation.Horizontal)
-        self.resizeDocks([camera, dmd, output], [270, 170, 220], Qt.Orientation.Vertical)
-        self.resizeDocks([camera], [380], Qt.Orientation.Horizontal)
+        self._fit_docks()
+
+    def _fit_docks(self) -> None:
+        camera, dmd, _, output = self._docks
+        height, width = self.height(), self.width()
+        shares = (0.38, 0.27, 0.35)
+        self.resizeDocks([camera, dmd, output], [round(share * height) for share in shares], Qt.Orientation.Vertical)
+        self.resizeDocks([camera], [round(0.27 * width)], Qt.Orientation.Horizontal)
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        super().showEvent(event)
+        if not self._restored:
+            self._restored = True
+            self._fit_docks()
 
     @staticmethod
     def _dock(title: str, widget: QWidget) -> QDockWidget:

@@ -120,6 +120,8 @@ class MainWindow(QMainWindow):
             return
         self._settings.setValue("window/geometry", self.saveGeometry())
         self.live.save_layout(self._settings)
+        self.controller.close()
+        self.runs.close_background()
         super().closeEvent(event)
 
     def _may_end(self) -> bool:

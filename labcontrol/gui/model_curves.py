@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from labcontrol.theory import AmplitudeLaw
+from labcontrol.errors import UserError
+from labcontrol.learning import completed_amplitudes
+from labcontrol.theory import AmplitudeLaw, FitComparison, coverage, fit_learning_curve
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float, float]
 
 _NORMAL_95 = 1.96
+# Coverage depends on k / N alone once N is large; simulating a rule costs N squared.
+_MOST_SIMULATED = 2500
+_GOOD_FIT = 0.9
 
 
 @dataclass(frozen=True)
@@ -40,26 +45,95 @@ def prediction_curve(law: AmplitudeLaw, loss: str, selection: str) -> ModelCurve
     """Law 2, known before the first epoch."""
     half_width = _NORMAL_95 * law.kappa_error
     slowest = law.neurons / (law.kappa - half_width) if law.kappa > half_width else math.inf
-    tau = (law.tau, law.neurons / (law.kappa + half_width), slowest)
     restriction = "" if selection == "uniform" else f" It holds for uniform selection; this run selects {selection}."
     return ModelCurve(
         key="prediction",
         name="Law 2, predicted before learning",
-        help="Exponential whose rate was measured with a pilot of single flips before the run; the shade is the 95 % "
-        f"interval of a single run.{restriction}",
+        help=f"Exponential whose rate was measured with a pilot of {len(law.mirrors)} single flips before the run; the "
+        f"shade is the 95 % interval of a single run.{restriction}",
         loss=loss,
         values=law.curve,
         band=law.band,
-        tau=tau,
+        tau=(law.tau, law.neurons / (law.kappa + half_width), slowest),
     )
 
 
-def verdict(measured: float, epoch: float, prediction: ModelCurve) -> tuple[str, str]:
-    """How the incumbent's error compares with the prediction: kind of mark, and words."""
-    k = np.array([epoch])
-    if prediction.band is None:
+@dataclass(frozen=True)
+class MeasuredCurve:
+    """What models of a run in progress are made from.
+
+    epochs, incumbent: (K,) copies, so that they may be used in another thread. law: Law 2 of the run.
+    """
+
+    epochs: Floats
+    incumbent: Floats
+    law: AmplitudeLaw
+    loss: str
+    selection: str
+
+    def models(self) -> list[ModelCurve]:
+        """Law 1 and, once there is something to fit, the fit. Takes milliseconds; seconds for a new rule and N."""
+        fits = fit_learning_curve(self.epochs, self.incumbent)
+        models = [] if fits is None else [self._fit(fits)]
+        floor = self.law.floor if fits is None else fits["exponential"].parameters["floor"][0]
+        try:
+            models.append(self._coverage(floor))
+        except UserError:  # a rule that the law does not speak of
+            return models
+        return models
+
+    def _fit(self, fits: FitComparison) -> ModelCurve:
+        fit = fits["exponential"]
+        better = "" if fits.best is fit else f" ({fits.best.form} fits better)"
+        weights = ", ".join(f"{form} {weight:.0%}" for form, weight in fits.weights.items())
+        return ModelCurve(
+            key="fit",
+            name=f"Fit of an exponential{better}",
+            help="Least squares to the best error so far: floor + height exp(-k / tau), with 95 % intervals. Weight of "
+            f"evidence (Akaike) of the forms compared: {weights}.",
+            loss=self.loss,
+            values=fit.curve,
+            tau=fit.tau,
+            r_squared=fit.r_squared,
+        )
+
+    def _coverage(self, floor: float) -> ModelCurve:
+        neurons, start, selection = self.law.neurons, self.law.start, self.selection
+        scale = min(1.0, _MOST_SIMULATED / neurons)
+        amplitudes = completed_amplitudes(neurons, self.law.mirrors, self.law.amplitudes)[: round(neurons * scale)]
+
+        def values(epochs: Floats) -> Floats:
+            return floor + (start - floor) * coverage(selection, len(amplitudes), epochs * scale, amplitudes=amplitudes)
+
+        values(np.zeros(1))  # what must be simulated is simulated here
+        return ModelCurve(
+            key="coverage",
+            name=f"Law 1, coverage by {selection} selection",
+            help="What independent neurons would give: a mirror is put right at its first visit. Start as predicted, "
+            "floor as fitted; the rate has no free parameter.",
+            loss=self.loss,
+            values=values,
+            tau=(float(neurons),) * 3 if selection == "uniform" else None,
+        )
+
+
+def verdict(measured: float, epoch: float, models: Mapping[str, ModelCurve]) -> tuple[str, str]:
+    """How learning compares with its prediction: kind of mark, and words.
+
+    By the time constants where there is a good fit, because the law does not know the floor; by the error before.
+    """
+    prediction, fit = models.get("prediction"), models.get("fit")
+    if prediction is None or prediction.band is None or prediction.tau is None:
         return "idle", ""
-    low, high = (float(edge[0]) for edge in prediction.band(k))
+    if fit is not None and fit.tau is not None and (fit.r_squared or 0.0) >= _GOOD_FIT:
+        tau, low, high = fit.tau
+        ratio = tau / prediction.tau[0]
+        if low > prediction.tau[2]:
+            return "caution", f"▲ {ratio:.2g} times as slow as predicted"
+        if high < prediction.tau[1]:
+            return "good", f"▼ {1 / ratio:.2g} times as fast as predicted"
+        return "good", "● rate as predicted, within 95 %"
+    low, high = (float(edge[0]) for edge in prediction.band(np.array([epoch])))
     if measured > high:
         return "caution", "▲ slower than predicted"
     if measured < low:

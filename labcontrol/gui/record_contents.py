@@ -12,24 +12,25 @@ from labcontrol.config import ExperimentConfig
 from labcontrol.engine.pilot import predict
 from labcontrol.errors import UserError
 from labcontrol.gui.learning_data import LearningData
-from labcontrol.gui.model_curves import ModelCurve, prediction_curve
+from labcontrol.gui.model_curves import MeasuredCurve, ModelCurve, prediction_curve
 from labcontrol.records import RunReader
 from labcontrol.tasks import ErrorMeasure
+from labcontrol.theory import AmplitudeLaw
 
 
 @dataclass(frozen=True)
 class RecordContents:
     """One run as recorded.
 
-    planned: epochs it might have taken. models: known before it. mask: (N,) incumbent at the end. output: (T,) of it,
-    None before a first epoch; target: (T,).
+    planned: epochs it might have taken. law: Law 2, None before the pilot. mask: (N,) incumbent at the end. output:
+    (T,) of it, None before a first epoch.
     """
 
     path: Path
     experiment: ExperimentConfig
     data: LearningData
     planned: int
-    models: tuple[ModelCurve, ...]
+    law: AmplitudeLaw | None
     mask: NDArray[np.bool_]
     output: NDArray[np.float32] | None
     measure: ErrorMeasure
@@ -39,6 +40,14 @@ class RecordContents:
         """Short enough for a legend."""
         experiment = self.experiment
         return f"N {experiment.neurons}, {experiment.learning.selection}, seed {experiment.seed}"
+
+    def models(self) -> list[ModelCurve]:
+        """Everything its learning is compared with; may take a second."""
+        law, learning, data = self.law, self.experiment.learning, self.data
+        if law is None:
+            return []
+        measured = MeasuredCurve(data.index.values, data.incumbent(data.loss), law, learning.loss, learning.selection)
+        return [prediction_curve(law, learning.loss, learning.selection), *measured.models()]
 
 
 def read_contents(path: Path) -> RecordContents:
@@ -67,17 +76,13 @@ def _read(path: Path) -> RecordContents:
             last = int(measured_at[-1])
             if last >= 0:
                 mask, output = epochs.masks(last, last + 1)[0], epochs.outputs(last, last + 1)[0]
-        models: list[ModelCurve] = []
         pilot, gain = run.pilot, run.gain
-        if pilot is not None:
-            law = predict(pilot, run.initial_mask, run.target, loss)
-            models.append(prediction_curve(law, loss, experiment.learning.selection))
         return RecordContents(
             path=path,
             experiment=experiment,
             data=data,
             planned=experiment.epochs,
-            models=tuple(models),
+            law=None if pilot is None else predict(pilot, run.initial_mask, run.target, loss),
             mask=mask,
             output=output,
             measure=ErrorMeasure(run.target, gain or 1.0),

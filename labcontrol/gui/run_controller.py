@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,11 @@ from PyQt5.QtCore import QObject, QTimer, pyqtSignal
 from labcontrol.engine import EpochDone, Event, Predicted, Prepared, RunStatus, Seen
 from labcontrol.engine.events import Mailbox
 from labcontrol.errors import UserError
+from labcontrol.gui.background import Background
 from labcontrol.gui.camera_view import CameraView
 from labcontrol.gui.learning_data import LearningData
 from labcontrol.gui.learning_view import LearningView
-from labcontrol.gui.model_curves import prediction_curve
+from labcontrol.gui.model_curves import MeasuredCurve, ModelCurve, prediction_curve
 from labcontrol.gui.output_view import OutputView
 from labcontrol.gui.pattern_views import MaskView, SlmView
 from labcontrol.gui.record_contents import read_contents
@@ -28,6 +30,7 @@ from labcontrol.theory import AmplitudeLaw
 log = logging.getLogger(__name__)
 
 _TICK_MS = 40
+_MODEL_INTERVAL_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,10 @@ class RunController(QObject):
         self._mailbox = Mailbox()
         self._data = LearningData("nmse")
         self._measure: ErrorMeasure | None = None
+        self._law: AmplitudeLaw | None = None
+        self._modelled_s = 0.0
+        self._modelled_epochs = 0
+        self._background = Background(self)
         self._target: NDArray[np.float64] = np.zeros(0)
         self._mask: NDArray[np.bool_] = np.zeros(0, dtype=bool)
         self._reported = True
@@ -84,7 +91,8 @@ class RunController(QObject):
         self.run = run
         self._mailbox = run.subscribe()
         self._reported = False
-        self._measure = None
+        self._measure = self._law = None
+        self._modelled_epochs = 0
         self._data = LearningData(run.experiment.learning.loss, run.experiment.neurons)
         self._views.learning.begin(self._data, run.experiment.epochs)
         run.start()
@@ -111,6 +119,11 @@ class RunController(QObject):
         if self.run is not None:
             self.run.note(text)
 
+    def close(self) -> None:
+        """Let go of what works beside the window."""
+        self._timer.stop()
+        self._background.close()
+
     def finish(self, timeout_s: float) -> bool:
         """Wait for the run's thread to end; False if it has not."""
         return self.run is None or self.run.wait(timeout_s)
@@ -122,11 +135,13 @@ class RunController(QObject):
         if run is None:
             return
         over = run.wait(0)
+        if self._reported and len(self._data) == self._modelled_epochs:
+            self._timer.stop()
         self._deliver(self._mailbox.drain())
         self.status_changed.emit(run.status)
+        self._renew_models(at_once=over)
         if over and not self._reported:
             self._reported = True
-            self._timer.stop()
             if run.error is not None:
                 self.failed.emit(run.error)
             self.finished.emit(run.status)
@@ -155,7 +170,30 @@ class RunController(QObject):
         assert self.run is not None
         learning = self.run.experiment.learning
         self._measure = ErrorMeasure(self._target, law.gain)
-        self._views.learning.set_model(prediction_curve(law, learning.loss, learning.selection))
+        self._law = law
+        self._views.learning.set_models([prediction_curve(law, learning.loss, learning.selection)])
+
+    def _renew_models(self, *, at_once: bool) -> None:
+        """Fit what has been measured since, now and then."""
+        run, data, now_s = self.run, self._data, time.monotonic()
+        if run is None or self._law is None or len(data) == self._modelled_epochs:
+            return
+        if now_s - self._modelled_s < _MODEL_INTERVAL_S and not at_once:
+            return
+        measured = MeasuredCurve(
+            data.index.values.copy(),
+            data.incumbent(data.loss).copy(),
+            self._law,
+            data.loss,
+            run.experiment.learning.selection,
+        )
+
+        def show(models: list[ModelCurve]) -> None:
+            if data is self._data:
+                self._views.learning.set_models(models)
+
+        if self._background.run(measured.models, show):
+            self._modelled_s, self._modelled_epochs = now_s, len(data)
 
     def _recall(self, epochs: int, record: Path | None) -> None:
         """The epochs before the first one told: those of a run that is continued."""

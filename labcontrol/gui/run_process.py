@@ -249,7 +249,8 @@ def _serve(line: Connection, make_run: Callable[[], Run]) -> None:
     run = make_run()
     mailbox = run.subscribe()
     log_lines = _LogLines()
-    logging.basicConfig(level=logging.INFO, handlers=[log_lines], force=True)
+    logging.getLogger().addHandler(log_lines)
+    logging.getLogger().setLevel(logging.INFO)
     run.start()
     try:
         while not run.wait(0):

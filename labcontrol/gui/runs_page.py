@@ -18,9 +18,11 @@ from PyQt5.QtWidgets import (
 )
 
 from labcontrol.errors import UserError
+from labcontrol.gui.background import Background
 from labcontrol.gui.buttons import button
 from labcontrol.gui.learning_plot import Overlay
 from labcontrol.gui.learning_view import LearningView
+from labcontrol.gui.model_curves import ModelCurve
 from labcontrol.gui.output_view import OutputView
 from labcontrol.gui.pattern_views import MaskView
 from labcontrol.gui.record_contents import RecordContents, read_contents
@@ -48,6 +50,7 @@ class RunsPage(QWidget):
         super().__init__(parent)
         self._folder = folder
         self._shown: list[RecordContents] = []
+        self._background = Background(self)
         self.model = RunsModel(self)
         self._filter = RunsFilter(self)
         self._filter.setSourceModel(self.model)
@@ -64,6 +67,7 @@ class RunsPage(QWidget):
             "settings": button("Use settings", "Set up the next run like this one", self._use_settings),
             "compare": button("Lay over live", "Show the selected runs behind the running one", self._compare),
             "export": button("Export…", "Write the epochs as CSV, JSON or Parquet", self._choose_and_export),
+            "figure": button("Figure", "Draw the figure of the run beside its record and open it", self._open_figure),
         }
         self._lay_out()
         self._show_selected()
@@ -88,6 +92,10 @@ class RunsPage(QWidget):
                 export_epochs(run, path)
         except UserError as error:
             self.problem.emit(error)
+
+    def close_background(self) -> None:
+        """Let go of what works beside the window."""
+        self._background.close()
 
     def set_theme(self, theme: Theme) -> None:
         self.model.theme = theme
@@ -116,14 +124,25 @@ class RunsPage(QWidget):
     def _show(self, first: RecordContents) -> None:
         self.learning.set_overlays([])
         self.learning.begin(first.data, first.planned)
-        for model in first.models:
-            self.learning.set_model(model)
         self.learning.set_overlays(self._overlays(self._shown[1:]))
         self.learning.refresh()
         self.mask_view.set_mask(first.mask)
         self.output.set_target(first.measure.target)
         if first.output is not None:
             self.output.set_output(first.output, first.measure, first.data.loss)
+        self._model(first)
+
+    def _model(self, contents: RecordContents) -> None:
+        """Show the models of a run when they are there, if it is still the one selected by then."""
+
+        def show(models: list[ModelCurve]) -> None:
+            current = self._shown[0] if self._shown else None
+            if current is contents:
+                self.learning.set_models(models)
+            elif current is not None:
+                self._model(current)
+
+        self._background.run(contents.models, show)
 
     @staticmethod
     def _overlays(contents: list[RecordContents]) -> list[Overlay]:
@@ -137,6 +156,16 @@ class RunsPage(QWidget):
 
     def _use_settings(self) -> None:
         self.use_settings.emit(self._shown[0].experiment)
+
+    def _open_figure(self) -> None:
+        path = self._shown[0].path
+
+        def draw() -> list[Path]:
+            from labcontrol.plots.run_figure import save_run_figure  # Matplotlib takes long to import
+
+            return save_run_figure(path)
+
+        self._background.run(draw, lambda paths: _open(paths[0]))
 
     def _choose_and_export(self) -> None:
         start = str(self._shown[0].path.with_suffix(".csv"))
@@ -158,6 +187,8 @@ class RunsPage(QWidget):
         rows.hide()
         rows.setDefaultSectionSize(26)
         columns.setStretchLastSection(True)
+        columns.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
+        table.setMinimumHeight(120)
         for column, width in enumerate((140, 130, 70, 100, 70, 80, 90, 90, 70)):
             columns.resizeSection(column, width)
         selection = table.selectionModel()
@@ -187,6 +218,7 @@ class RunsPage(QWidget):
         whole.addWidget(below)
         whole.setStretchFactor(0, 1)
         whole.setStretchFactor(1, 3)
+        whole.setSizes([200, 500])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 8, 12, 8)
         layout.addLayout(bar)
@@ -194,5 +226,5 @@ class RunsPage(QWidget):
         layout.addWidget(self.where)
 
 
-def _open(folder: Path) -> None:
-    QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder.absolute())))
+def _open(path: Path) -> None:
+    QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.absolute())))

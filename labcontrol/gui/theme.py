@@ -133,7 +133,7 @@ QWidget { color: $text; }
 QMainWindow, QDialog { background: $window; }
 QToolTip { background: $panel; color: $text; border: 1px solid $border; padding: 4px; }
 
-QLabel[role="caption"] { color: $muted; font-size: 8pt; letter-spacing: 0.5px; }
+QLabel[role="caption"] { color: $muted; font-size: 8pt; }
 QLabel[role="value"] { font-size: 13pt; font-weight: 600; }
 QLabel[role="title"] { font-size: 12pt; font-weight: 600; }
 QLabel[role="muted"] { color: $muted; }

@@ -104,5 +104,3 @@ def test_a_changed_gain_is_found(default_record: Path, tmp_path: Path) -> None:
     with h5py.File(changed, "r+") as file:
         file["gain"][()] *= 1 + 1e-12
     assert "gain" in findings(changed)
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import FrozenInstanceError
 from pathlib import Path
@@ -76,10 +77,8 @@ def test_changes_from_many_threads_are_told_one_after_the_other() -> None:
     def toggle() -> None:
         for _ in range(200):
             for state in (RunState.PAUSED, RunState.RUNNING):
-                try:
+                with contextlib.suppress(RuntimeError):  # another thread was first
                     machine.move(state)
-                except RuntimeError:
-                    pass  # another thread was first
 
     threads = [threading.Thread(target=toggle) for _ in range(4)]
     for thread in threads:

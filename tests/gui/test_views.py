@@ -13,7 +13,7 @@ from labcontrol.gui.camera_view import CameraView
 from labcontrol.gui.image_panel import rgb
 from labcontrol.gui.learning_data import LearningData
 from labcontrol.gui.learning_view import LearningView
-from labcontrol.gui.model_curves import prediction_curve, verdict
+from labcontrol.gui.model_curves import MeasuredCurve, prediction_curve, verdict
 from labcontrol.gui.output_view import OutputView
 from labcontrol.gui.pattern_views import MaskView, SlmView
 from labcontrol.gui.theme import DARK, LIGHT
@@ -39,7 +39,7 @@ def measured(epochs: int = 40) -> LearningData:
 
 def test_learning_on_the_law_is_called_so_and_leaves_no_residual(learning: LearningView) -> None:
     learning.begin(measured(), 100)
-    learning.set_model(prediction_curve(amplitude_law(), "mse", "uniform"))
+    learning.set_models([prediction_curve(amplitude_law(), "mse", "uniform")])
     learning.refresh()
     assert "as predicted" in learning.verdict.text()
     _, residual = learning.plot._residual_curve.getData()
@@ -48,8 +48,31 @@ def test_learning_on_the_law_is_called_so_and_leaves_no_residual(learning: Learn
 
 def test_the_verdict_names_the_side_of_the_interval() -> None:
     curve = prediction_curve(amplitude_law(), "mse", "uniform")
-    assert "slower" in verdict(0.9, 10, curve)[1]
-    assert "faster" in verdict(0.011, 10, curve)[1]
+    models = {"prediction": curve}
+    assert "slower" in verdict(0.9, 10, models)[1]
+    assert "faster" in verdict(0.011, 10, models)[1]
+    assert verdict(0.5, 10, {}) == ("idle", "")
+
+
+@pytest.mark.parametrize(("factor", "words"), [(1.0, "as predicted"), (3.0, "slow"), (0.3, "fast")])
+def test_a_good_fit_is_compared_by_its_time_constant(factor: float, words: str) -> None:
+    law = amplitude_law()
+    k = np.arange(120.0)
+    measured = MeasuredCurve(k, 0.2 + 0.8 * np.exp(-k / (factor * law.tau)), law, "mse", "uniform")
+    models = {model.key: model for model in [prediction_curve(law, "mse", "uniform"), *measured.models()]}
+    assert models["fit"].tau is not None
+    assert models["fit"].tau[0] == pytest.approx(factor * law.tau, rel=1e-3)
+    assert words in verdict(measured.incumbent[-1], k[-1], models)[1]
+
+
+@pytest.mark.parametrize("selection", ["uniform", "cyclic", "greedy"])
+def test_coverage_starts_at_the_start_and_ends_at_the_floor(selection: str) -> None:
+    law = amplitude_law()
+    measured = MeasuredCurve(np.arange(3.0), np.ones(3), law, "mse", selection)
+    curve = next(model for model in measured.models() if model.key == "coverage")
+    ends = curve.values(np.array([0.0, 40.0 * NEURONS]))
+    assert ends[0] == pytest.approx(law.start)
+    assert ends[1] == pytest.approx(law.floor, abs=1e-6)
 
 
 def test_the_drawn_incumbent_is_the_measured_one(learning: LearningView) -> None:
@@ -81,7 +104,7 @@ def test_the_horizontal_axis_counts_what_it_says(learning: LearningView, axis: s
 
 def test_a_law_for_one_error_is_not_drawn_over_the_other(learning: LearningView) -> None:
     learning.begin(measured(), 100)
-    learning.set_model(prediction_curve(amplitude_law(), "mse", "uniform"))
+    learning.set_models([prediction_curve(amplitude_law(), "mse", "uniform")])
     assert len(learning.plot._curves["prediction"].getData()[0]) > 0
     learning.loss.setCurrentText("nmse")
     assert learning.plot._curves["prediction"].getData()[0] is None or not len(
@@ -103,7 +126,7 @@ def test_zooming_ends_following_and_a_click_resumes_it(learning: LearningView) -
 
 def test_values_of_the_law_stand_in_the_table(learning: LearningView) -> None:
     learning.begin(measured(), 100)
-    learning.set_model(prediction_curve(amplitude_law(), "mse", "uniform"))
+    learning.set_models([prediction_curve(amplitude_law(), "mse", "uniform")])
     texts = [cell.text() for cell in learning.table._cells["prediction"]]
     assert texts[0].startswith("8.00")
     assert texts[1] == "0.500"
