@@ -20,9 +20,9 @@ from rich.table import Table
 
 from labcontrol.bench import Bench, simulated_bench
 from labcontrol.config import LearningConfig, ReservoirConfig, TaskConfig
-from labcontrol.learning import initial_mask, make_strategy
+from labcontrol.learning import Problem, initial_mask, make_strategy
 from labcontrol.reservoir import Reservoir
-from labcontrol.tasks import Task, make_task, nmse
+from labcontrol.tasks import ErrorMeasure, Task, make_task, nmse
 
 FEEDBACK = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3)
 INJECTION = (0.25, 0.5, 0.75)
@@ -70,7 +70,8 @@ def _descend(states: np.ndarray, task: Task, epochs: int, seed: int) -> np.ndarr
     rng = np.random.default_rng(seed)
     learning = LearningConfig()
     neurons = states.shape[1]
-    strategy = make_strategy(learning, initial_mask(learning, neurons, rng), rng, np.ones(neurons))
+    start = initial_mask(learning, neurons, rng)
+    strategy = make_strategy(learning, Problem(start, rng, np.ones(neurons), ErrorMeasure(task.train_target, gain=1.0)))
     for _ in range(epochs):
         proposal = strategy.ask()
         outputs = (proposal.masks @ states.T).astype(np.float32)

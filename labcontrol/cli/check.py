@@ -55,15 +55,17 @@ def _describe_experiment(console: Console, experiment: ExperimentConfig) -> None
         f"{task.name}: washout {len(task.washout_input)}, training {len(task.train_input)}, "
         f"test {len(task.test_input)} steps",
     )
-    facts.add_row(
-        "learning",
-        f"{learning.strategy}, {learning.selection} selection, {learning.acceptance} error, loss {learning.loss}",
-    )
+    how = f"{learning.selection} selection, {learning.acceptance} error"
+    if learning.strategy != "coordinate-descent":
+        how = f"up to {learning.masks_per_replay} masks in one replay"
+    facts.add_row("learning", f"{learning.strategy}, {how}, loss {learning.loss}")
     facts.add_row("pilot", f"{experiment.prediction.pilot_flips} single flips set gain and predicted rate")
     facts.add_row(
         "stops after",
         f"{experiment.epochs} epochs at most; that is {experiment.epochs * steps:,} steps of {steps} an epoch",
     )
+    if experiment.stop.replays is not None:
+        facts.add_row("or after", f"{experiment.stop.replays} replays")
     if experiment.stop.target_error is not None:
         facts.add_row("stops at", f"an error of {experiment.stop.target_error:g}")
     if experiment.stop.plateau_epochs is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 
 from labcontrol.bench import simulated_bench
 from labcontrol.config import BenchConfig, ExperimentConfig, load_bench, load_experiment, user_error
+from labcontrol.errors import UserError
 
 
 def experiment_from(path: Path | None, overrides: dict[str, Any]) -> ExperimentConfig:
@@ -32,6 +34,20 @@ def experiment_from(path: Path | None, overrides: dict[str, Any]) -> ExperimentC
         raise user_error(
             error, ExperimentConfig, "the options" if path is None else f"{path} with the options"
         ) from None
+
+
+def options_from(texts: list[str] | None) -> dict[str, Any] | None:
+    """Settings of a strategy given as KEY=VALUE; values as in TOML, or plain text. None for none. Raises UserError."""
+    options = {}
+    for text in texts or ():
+        key, equals, value = text.partition("=")
+        if not (key and equals):
+            raise UserError(f"--option {text!r} should read KEY=VALUE.", "'labcontrol strategies NAME' lists the keys.")
+        try:
+            options[key] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            options[key] = value
+    return options or None
 
 
 def bench_for(experiment: ExperimentConfig) -> BenchConfig:

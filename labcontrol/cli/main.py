@@ -19,6 +19,7 @@ from labcontrol.cli.drivers import drivers
 from labcontrol.cli.init import init
 from labcontrol.cli.resume import resume
 from labcontrol.cli.run import run
+from labcontrol.cli.strategies import strategies
 from labcontrol.errors import UserError
 
 app = typer.Typer(
@@ -35,6 +36,7 @@ app.command()(resume)
 app.command()(init)
 app.command()(check)
 app.command()(drivers)
+app.command()(strategies)
 
 
 def _version(asked: bool) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from labcontrol.cli.experiment_options import bench_for, experiment_from
+from labcontrol.cli.experiment_options import bench_for, experiment_from, options_from
 from labcontrol.cli.terminal_run import run_in_terminal
 from labcontrol.engine import Run
 from labcontrol.errors import UserError
@@ -30,6 +30,17 @@ def run(
     task: str | None = typer.Option(
         None, help="mackey-glass, santa-fe, narma-10, or a CSV file.", show_default="mackey-glass"
     ),
+    strategy: str | None = typer.Option(
+        None,
+        help="How masks are chosen; 'labcontrol strategies' lists all.",
+        show_default="coordinate-descent",
+    ),
+    option: list[str] | None = typer.Option(
+        None,
+        "--option",
+        help="A setting of the strategy, as KEY=VALUE; may be given several times.",
+        show_default=False,
+    ),
     selection: str | None = typer.Option(
         None, help="Which mirror is flipped next: greedy, uniform, cyclic, ...", show_default="greedy"
     ),
@@ -37,6 +48,10 @@ def run(
         None, help="stored or re-measured: what a candidate is compared with.", show_default="stored"
     ),
     loss: str | None = typer.Option(None, help="The error that decides: mse or nmse.", show_default="nmse"),
+    replays: int | None = typer.Option(None, help="Passes through the training sequence at most.", show_default=False),
+    masks_per_replay: int | None = typer.Option(
+        None, help="Masks that share a replay, for strategies that ask for many.", show_default="64"
+    ),
     target_error: float | None = typer.Option(None, help="Stop at this error.", show_default=False),
     output: Path = typer.Option(Path("runs"), help="Folder for record and figures."),
     headless: bool = typer.Option(False, "--headless", help="No window, even where there is a display."),
@@ -63,6 +78,10 @@ def run(
             "task.steps": steps,
             "stop.epochs": epochs,
             "stop.target_error": target_error,
+            "stop.replays": replays,
+            "learning.strategy": strategy,
+            "learning.options": options_from(option),
+            "learning.masks_per_replay": masks_per_replay,
             "learning.selection": selection,
             "learning.acceptance": acceptance,
             "learning.loss": loss,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from pydantic import Field, field_validator
 
@@ -41,7 +42,9 @@ class ReservoirConfig(Section):
 class LearningConfig(Section):
     """How masks are chosen and judged."""
 
-    strategy: str = Field("coordinate-descent", description="learning strategy")
+    strategy: str = Field(
+        "coordinate-descent", description="learning strategy; 'labcontrol strategies' lists them with their options"
+    )
     selection: str = Field("greedy", description="which mirror is flipped next: greedy, uniform, cyclic, ...")
     acceptance: str = Field(
         "stored",
@@ -50,6 +53,14 @@ class LearningConfig(Section):
     )
     loss: str = Field("nmse", description="the error that decides: mse (fixed gain) or nmse (normalised each epoch)")
     initial_share: float = Field(0.5, ge=0, le=1, description="share of mirrors on at the start, chosen at random")
+    masks_per_replay: int = Field(
+        64,
+        ge=1,
+        le=100_000,
+        description="masks that a strategy which asks for many at once puts into one replay; where the devices can "
+        "show fewer, they need more replays",
+    )
+    options: dict[str, Any] = Field(default_factory=dict, description="the strategy's own settings")
 
     @field_validator("loss")
     @classmethod
@@ -65,6 +76,7 @@ class StopConfig(Section):
     epochs: int | None = Field(
         None, ge=1, examples=[1000], description="epochs in all; where not set, four times the number of neurons"
     )
+    replays: int | None = Field(None, ge=1, examples=[100], description="passes through the training sequence in all")
     target_error: float | None = Field(
         None, gt=0, examples=[0.01], description="stop when the loss is at or below this"
     )

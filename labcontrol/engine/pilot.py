@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from labcontrol.learning import Problem, completed_amplitudes
 from labcontrol.records.reader import Pilot
 from labcontrol.reservoir import Reservoir
-from labcontrol.tasks import Task
+from labcontrol.tasks import ErrorMeasure, Task
 from labcontrol.theory import AmplitudeLaw, amplitude_law, noise_from_repeats
 
-__all__ = ["Pilot", "measure_pilot", "predict"]
+__all__ = ["Pilot", "measure_pilot", "posed_problem", "predict"]
 
 _REPEATS = 4  # of the initial mask: enough to tell the noise from the responses
 
@@ -37,8 +38,29 @@ def predict(pilot: Pilot, mask: NDArray[np.bool_], target: NDArray[np.float64], 
     Raises UserError when the mirrors do not change the output.
     """
     flipped = pilot.mirrors >= 0
-    repeats = np.concatenate([pilot.outputs[:1], pilot.outputs[1:][~flipped]])
+    repeats = _repeats(pilot)
     start = repeats.mean(axis=0, dtype=np.float64)
     outputs = np.concatenate([start[None], pilot.outputs[1:][flipped]])
     noise_std = noise_from_repeats(repeats)
     return amplitude_law(outputs, pilot.mirrors[flipped], mask, target, loss=loss, noise_std=noise_std)
+
+
+def posed_problem(
+    pilot: Pilot,
+    law: AmplitudeLaw,
+    mask: NDArray[np.bool_],
+    rng: np.random.Generator,
+    target: NDArray[np.float64],
+) -> Problem:
+    """What a strategy is told of a pilot of a mask (N,) and the law that came of it.
+
+    rng: the generator that drew the mask. target: (T,) standardised.
+    """
+    amplitudes = completed_amplitudes(len(mask), law.mirrors, law.amplitudes)
+    noise_std = noise_from_repeats(_repeats(pilot))
+    return Problem(mask, rng, amplitudes, ErrorMeasure(target, law.gain), noise_std)
+
+
+def _repeats(pilot: Pilot) -> NDArray[np.float32]:
+    """(R, T) outputs of the initial mask."""
+    return np.concatenate([pilot.outputs[:1], pilot.outputs[1:][pilot.mirrors < 0]])

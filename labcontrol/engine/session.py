@@ -13,14 +13,14 @@ from labcontrol.bench import Bench
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine.checkpoint import decode, encode
 from labcontrol.engine.events import EpochDone, Event, Predicted, Prepared
-from labcontrol.engine.pilot import Pilot, measure_pilot, predict
+from labcontrol.engine.pilot import Pilot, measure_pilot, posed_problem, predict
 from labcontrol.engine.record import preparation_from_record, preparation_record
 from labcontrol.engine.result import final_result
 from labcontrol.engine.resume import Recorded
 from labcontrol.engine.status import RunState, StateMachine
 from labcontrol.engine.stop import StopRule
 from labcontrol.errors import UserError
-from labcontrol.learning import Proposal, Strategy, completed_amplitudes, initial_mask, make_strategy
+from labcontrol.learning import Proposal, Strategy, initial_mask, make_strategy
 from labcontrol.records import Epoch, RunWriter
 from labcontrol.reservoir import Preparation, Readout, Reservoir
 from labcontrol.tasks import ErrorMeasure, Task
@@ -55,7 +55,7 @@ class Session:
         self._strategy: Strategy
         self._measure: ErrorMeasure
         self._stop_rule = StopRule(self._experiment)
-        self._epochs = self._accepted = 0
+        self._epochs = self._accepted = self._replays = 0
         self._bench_start_s = self._wall_start_s = 0.0
 
     def run(self, recorded: Recorded | None = None) -> str:
@@ -94,10 +94,10 @@ class Session:
         law = predict(pilot, self._start, self._task.train_target, self._experiment.learning.loss)
         if write:
             self._writer.write_pilot(pilot.mirrors, pilot.outputs, law.gain)
-        self._measure = ErrorMeasure(self._task.train_target, law.gain)
+        problem = posed_problem(pilot, law, self._start, self._rng, self._task.train_target)
+        self._measure = problem.measure
         self._law = law
-        amplitudes = completed_amplitudes(self._experiment.neurons, law.mirrors, law.amplitudes)
-        self._strategy = make_strategy(self._experiment.learning, self._start, self._rng, amplitudes)
+        self._strategy = make_strategy(self._experiment.learning, problem)
         self._given.tell(Predicted(law))
 
     def _continue(self, recorded: Recorded, state: dict[str, Any]) -> str | None:
@@ -105,7 +105,7 @@ class Session:
         preparation = preparation_from_record(recorded.preparation)
         self._predict(recorded.pilot, write=False)
         self._strategy.restore(state["strategy"])
-        self._epochs, self._accepted = state["epochs"], state["accepted"]
+        self._epochs, self._accepted, self._replays = state["epochs"], state["accepted"], state["replays"]
         simulated = self._bench.table is not None and state["table"] is not None
         if simulated and self._bench.table is not None:
             self._bench.table.restore(state["table"])
@@ -120,7 +120,7 @@ class Session:
         self._wall_start_s = time.perf_counter()
         reason = None
         for error in recorded.curve[: self._epochs]:
-            reason = self._stop_rule.reason(error)
+            reason = self._stop_rule.reason(error, self._replays)
         while self._epochs < len(recorded.curve):
             reason = self._relearn(recorded, measure_again=simulated)
         return reason
@@ -144,8 +144,11 @@ class Session:
                 f"The simulated table gave other outputs than recorded from epoch {rows.start} on.",
                 "Continue the run with the version and on the kind of computer that started it.",
             )
+        replays = -(-len(proposal.masks) // self._reservoir.masks_per_replay)
+        if not measure_again:
+            self._reservoir.replays += replays
         _, _, accepted = self._judge(proposal, outputs)
-        return self._count(len(proposal.masks), int(accepted.sum()))
+        return self._count(len(proposal.masks), replays, int(accepted.sum()))
 
     # --- learning -----------------------------------------------------------------------------------------------
     def _learn(self) -> str:
@@ -171,7 +174,7 @@ class Session:
                 for b in range(len(proposal.masks))
             ]
             self._writer.append_many(epochs)
-            reason = self._count(len(epochs), int(accepted.sum()))
+            reason = self._count(len(epochs), len(np.unique(readout.replays)), int(accepted.sum()))
             for epoch in epochs:
                 self._given.tell(EpochDone(epoch, self._strategy.incumbent_error, self._given.machine.status))
             if self._epochs // _CHECKPOINT_EPOCHS > (self._epochs - len(epochs)) // _CHECKPOINT_EPOCHS:
@@ -190,10 +193,11 @@ class Session:
         decisive = mse if self._experiment.learning.loss == "mse" else nmse
         return mse, nmse, self._strategy.tell(proposal, outputs, decisive)
 
-    def _count(self, epochs: int, accepted: int) -> str | None:
+    def _count(self, epochs: int, replays: int, accepted: int) -> str | None:
         """Count epochs that are on record. Returns why learning is over, if it is."""
         self._accepted += accepted if self._epochs else 0  # the initial mask is no accepted flip
         self._epochs += epochs
+        self._replays += replays
         error = self._strategy.incumbent_error
         since_start_s = time.perf_counter() - self._wall_start_s
         self._given.machine.note(
@@ -203,13 +207,14 @@ class Session:
             retaken=self._reservoir.retaken,
             epoch_s=since_start_s / self._epochs,
         )
-        return [self._stop_rule.reason(error) for _ in range(epochs)][-1]
+        return [self._stop_rule.reason(error, self._replays) for _ in range(epochs)][-1] or self._strategy.finished
 
     def _checkpoint(self) -> None:
         table = self._bench.table
         state = {
             "epochs": self._epochs,
             "accepted": self._accepted,
+            "replays": self._replays,
             "bench_start_s": self._bench_start_s,
             "strategy": self._strategy.state(),
             "reservoir": self._reservoir.state(),
@@ -224,4 +229,5 @@ class Session:
         output = self._reservoir.replay(mask, task.whole_sequence, len(task.washout_input)).outputs[0]
         curve = np.array(self._stop_rule.curve)
         self.result = final_result(self._experiment, task, self._measure, self._law, curve, output)
+        self.result |= {"replays": self._replays, "strategy_report": self._strategy.report()}
         self._writer.finish("finished", reason, mask, output[len(task.train_target) :], self.result)

@@ -16,8 +16,8 @@ class StopRule:
         self._epochs = experiment.epochs
         self.curve: list[float] = []
 
-    def reason(self, incumbent_error: float) -> str | None:
-        """Call once an epoch with the error of the incumbent after it."""
+    def reason(self, incumbent_error: float, replays: int = 0) -> str | None:
+        """Call once an epoch with the error of the incumbent after it; replays: passes through the sequence so far."""
         self.curve.append(incumbent_error)
         done, stop = len(self.curve), self._stop
         if stop.target_error is not None and incumbent_error <= stop.target_error:
@@ -26,6 +26,8 @@ class StopRule:
             before = self.curve[-1 - stop.plateau_epochs]
             if before - incumbent_error < stop.plateau_change * before:
                 return f"no progress over {stop.plateau_epochs} epochs"
+        if stop.replays is not None and replays >= stop.replays:
+            return f"all {stop.replays} replays are done"
         if done >= self._epochs:
             return f"all {self._epochs} epochs are done"
         return None

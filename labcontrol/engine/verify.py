@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labcontrol.config import ExperimentConfig
-from labcontrol.engine.pilot import Pilot, predict
+from labcontrol.engine.pilot import Pilot, posed_problem, predict
 from labcontrol.errors import UserError
-from labcontrol.learning import completed_amplitudes, initial_mask, make_strategy
+from labcontrol.learning import initial_mask, make_strategy
 from labcontrol.learning.acceptance import accept
 from labcontrol.records import RunReader
 from labcontrol.tasks import ErrorMeasure
@@ -135,9 +135,9 @@ def _proposals(run: RunReader) -> Iterator[Finding]:
     if not np.array_equal(start, run.initial_mask):
         yield Finding("masks/initial", None, "The seed gives another initial mask than /masks/initial.")
         return
-    law = predict(Pilot(run.pilot.mirrors, run.pilot.outputs), start, run.target, run.loss)
-    amplitudes = completed_amplitudes(run.neurons, law.mirrors, law.amplitudes)
-    strategy = make_strategy(experiment.learning, start, rng, amplitudes)
+    pilot = Pilot(run.pilot.mirrors, run.pilot.outputs)
+    law = predict(pilot, start, run.target, run.loss)
+    strategy = make_strategy(experiment.learning, posed_problem(pilot, law, start, rng, run.target))
     epochs = run.epochs
     errors, mirrors, accepted = epochs.error(run.loss), epochs.mirror, epochs.accepted
     k = 0

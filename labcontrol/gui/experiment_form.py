@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -34,6 +34,7 @@ class ExperimentForm(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._editors: dict[str, _Editor] = {}
+        self._shown = ExperimentConfig()
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(8)
@@ -48,6 +49,7 @@ class ExperimentForm(QWidget):
 
     def set_experiment(self, experiment: ExperimentConfig) -> None:
         """Show this one."""
+        self._shown = experiment
         for name, editor in self._editors.items():
             value: Any = experiment
             for part in name.split("."):
@@ -83,6 +85,9 @@ class ExperimentForm(QWidget):
             for part in sections:
                 section = section.setdefault(part, {})
             section[key] = editor.value()
+        learning = self._shown.learning  # options belong to a strategy and cannot be edited here
+        if values["learning"]["strategy"] == learning.strategy:
+            values["learning"]["options"] = learning.options
         return values
 
     def _panel(self, section: str) -> QFrame:
@@ -172,7 +177,8 @@ class _Editor(QWidget):
 
 def _plain_fields(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
     for key, field in model.model_fields.items():
-        if not (isinstance(field.annotation, type) and issubclass(field.annotation, Section)):
+        is_section = isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+        if not is_section and get_origin(field.annotation) is not dict:
             yield key, field
 
 

@@ -2,7 +2,15 @@
 
 from labcontrol.learning.acceptance import ACCEPTANCES
 from labcontrol.learning.coordinate_descent import CoordinateDescent
-from labcontrol.learning.registry import STRATEGIES, check_learning, initial_mask, make_strategy
+from labcontrol.learning.problem import Problem
+from labcontrol.learning.registry import (
+    STRATEGIES,
+    check_learning,
+    initial_mask,
+    make_strategy,
+    strategy_class,
+    strategy_settings,
+)
 from labcontrol.learning.selection import SELECTIONS, completed_amplitudes
 from labcontrol.learning.strategy import Mask, Proposal, Strategy
 
@@ -12,10 +20,13 @@ __all__ = [
     "STRATEGIES",
     "CoordinateDescent",
     "Mask",
+    "Problem",
     "Proposal",
     "Strategy",
     "check_learning",
     "completed_amplitudes",
     "initial_mask",
     "make_strategy",
+    "strategy_class",
+    "strategy_settings",
 ]

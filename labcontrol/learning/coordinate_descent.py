@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from labcontrol.config import LearningConfig, Section
 from labcontrol.learning.acceptance import accept
-from labcontrol.learning.selection import SelectionRule
+from labcontrol.learning.problem import Problem
+from labcontrol.learning.selection import SelectionRule, selection_rule
 from labcontrol.learning.strategy import Mask, Proposal, Strategy
 
 
@@ -27,6 +29,11 @@ class CoordinateDescent(Strategy):
         self._rng = rng
         self._remeasure = remeasure
         self._error = float("inf")
+
+    @classmethod
+    def begin(cls, problem: Problem, learning: LearningConfig, settings: Section) -> Self:  # noqa: ARG003 (has none)
+        rule = selection_rule(learning.selection, problem.neurons, problem.rng, amplitudes=problem.amplitudes)
+        return cls(problem.start, rule, problem.rng, remeasure=learning.acceptance == "re-measured")
 
     @property
     def incumbent(self) -> Mask:

@@ -1,30 +1,54 @@
-"""Strategies by name."""
+"""Strategies by name. A new one is a module with a `Strategy` in it and an entry here."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from importlib import import_module
 
 import numpy as np
-from numpy.typing import NDArray
+from pydantic import ValidationError
 
-from labcontrol.config import LearningConfig
+from labcontrol.config import LearningConfig, Section, user_error
 from labcontrol.errors import UserError
 from labcontrol.learning.acceptance import ACCEPTANCES
-from labcontrol.learning.coordinate_descent import CoordinateDescent
-from labcontrol.learning.selection import SELECTIONS, selection_rule
+from labcontrol.learning.problem import Problem
+from labcontrol.learning.selection import SELECTIONS
 from labcontrol.learning.strategy import Mask, Strategy
 
 STRATEGIES: dict[str, str] = {
     "coordinate-descent": "flip one mirror an epoch, keep the flip if the error fell",
 }
 
+# Imported when used: a window that only lists names should not wait for a compiler or an optimiser library.
+_HOMES: dict[str, str] = {
+    "coordinate-descent": "coordinate_descent:CoordinateDescent",
+}
+
+
+def strategy_class(name: str) -> type[Strategy]:
+    """The class of a strategy. Raises UserError for a name nobody knows."""
+    _require_known("learning.strategy", name, STRATEGIES)
+    module, kind = _HOMES[name].split(":")
+    found: type[Strategy] = getattr(import_module(f"labcontrol.learning.{module}"), kind)
+    return found
+
+
+def strategy_settings(config: LearningConfig) -> Section:
+    """The checked settings of the strategy a configuration names. Raises UserError."""
+    settings = strategy_class(config.strategy).Settings
+    try:
+        return settings.model_validate(config.options)
+    except ValidationError as error:
+        raise user_error(error, settings, f"learning.options of strategy {config.strategy!r}") from None
+
 
 def check_learning(config: LearningConfig) -> None:
-    """Raises UserError for a name nobody knows, with the nearest one that exists."""
+    """Raises UserError for a name nobody knows, with the nearest one that exists, and for wrong settings."""
     _require_known("learning.strategy", config.strategy, STRATEGIES)
     _require_known("learning.selection", config.selection, SELECTIONS)
     _require_known("learning.acceptance", config.acceptance, ACCEPTANCES)
+    strategy_settings(config)
 
 
 def initial_mask(config: LearningConfig, neurons: int, rng: np.random.Generator) -> Mask:
@@ -32,17 +56,10 @@ def initial_mask(config: LearningConfig, neurons: int, rng: np.random.Generator)
     return rng.random(neurons) < config.initial_share
 
 
-def make_strategy(
-    config: LearningConfig, start: Mask, rng: np.random.Generator, amplitudes: NDArray[np.float64]
-) -> Strategy:
-    """The strategy a configuration names.
-
-    rng: the generator that drew `start`; it goes on from there. amplitudes: (N,) of the neurons, from a pilot; only
-    some selection rules use them. Raises UserError.
-    """
+def make_strategy(config: LearningConfig, problem: Problem) -> Strategy:
+    """The strategy a configuration names, at its start. Raises UserError."""
     check_learning(config)
-    rule = selection_rule(config.selection, len(start), rng, amplitudes=amplitudes)
-    return CoordinateDescent(start, rule, rng, remeasure=config.acceptance == "re-measured")
+    return strategy_class(config.strategy).begin(problem, config, strategy_settings(config))
 
 
 def _require_known(place: str, name: str, known: Iterable[str]) -> None:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from labcontrol.config import LearningConfig, Section
+
+if TYPE_CHECKING:
+    from labcontrol.learning.problem import Problem
 
 Mask = NDArray[np.bool_]
 
@@ -23,12 +28,23 @@ class Proposal:
     mirrors: NDArray[np.int64]
 
 
+class NoSettings(Section):
+    """A strategy without settings of its own."""
+
+
 class Strategy(ABC):
     """Proposes masks and learns from their outputs and errors; knows nothing of devices.
 
     `state` and `restore` carry it over a restart of the program, generator included: both ends then propose the same
-    masks.
+    masks. `Settings`: what `learning.options` of an experiment may say about it.
     """
+
+    Settings: ClassVar[type[Section]] = NoSettings
+
+    @classmethod
+    @abstractmethod
+    def begin(cls, problem: Problem, learning: LearningConfig, settings: Section) -> Self:
+        """A strategy at its start. settings: an instance of `Settings`. Raises UserError."""
 
     @property
     @abstractmethod
@@ -42,7 +58,7 @@ class Strategy(ABC):
 
     @abstractmethod
     def ask(self) -> Proposal:
-        """The masks to measure next. The first proposal is the initial mask, with mirror -1."""
+        """The masks to measure next. The very first mask is the initial one, with mirror -1."""
 
     @abstractmethod
     def tell(self, proposal: Proposal, outputs: NDArray[np.float32], errors: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -51,6 +67,15 @@ class Strategy(ABC):
         outputs: (B, T) as measured. errors: (B,) the loss of each mask.
         Returns (B,) bool: which masks became the incumbent, in order.
         """
+
+    @property
+    def finished(self) -> str | None:
+        """Why there is nothing left to try, in plain words; None while there is."""
+        return None
+
+    def report(self) -> dict[str, Any]:
+        """What the strategy found out beside the mask, for the result of a run; JSON types."""
+        return {}
 
     @abstractmethod
     def state(self) -> dict[str, Any]:

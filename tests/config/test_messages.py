@@ -24,7 +24,7 @@ def message(path: Path, text: str) -> str:
         ("[task]\nstep = 200", "unknown key 'task.step'. Did you mean 'steps'?"),
         (
             "[stop]\nzzz = 1",
-            "unknown key 'stop.zzz'. Known here: epochs, target_error, plateau_epochs, plateau_change.",
+            "unknown key 'stop.zzz'. Known here: epochs, replays, target_error, plateau_epochs, plateau_change.",
         ),
         ("neurons = 'many'", "'neurons' should be a whole number; found 'many'."),
         ("neurons = 144.5", "'neurons' should be a whole number; found 144.5."),

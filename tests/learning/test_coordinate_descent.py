@@ -7,7 +7,8 @@ import pytest
 
 from labcontrol.config import LearningConfig
 from labcontrol.errors import UserError
-from labcontrol.learning import ACCEPTANCES, SELECTIONS, Strategy, check_learning, initial_mask, make_strategy
+from labcontrol.learning import ACCEPTANCES, SELECTIONS, Problem, Strategy, check_learning, initial_mask, make_strategy
+from labcontrol.tasks import ErrorMeasure
 
 N, T = 24, 400
 
@@ -20,11 +21,15 @@ def problem(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return X, wanted
 
 
+def posed(start: np.ndarray, rng: np.random.Generator) -> Problem:
+    return Problem(start, rng, np.ones(N), ErrorMeasure(np.ones(T), gain=1.0))
+
+
 def learn(config: LearningConfig, epochs: int, noise: float = 0.0, seed: int = 1) -> tuple[Strategy, list[float]]:
     X, wanted = problem()
     target = X @ wanted
     rng, noise_rng = np.random.default_rng(seed), np.random.default_rng([seed, 9])
-    strategy = make_strategy(config, initial_mask(config, N, rng), rng, amplitudes=np.ones(N))
+    strategy = make_strategy(config, posed(initial_mask(config, N, rng), rng))
     curve = []
     for _ in range(epochs):
         proposal = strategy.ask()
@@ -47,7 +52,7 @@ def test_every_rule_finds_the_mask_of_orthogonal_neurons(selection: str, accepta
 def test_the_first_proposal_is_the_initial_mask() -> None:
     rng = np.random.default_rng(5)
     start = initial_mask(LearningConfig(), N, rng)
-    strategy = make_strategy(LearningConfig(), start, rng, np.ones(N))
+    strategy = make_strategy(LearningConfig(), posed(start, rng))
     proposal = strategy.ask()
     assert proposal.mirrors.tolist() == [-1]
     assert np.array_equal(proposal.masks[0], start)
@@ -57,7 +62,7 @@ def test_the_first_proposal_is_the_initial_mask() -> None:
 def test_a_flip_is_kept_only_if_the_error_fell() -> None:
     rng = np.random.default_rng(5)
     start = initial_mask(LearningConfig(), N, rng)
-    strategy = make_strategy(LearningConfig(), start, rng, np.ones(N))
+    strategy = make_strategy(LearningConfig(), posed(start, rng))
     output = np.zeros((1, T), np.float32)
     strategy.tell(strategy.ask(), output, np.array([1.0]))
     worse = strategy.ask()
@@ -71,7 +76,7 @@ def test_a_flip_is_kept_only_if_the_error_fell() -> None:
 def test_measuring_the_incumbent_again_undoes_a_lucky_measurement() -> None:
     rng = np.random.default_rng(5)
     config = LearningConfig(acceptance="re-measured")
-    strategy = make_strategy(config, initial_mask(config, N, rng), rng, np.ones(N))
+    strategy = make_strategy(config, posed(initial_mask(config, N, rng), rng))
     strategy.tell(strategy.ask(), np.zeros((1, T), np.float32), np.array([0.1]))  # by luck
     proposal = strategy.ask()
     assert proposal.masks.shape == (2, N)
@@ -86,7 +91,7 @@ def test_a_restored_strategy_goes_on_exactly(selection: str) -> None:
     strategy, _ = learn(config, epochs=30)
     state = strategy.state()
     rng = np.random.default_rng(77)
-    twin = make_strategy(config, initial_mask(config, N, rng), rng, np.ones(N))
+    twin = make_strategy(config, posed(initial_mask(config, N, rng), rng))
     twin.restore(state)
     for error in np.linspace(0.5, 0.1, 40):
         a, b = strategy.ask(), twin.ask()
@@ -100,7 +105,7 @@ def test_a_restored_strategy_goes_on_exactly(selection: str) -> None:
     [
         ({"selection": "gredy"}, "Did you mean 'greedy'"),
         ({"acceptance": "store"}, "Did you mean 'stored'"),
-        ({"strategy": "coordinate"}, "Known: coordinate-descent"),
+        ({"strategy": "coordinate"}, "Did you mean 'coordinate-descent'"),
     ],
 )
 def test_unknown_names_are_answered_with_the_nearest(change: dict[str, str], expected: str) -> None:

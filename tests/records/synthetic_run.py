@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from labcontrol.config import ExperimentConfig
-from labcontrol.engine.pilot import Pilot, predict
-from labcontrol.learning import completed_amplitudes, initial_mask, make_strategy
+from labcontrol.engine.pilot import Pilot, posed_problem, predict
+from labcontrol.learning import initial_mask, make_strategy
 from labcontrol.records import Epoch, RunHeader, RunWriter
 from labcontrol.tasks import ErrorMeasure
 from labcontrol.tasks.errors import standardised
@@ -68,9 +68,8 @@ class SyntheticRun:
     def replays(self, count: int) -> Iterator[list[Epoch]]:
         """The epochs of the first `count` replays, replay by replay. Once only."""
         learning = self.experiment.learning
-        amplitudes = completed_amplitudes(self.experiment.neurons, self.law.mirrors, self.law.amplitudes)
-        strategy = make_strategy(learning, self.initial_mask, self._rng, amplitudes)
-        measure = ErrorMeasure(self.header.target, self.law.gain)
+        problem = posed_problem(self.pilot, self.law, self.initial_mask, self._rng, self.header.target)
+        strategy, measure = make_strategy(learning, problem), problem.measure
         index = 0
         for replay in range(count):
             proposal = strategy.ask()
