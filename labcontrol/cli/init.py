@@ -11,6 +11,7 @@ from labcontrol.cli.experiment_options import experiment_from
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.config.toml_text import commented_toml
 from labcontrol.errors import UserError
+from labcontrol.learning import strategy_settings
 
 EXPERIMENT_FILE = "experiment.toml"
 BENCH_FILE = "bench.toml"
@@ -27,7 +28,7 @@ def init(
     """Write an example experiment and bench, with every key explained, to start your own from."""
     experiment = experiment_from(None, {"neurons": neurons})
     texts = {
-        directory / EXPERIMENT_FILE: commented_toml(experiment),
+        directory / EXPERIMENT_FILE: commented_toml(experiment, {"learning": strategy_settings(experiment.learning)}),
         directory / BENCH_FILE: bench_text(example_bench(bench, experiment)),
     }
     _write(texts, force=force)

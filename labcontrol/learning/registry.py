@@ -18,11 +18,13 @@ from labcontrol.learning.strategy import Mask, Strategy
 
 STRATEGIES: dict[str, str] = {
     "coordinate-descent": "flip one mirror an epoch, keep the flip if the error fell",
+    "multiplexed-identification": "measure what every mirror does with an S-matrix of masks, solve in software, polish",
 }
 
 # Imported when used: a window that only lists names should not wait for a compiler or an optimiser library.
 _HOMES: dict[str, str] = {
     "coordinate-descent": "coordinate_descent:CoordinateDescent",
+    "multiplexed-identification": "identification:MultiplexedIdentification",
 }
 
 

@@ -1,0 +1,290 @@
+"""Multiplexed identification: measure what every mirror does, find the best mask in software, correct it in place.
+
+1. Coarse: the mirrors in a few dozen random groups, all of them measured in the first replay. The best union of groups
+   is a good mask already, and these masks are the test of the model.
+2. Identify: an S-matrix design tells all mirrors apart, with a noise sqrt(N)/2 times smaller than one by one.
+3. Polish: the solution is measured many times over in one replay, joins the data, and the search goes on from there.
+   A solution found on noisy responses is too good to be true in just those directions that it relies on: measuring it
+   corrects the model exactly there.
+4. Watch, if asked for: the incumbent is measured again and again; when it drifts, the mirrors are identified anew.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from labcontrol.config import LearningConfig, Section
+from labcontrol.learning.boolean_search import GLOBAL, LOCAL, Schedule
+from labcontrol.learning.designs import groups, s_matrix
+from labcontrol.learning.measurements import Measurements
+from labcontrol.learning.problem import Problem
+from labcontrol.learning.readout_models import ReadoutModel, fit_in_phase, fit_linear, residual
+from labcontrol.learning.regularisation import chosen_ridge
+from labcontrol.learning.strategy import Mask, Proposal, Strategy
+
+log = logging.getLogger(__name__)
+
+_POLISHED_MASKS = 64  # distinct solutions kept beside the design
+_SMALLEST_COARSE = 16  # masks in a replay from which on groups are worth their place
+COARSE, IDENTIFY, POLISH, WATCH, DONE = "coarse", "identify", "polish", "watch", "done"
+
+
+class IdentificationSettings(Section):
+    """Settings of multiplexed identification."""
+
+    coarse: bool = Field(True, description="measure random groups of mirrors first")
+    polish_rounds: int = Field(2, ge=0, le=1000, description="how often the solution is measured and corrected")
+    repeats: int | None = Field(
+        None, ge=1, le=10_000, description="measurements of the solution in a round; not set: a fortieth of N, or 4"
+    )
+    ridge: float = Field(
+        1e-3,
+        ge=0,
+        le=10,
+        description="variance that a mirror is made to add in the search, as a share of the mean variance of a "
+        "response: holds back over-fitting of short sequences",
+    )
+    validation_share: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="share of the training steps, the last, that is kept back to choose the ridge; 0 takes it as given",
+    )
+    watch: bool = Field(False, description="go on measuring the incumbent, and identify anew when it drifts")
+    drift: float = Field(
+        0.2,
+        gt=0,
+        le=2,
+        description="change of the incumbent's output, as a share of its standard deviation, that is drift",
+    )
+
+
+class MultiplexedIdentification(Strategy):
+    """Identification of an incoherent readout, y = sum_i w_i x_i."""
+
+    Settings: ClassVar[type[Section]] = IdentificationSettings
+
+    def __init__(self, problem: Problem, learning: LearningConfig, settings: IdentificationSettings) -> None:
+        neurons = problem.neurons
+        self._problem, self._settings = problem, settings
+        self._loss = learning.loss
+        self._gain = problem.measure.gain if learning.loss == "mse" else 0.0
+        self._room = learning.masks_per_replay
+        self._repeats = min(settings.repeats or max(4, neurons // 40), self._room)
+        amplitude = float(np.sqrt(np.mean(problem.amplitudes**2)))
+        self._noise_ridge = (problem.noise_std / amplitude) ** 2 if amplitude > 0 else 0.0
+        self._design = self._make_design()
+        coarse_units = min(self._room - 1, neurons // 2) if settings.coarse else 0
+        self._coarse = self._coarse_masks(coarse_units if self._room >= _SMALLEST_COARSE else 0)
+        self._measured = self._no_measurements()
+        self._mask, self._error = problem.start.copy(), float("inf")
+        self._candidate = self._mask
+        self._stage = COARSE
+        self._done = 0  # masks of the stage that were measured, or rounds of polishing
+        self._identifications = 0
+        self._findings: dict[str, Any] = {}
+        self._model: ReadoutModel | None = None
+
+    @classmethod
+    def begin(cls, problem: Problem, learning: LearningConfig, settings: Section) -> Self:
+        assert isinstance(settings, IdentificationSettings)
+        return cls(problem, learning, settings)
+
+    # --- designs ------------------------------------------------------------------------------------------------
+    def _make_design(self) -> NDArray[np.bool_]:
+        return s_matrix(self._problem.neurons)
+
+    def _coarse_masks(self, units: int) -> NDArray[np.bool_]:
+        """An S-matrix design of groups instead of mirrors, as large as fits `units` masks."""
+        sizes = [count for count in range(3, units) if len(s_matrix(count)) <= units]
+        if not sizes:
+            return np.empty((0, self._problem.neurons), dtype=np.bool_)
+        self._group = groups(self._problem.neurons, sizes[-1], self._problem.rng)
+        masks: NDArray[np.bool_] = s_matrix(sizes[-1])[:, self._group]
+        return masks
+
+    def _no_measurements(self) -> Measurements:
+        largest = len(self._coarse) + len(self._design) + 1 + _POLISHED_MASKS
+        return Measurements(self._problem.neurons, len(self._problem.target), largest)
+
+    # --- ask ----------------------------------------------------------------------------------------------------
+    @property
+    def incumbent(self) -> Mask:
+        return self._mask
+
+    @property
+    def incumbent_error(self) -> float:
+        return self._error
+
+    @property
+    def finished(self) -> str | None:
+        return "identified, solved and polished" if self._stage == DONE else None
+
+    def ask(self) -> Proposal:
+        masks = self._next_masks()
+        return Proposal(masks, np.full(len(masks), -1))
+
+    def _next_masks(self) -> NDArray[np.bool_]:
+        if self._stage == COARSE:
+            return np.concatenate([self._mask[None], self._coarse])
+        if self._stage == IDENTIFY:
+            first = self._candidate[None][: int(self._done == 0 and self._room > 1)]
+            return np.concatenate([first, self._design[self._done : self._done + self._room - len(first)]])
+        return np.repeat(self._candidate[None], self._repeats, axis=0)
+
+    # --- tell ---------------------------------------------------------------------------------------------------
+    def tell(self, proposal: Proposal, outputs: NDArray[np.float32], errors: NDArray[np.float64]) -> NDArray[np.bool_]:
+        if self._stage in (WATCH, POLISH) and self._has_drifted(outputs):
+            self._start_again()
+            return np.zeros(len(errors), dtype=np.bool_)
+        self._measured.add(proposal.masks, outputs)
+        accepted = self._judge(proposal.masks, errors)
+        if self._stage == COARSE:
+            if len(self._coarse):
+                self._candidate = self._solve_coarse()
+            self._stage, self._done = IDENTIFY, 0
+        elif self._stage == IDENTIFY:
+            self._done += len(proposal.masks) - int(self._done == 0 and self._room > 1)
+            if self._done >= len(self._design):
+                self._conclude_identification()
+        elif self._stage == POLISH:
+            self._done += 1
+            self._after_round()
+        return accepted
+
+    def _judge(self, masks: NDArray[np.bool_], errors: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """The candidate takes the incumbent's place if its mean error is lower; only candidates can."""
+        accepted = np.zeros(len(errors), dtype=np.bool_)
+        rows = np.flatnonzero((masks == self._candidate).all(axis=1))
+        if len(rows) == 0:
+            return accepted
+        error = float(np.mean(errors[rows]))
+        is_incumbent = np.array_equal(self._candidate, self._mask) and np.isfinite(self._error)
+        if is_incumbent or error < self._error:
+            accepted[rows[0]] = not is_incumbent
+            self._mask, self._error = self._candidate.copy(), error
+        return accepted
+
+    def _after_round(self) -> None:
+        if self._done < self._settings.polish_rounds:
+            self._model = self._fit()
+            self._candidate = self._search(self._candidate, LOCAL)
+            return
+        self._stage = WATCH if self._settings.watch else DONE
+        self._candidate = self._mask
+
+    # --- models -------------------------------------------------------------------------------------------------
+    def _fit(self) -> ReadoutModel:
+        return fit_linear(self._measured, self._noise_ridge)
+
+    def _conclude_identification(self) -> None:
+        self._test_model()
+        self._model = self._fit()
+        self._candidate = self._search(self._mask, GLOBAL)
+        self._identifications += 1
+        self._stage, self._done = POLISH, 0
+        if self._settings.polish_rounds == 0:
+            self._settings = self._settings.model_copy(update={"polish_rounds": 1})
+
+    def _search(self, start: Mask, schedule: Schedule) -> Mask:
+        assert self._model is not None
+        problem, settings = self._problem, self._settings
+        ridge = settings.ridge
+        if settings.validation_share > 0:
+            share = settings.validation_share
+            ridge = chosen_ridge(self._model, start, problem.target, self._gain, share, schedule, problem.rng)
+            self._findings["ridge"] = ridge
+        return self._model.search(start, problem.target, self._gain, ridge, schedule, problem.rng)
+
+    def _solve_coarse(self) -> Mask:
+        """The best union of groups."""
+        problem, count = self._problem, int(self._group.max()) + 1
+        units = Measurements(count, len(problem.target), len(self._coarse))
+        first = np.array([int(np.flatnonzero(self._group == g)[0]) for g in range(count)])
+        rows = [self._measured.mean_output(mask)[0] for mask in self._coarse]
+        units.add(self._coarse[:, first], np.array(rows))
+        model = self._fit_coarse(units)
+        start = problem.rng.random(count) < 0.5
+        chosen = model.search(start, problem.target, self._gain, self._settings.ridge, GLOBAL, problem.rng)
+        mask: Mask = chosen[self._group]
+        return mask
+
+    def _fit_coarse(self, units: Measurements) -> ReadoutModel:
+        return fit_linear(units, 0.0)
+
+    def _test_model(self) -> None:
+        """Models fitted to the design alone predict the coarse masks; without these, there is nothing to test on."""
+        if not len(self._coarse):
+            return
+        fitted = Measurements(self._problem.neurons, len(self._problem.target), len(self._design))
+        fitted.add(self._design, np.array([self._measured.mean_output(mask)[0] for mask in self._design]))
+        held_out = np.array([self._measured.mean_output(mask)[0] for mask in self._coarse])
+        spread = float(np.sqrt(np.mean(np.var(held_out, axis=1)))) or 1.0
+        # A prediction has the noise of about two outputs, what it is compared with that of one.
+        self._findings |= {
+            "residual_if_linear": residual(fit_linear(fitted, self._noise_ridge), self._coarse, held_out),
+            "residual_if_in_phase": residual(fit_in_phase(fitted, self._noise_ridge), self._coarse, held_out),
+            "residual_of_noise": 3**0.5 * self._problem.noise_std / spread,
+        }
+        self._warn_if_nonlinear()
+
+    def _warn_if_nonlinear(self) -> None:
+        found = self._findings
+        if found["residual_if_linear"] > 0.1 + 2 * found["residual_of_noise"]:
+            log.warning(
+                "outputs are not the sum over mirrors: a linear model is wrong by %.0f %% of their spread, noise "
+                "explains %.0f %%; try the strategy quadratic-identification",
+                100 * found["residual_if_linear"],
+                100 * found["residual_of_noise"],
+            )
+
+    # --- drift --------------------------------------------------------------------------------------------------
+    def _has_drifted(self, outputs: NDArray[np.float32]) -> bool:
+        """Whether the incumbent's output is no longer what it was, by more than noise explains."""
+        try:
+            before, count = self._measured.mean_output(self._candidate)
+        except KeyError:
+            return False
+        now = outputs.mean(axis=0, dtype=np.float64)
+        change = float(np.std(now - before) / np.std(before))
+        noise = self._problem.noise_std * np.sqrt(1 / count + 1 / len(outputs)) / float(np.std(before))
+        self._findings["last_drift"] = change
+        return bool(change > self._settings.drift + 3 * noise)
+
+    def _start_again(self) -> None:
+        log.warning(
+            "the incumbent's output has drifted by %.0f %%: identifying anew", 100 * self._findings["last_drift"]
+        )
+        self._measured = self._no_measurements()
+        self._stage, self._done, self._error = COARSE, 0, float("inf")
+        self._candidate = self._mask
+
+    # --- results and restarts -----------------------------------------------------------------------------------
+    def report(self) -> dict[str, Any]:
+        return {"identifications": self._identifications, **self._findings}
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "generator": self._problem.rng.bit_generator.state,
+            "measured": self._measured.state(),
+            "mask": self._mask.copy(),
+            "error": self._error,
+            "candidate": self._candidate.copy(),
+            "stage": self._stage,
+            "done": self._done,
+            "identifications": self._identifications,
+            "findings": dict(self._findings),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._problem.rng.bit_generator.state = state["generator"]
+        self._measured.restore(state["measured"])
+        self._mask, self._error = np.array(state["mask"], np.bool_), float(state["error"])
+        self._candidate = np.array(state["candidate"], np.bool_)
+        self._stage, self._done = state["stage"], state["done"]
+        self._identifications, self._findings = state["identifications"], dict(state["findings"])

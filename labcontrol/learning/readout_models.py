@@ -1,0 +1,142 @@
+"""Models of the readout, fitted to measured masks: what any other mask would give, and which mask is best."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
+
+from labcontrol.learning.boolean_search import Schedule, search_fields, search_linear
+from labcontrol.learning.measurements import Measurements
+from labcontrol.learning.strategy import Mask
+
+Floats = NDArray[np.float64]
+
+# Keeps the normal equations solvable where the masks do not tell all mirrors apart.
+_SMALLEST_RIDGE = 1e-9
+
+
+class ReadoutModel(ABC):
+    """Output of any mask, up to a constant."""
+
+    @abstractmethod
+    def predict(self, masks: NDArray[np.bool_]) -> Floats:
+        """(B, T) outputs of masks (B, N); their mean over time has no meaning."""
+
+    @abstractmethod
+    def search(
+        self, start: Mask, target: Floats, gain: float, ridge: float, schedule: Schedule, rng: np.random.Generator
+    ) -> Mask:
+        """The best mask found from a start.
+
+        target: (T,) standardised, or of the first steps only: the others then play no part. gain: of the fixed-gain
+        error, 0 for nmse. ridge: variance that every mirror that is on is made to add, as a share of the mean variance
+        of a response. It stands for what does not repeat, and keeps the search from fitting it.
+        """
+
+
+@dataclass(frozen=True)
+class LinearModel(ReadoutModel):
+    """y = y0 + sum_i w_i x_i, all without their mean over time.
+
+    background: (T,) y0. responses: (N, T) x_i.
+    """
+
+    background: Floats
+    responses: Floats
+
+    def predict(self, masks: NDArray[np.bool_]) -> Floats:
+        predicted: Floats = self.background + masks.astype(np.float64) @ self.responses
+        return predicted
+
+    def search(
+        self, start: Mask, target: Floats, gain: float, ridge: float, schedule: Schedule, rng: np.random.Generator
+    ) -> Mask:
+        steps = len(target)
+        responses, background = _centred(self.responses[:, :steps]), _centred(self.background[None, :steps])[0]
+        scale = float(np.sqrt(np.mean(responses**2))) or 1.0  # numbers near 1, whatever the unit of the output
+        responses, background = responses / scale, background / scale
+        covariance = responses @ responses.T / steps
+        covariance[np.diag_indices_from(covariance)] += ridge * float(np.mean(np.diag(covariance)))
+        mask, _ = search_linear(
+            covariance,
+            responses @ background / steps,
+            responses @ target / steps,
+            float(background @ background) / steps,
+            float(background @ target) / steps,
+            gain / scale,
+            start,
+            schedule,
+            rng,
+        )
+        return mask
+
+
+@dataclass(frozen=True)
+class FieldModel(ReadoutModel):
+    """y = |f0 + sum_i w_i f_i|^2.
+
+    background: (T,) f0. fields: (N, T) f_i; real where all mirrors are in phase, else complex with a phase of its own
+    at every step that no output depends on.
+    """
+
+    background: NDArray[Any]
+    fields: NDArray[Any]
+
+    def predict(self, masks: NDArray[np.bool_]) -> Floats:
+        field = self.background + masks.astype(np.float64) @ self.fields
+        predicted: Floats = np.abs(field) ** 2
+        return predicted
+
+    def search(
+        self, start: Mask, target: Floats, gain: float, ridge: float, schedule: Schedule, rng: np.random.Generator
+    ) -> Mask:
+        steps = len(target)
+        half = self.background[:steps] + 0.5 * self.fields[:, :steps].sum(axis=0)
+        scale = float(np.sqrt(np.std(np.abs(half) ** 2))) or 1.0
+        fields, background = self.fields[:, :steps] / scale, self.background[:steps] / scale
+        single = np.std(2 * np.real(np.conj(half / scale) * fields), axis=1)
+        load = ridge * float(np.mean(single**2))
+        mask, _ = search_fields(
+            np.ascontiguousarray(fields), background, target, load, gain / scale**2, start, schedule, rng
+        )
+        return mask
+
+
+def fit_linear(measured: Measurements, ridge: float) -> LinearModel:
+    """Least squares on all outputs; ridge: noise variance of one output over the variance of one response."""
+    background, responses = _solve(measured, _centred(measured.outputs), ridge)
+    return LinearModel(background, responses)
+
+
+def fit_in_phase(measured: Measurements, ridge: float) -> FieldModel:
+    """Least squares on the square roots of all outputs, which are linear where all fields are in phase."""
+    background, fields = _solve(measured, np.sqrt(np.maximum(measured.outputs, 0.0)), ridge)
+    return FieldModel(background, fields)
+
+
+def residual(model: ReadoutModel, masks: NDArray[np.bool_], outputs: Floats) -> float:
+    """What a model gets wrong about masks it was not fitted to, as a share of the outputs' standard deviation."""
+    wrong = _centred(model.predict(masks) - outputs)
+    return float(np.sqrt(np.mean(wrong**2) / np.mean(_centred(outputs) ** 2)))
+
+
+def _solve(measured: Measurements, outputs: Floats, ridge: float) -> tuple[Floats, Floats]:
+    """Weighted ridge regression of outputs (K, T) on masks with a constant; the constant is not shrunk."""
+    design = np.column_stack([np.ones(len(measured)), measured.masks])
+    weighted = design * measured.counts[:, None]
+    normal = weighted.T @ design
+    diagonal = np.full(len(normal), ridge + _SMALLEST_RIDGE * len(measured))
+    diagonal[0] = _SMALLEST_RIDGE * len(measured)
+    normal[np.diag_indices_from(normal)] += diagonal
+    solution: Floats = cho_solve(cho_factor(normal), weighted.T @ outputs)
+    return solution[0], solution[1:]
+
+
+def _centred(values: Floats) -> Floats:
+    centred: Floats = values - values.mean(axis=-1, keepdims=True)
+    return centred
