@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import atexit
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -101,9 +103,52 @@ def window_on_a_desktop(name: str) -> Iterator[Device]:
         yield build(name, desktop().names[1], {"refresh_hz": 200.0, "response_time_s": 0.0})
 
 
-WIRE_OPENERS: dict[str, Opener] = {"camera-region": region_of_a_simulated_camera}
+@cache
+def mirrors() -> Any:
+    from mock_devices.wire.alp import MirrorArray
+
+    folder = tempfile.TemporaryDirectory(prefix="labcontrol-alp-")
+    atexit.register(folder.cleanup)
+    return MirrorArray(Path(folder.name), rows=48, columns=64)
+
+
+@contextmanager
+def mirrors_behind_the_alp_library(name: str) -> Iterator[Device]:
+    from mock_devices.wire.alp import why_not
+
+    pytest.importorskip("ALP4", reason='needs ALP4lib: pip install "labcontrol[alp]"')
+    if why_not():
+        pytest.skip(why_not())
+    yield build(name, "", {"library_folder": mirrors().folder})
+    mirrors().reset()
+
+
+@contextmanager
+def emulated_basler(name: str) -> Iterator[Device]:
+    pytest.importorskip("pypylon", reason='needs pypylon: pip install "labcontrol[basler]"')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYLON_CAMEMU", "1")
+        yield build(name, "0815-0000", {})
+
+
+@contextmanager
+def micro_managers_demo_camera(name: str) -> Iterator[Device]:
+    pytest.importorskip("pymmcore_plus", reason='needs pymmcore-plus: pip install "labcontrol[micromanager]"')
+    adapters = pytest.importorskip("mm_test_adapters", reason="needs mm-test-adapters")
+    twelve_bits = {"PixelType": "16bit", "BitDepth": 12}
+    folder = adapters.device_adapter_path()
+    camera = {"adapter": "DemoCamera", "camera": "DCam", "adapter_folder": folder, "properties": twelve_bits}
+    yield build(name, "", camera)
+
+
+WIRE_OPENERS: dict[str, Opener] = {
+    "basler": emulated_basler,
+    "camera-region": region_of_a_simulated_camera,
+    "micro-manager": micro_managers_demo_camera,
+}
 if sys.platform != "win32":
     LASERS = ("cobolt-06", "coherent-obis", "thorlabs-laser-diode", "toptica-ibeam-smart")
     WIRE_OPENERS |= dict.fromkeys(LASERS, wired_laser)
     WIRE_OPENERS |= {"thorlabs-pm100": wired_meter, "keysight-infiniivision": wired_scope}
     WIRE_OPENERS |= {"display-slm": window_on_a_desktop, "display-dmd": window_on_a_desktop}
+    WIRE_OPENERS |= {"vialux-dmd": mirrors_behind_the_alp_library}

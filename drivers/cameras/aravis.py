@@ -1,0 +1,294 @@
+"""GigE Vision and USB3 Vision cameras of any maker, through Aravis (Linux).
+
+Needs Aravis of the system with its Python bindings (Debian: gir1.2-aravis-0.8 python3-gi). Source: Aravis 0.8 API
+reference and the GenICam Standard Features Naming Convention.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Literal, Self
+
+import numpy as np
+from pydantic import Field
+
+from drivers.cameras.frames import checked_frame
+from drivers.interfaces import (
+    Camera,
+    DeviceDisconnectedError,
+    DeviceError,
+    DeviceFaultError,
+    DeviceRefusedError,
+    DeviceStatus,
+    DeviceTimeoutError,
+    DriverOptions,
+    Frame,
+    Identity,
+    Roi,
+    Surroundings,
+)
+
+_BITS = {"Mono8": 8, "Mono10": 10, "Mono12": 12, "Mono16": 16}
+_HIGHEST_ID = 65535  # 16-bit frame numbers go from 1 to this
+
+
+class AravisOptions(DriverOptions):
+    """Settings of a GenICam camera."""
+
+    pixel_format: Literal["Mono8", "Mono10", "Mono12", "Mono16"] = Field("Mono8", description="bits per pixel")
+    readout_time_s: float = Field(0.02, ge=0, le=10, description="from the end of the exposure to the frame, in s")
+    buffer_frames: int = Field(16, ge=2, le=1000, description="frames kept until they are read")
+
+
+class AravisCamera(Camera):
+    """A GenICam camera, triggered by software. address: its name in Aravis, or part of it; empty for the only one.
+
+    Frames are numbered by the camera; a number that is left out is a frame that was lost.
+    """
+
+    Options = AravisOptions
+
+    def __init__(self, surroundings: Surroundings, address: str, options: AravisOptions) -> None:
+        super().__init__(surroundings)
+        self._address = address
+        self._options = options
+        self._aravis: Any = None
+        self._error: type[Exception] = OSError
+        self._camera: Any = None
+        self._stream: Any = None
+        self._lost = False
+        self._triggered: deque[tuple[float, float]] = deque()
+        self._last_id: int | None = None
+        self._counter = 0
+        self._roi = Roi(0, 0, 1, 1)
+
+    @classmethod
+    def from_bench(cls, address: str, options: AravisOptions, surroundings: Surroundings) -> Self:
+        return cls(surroundings, address, options)
+
+    # --- camera -------------------------------------------------------------------------------------------------
+    @property
+    def sensor_shape(self) -> tuple[int, int]:
+        self._require_open()
+        with self._asking("asking for its sensor"):
+            columns, rows = self._camera.get_sensor_size()
+        return rows, columns
+
+    @property
+    def bit_depth(self) -> int:
+        return _BITS[self._options.pixel_format]
+
+    @property
+    def readout_time_s(self) -> float:
+        return self._options.readout_time_s
+
+    @property
+    def exposure_limits_s(self) -> tuple[float, float]:
+        self._require_open()
+        with self._asking("asking for its exposure"):
+            low, high = self._camera.get_exposure_time_bounds()
+        return 1e-6 * low, 1e-6 * high
+
+    @property
+    def gain_limits_db(self) -> tuple[float, float]:
+        self._require_open()
+        with self._asking("asking for its gain"):
+            if not self._camera.is_gain_available():
+                return 0.0, 0.0
+            low, high = self._camera.get_gain_bounds()
+        return float(low), float(high)
+
+    def _get_exposure(self) -> float:
+        with self._asking("asking for its exposure"):
+            return 1e-6 * float(self._camera.get_exposure_time())
+
+    def _set_exposure(self, seconds: float) -> None:
+        low, high = self.exposure_limits_s
+        with self._asking("setting its exposure"):
+            # The limits were checked; this takes back what rounding between seconds and microseconds adds to them.
+            self._camera.set_exposure_time(1e6 * min(max(seconds, low), high))
+
+    def _get_gain(self) -> float:
+        with self._asking("asking for its gain"):
+            return float(self._camera.get_gain()) if self._camera.is_gain_available() else 0.0
+
+    def _set_gain(self, decibel: float) -> None:
+        with self._asking("setting its gain"):
+            if self._camera.is_gain_available():
+                self._camera.set_gain(decibel)
+
+    def _get_roi(self) -> Roi:
+        return self._roi
+
+    def _set_roi(self, roi: Roi) -> None:
+        before = self._roi
+        with self._asking("setting its region"):
+            self._camera.stop_acquisition()
+            self._stream = None
+            try:
+                taken = self._choose_region(roi)
+                if taken != roi:
+                    self._choose_region(before)
+                    raise DeviceRefusedError(
+                        self.name, f"was told the region {roi} and took {taken}.", "Choose a region on its grid."
+                    )
+            finally:
+                self._start()
+
+    def _trigger(self) -> None:
+        with self._asking("triggering"):
+            self._triggered.append((self.clock.now_s(), self._get_exposure()))
+            self._camera.software_trigger()
+
+    def _read(self, timeout_s: float) -> Frame:
+        with self._asking("reading a frame"):
+            buffer = self._stream.timeout_pop_buffer(max(1, round(1e6 * timeout_s)))
+            if buffer is None:
+                raise DeviceTimeoutError(self.name, f"gave no frame within {timeout_s:g} s.", "Was it triggered?")
+            try:
+                return self._frame(buffer)
+            finally:
+                self._stream.push_buffer(buffer)
+
+    def _discard_frames(self) -> int:
+        discarded = 0
+        with self._asking("discarding frames"):
+            while (buffer := self._stream.try_pop_buffer()) is not None:
+                self._number(buffer.get_frame_id())
+                self._stream.push_buffer(buffer)
+                discarded += 1
+        return discarded
+
+    # --- device -------------------------------------------------------------------------------------------------
+    def _open(self) -> None:
+        try:
+            import gi
+
+            gi.require_version("Aravis", "0.8")
+            from gi.repository import Aravis, GLib
+        except (ImportError, ValueError) as error:
+            raise DeviceDisconnectedError(
+                self.name,
+                f"needs Aravis and its Python bindings ({error}).",
+                "Install them with the system (Debian: apt install gir1.2-aravis-0.8 python3-gi), for this Python.",
+            ) from error
+        self._aravis, self._error = Aravis, GLib.Error
+        self._counter, self._lost = 0, False
+        with self._asking("connecting"):
+            self._camera = Aravis.Camera.new(self._find())
+            self._camera.get_device().connect("control-lost", self._note_loss)
+        with self._asking("setting up"):
+            self._camera.set_pixel_format_from_string(self._options.pixel_format)
+            self._camera.set_acquisition_mode(Aravis.AcquisitionMode.CONTINUOUS)
+            self._camera.set_trigger("Software")
+            self._roi = self._read_roi()
+            self._start()
+
+    def _close(self) -> None:
+        camera, stream, self._camera, self._stream = self._camera, self._stream, None, None
+        if camera is not None and stream is not None:
+            with suppress(self._error):  # of a camera that is gone already
+                camera.stop_acquisition()
+
+    def _read_identity(self) -> Identity:
+        camera = self._camera
+        with self._asking("asking for its identity"):
+            firmware = camera.get_string("DeviceVersion") if camera.is_feature_available("DeviceVersion") else ""
+            return Identity(
+                camera.get_vendor_name(),
+                camera.get_model_name(),
+                camera.get_device_serial_number() or camera.get_device_id(),
+                firmware or "unknown",
+            )
+
+    def _read_status(self) -> DeviceStatus:
+        exposure_s = self._get_exposure()
+        return DeviceStatus(True, f"{self._counter} frames", {"frames": self._counter, "exposure_s": exposure_s})
+
+    # --- inner workings -----------------------------------------------------------------------------------------
+    def _find(self) -> str:
+        aravis = self._aravis
+        aravis.update_device_list()
+        names = [str(aravis.get_device_id(number)) for number in range(aravis.get_n_devices())]
+        found = [name for name in names if self._address in name]
+        if len(found) == 1:
+            return found[0]
+        raise DeviceDisconnectedError(
+            self.name,
+            f"found {len(found)} cameras {self._address or 'without an address'}. Cameras here: "
+            f"{', '.join(names) or 'none'}.",
+            "Write the name of one into the bench file; check its cable, and the network settings of its port.",
+        )
+
+    def _choose_region(self, roi: Roi) -> Roi:
+        self._camera.set_region(roi.column, roi.row, roi.columns, roi.rows)
+        self._roi = self._read_roi()
+        return self._roi
+
+    def _read_roi(self) -> Roi:
+        column, row, columns, rows = self._camera.get_region()
+        return Roi(row, column, rows, columns)
+
+    def _start(self) -> None:
+        self._triggered.clear()
+        self._last_id = None
+        self._stream = self._camera.create_stream(None, None)
+        payload = self._camera.get_payload()
+        for _ in range(self._options.buffer_frames):
+            self._stream.push_buffer(self._aravis.Buffer.new_allocate(payload))
+        self._camera.start_acquisition()
+
+    def _note_loss(self, *_: object) -> None:
+        self._lost = True
+
+    def _number(self, frame_id: int) -> tuple[int, float, float]:
+        """Counter, time and exposure of the frame with this number of the camera's own."""
+        step = 1 if self._last_id is None else frame_id - self._last_id
+        if step <= 0:
+            step += _HIGHEST_ID
+        self._last_id = frame_id
+        self._counter += step
+        for _ in range(min(step - 1, len(self._triggered) - 1)):
+            self._triggered.popleft()  # triggers of the frames that were lost
+        time_s, exposure_s = self._triggered.popleft() if self._triggered else (self.clock.now_s(), 0.0)
+        return self._counter, time_s, exposure_s
+
+    def _frame(self, buffer: Any) -> Frame:
+        expected = self._counter + 1
+        counter, time_s, exposure_s = self._number(buffer.get_frame_id())
+        status = buffer.get_status()
+        if status != self._aravis.BufferStatus.SUCCESS:
+            raise DeviceFaultError(
+                self.name,
+                f"frame {counter} failed on its way: {status.value_nick}.",
+                "Take it again; if it persists, check cable, packet size and bandwidth.",
+            )
+        if counter != expected:
+            raise DeviceFaultError(
+                self.name,
+                f"lost {counter - expected} frames before frame {counter}.",
+                "Take them again; if it persists, read frames sooner.",
+            )
+        shape = buffer.get_image_height(), buffer.get_image_width()
+        kind = np.uint8 if self.bit_depth == 8 else np.uint16
+        pixels = np.frombuffer(buffer.get_data(), dtype=kind)[: shape[0] * shape[1]].reshape(shape).copy()
+        return checked_frame(
+            self.name, pixels, self._roi, self.bit_depth, counter=counter, time_s=time_s, exposure_s=exposure_s
+        )
+
+    @contextmanager
+    def _asking(self, doing: str) -> Iterator[None]:
+        remedy = "Check its cable and power, then close it and open it again."
+        if self._lost:
+            raise DeviceDisconnectedError(self.name, f"stopped answering, noticed {doing}.", remedy)
+        try:
+            yield
+        except DeviceError:
+            raise
+        except self._error as error:
+            message = f"failed {doing}: {str(error).strip()}"
+            if self._camera is None or "timeout" in str(error).lower():
+                raise DeviceDisconnectedError(self.name, message, remedy) from error
+            raise DeviceFaultError(self.name, message, remedy) from error

@@ -1,0 +1,299 @@
+"""Basler cameras (USB3 Vision, GigE Vision) through the maker's pylon.
+
+Needs `pip install "labcontrol[basler]"`. Source: pylon API and the feature names of Basler's product documentation
+(GenICam Standard Features Naming Convention).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, Self
+
+from pydantic import Field
+
+from drivers.cameras.frames import checked_frame, importing_swig
+from drivers.interfaces import (
+    Camera,
+    DeviceDisconnectedError,
+    DeviceError,
+    DeviceFaultError,
+    DeviceRefusedError,
+    DeviceStatus,
+    DeviceTimeoutError,
+    DriverOptions,
+    Frame,
+    Identity,
+    Roi,
+    Surroundings,
+)
+
+_BITS = {"Mono8": 8, "Mono10": 10, "Mono12": 12}
+_EXPOSURE_US = ("ExposureTime", "ExposureTimeAbs")  # newer models, older models
+_BLOCKS_OF_GIGE = 65535  # GigE Vision counts frames from 1 to this
+
+
+class BaslerOptions(DriverOptions):
+    """Settings of a Basler camera."""
+
+    pixel_format: Literal["Mono8", "Mono10", "Mono12"] = Field("Mono12", description="bits per pixel")
+    readout_time_s: float = Field(
+        0.02, ge=0, le=10, description="from the end of the exposure to the frame, in s, where the camera does not say"
+    )
+    buffer_frames: int = Field(16, ge=2, le=1000, description="frames kept until they are read")
+
+
+class BaslerCamera(Camera):
+    """A Basler camera, triggered by software. address: serial number or user-defined name; empty for the only one."""
+
+    Options = BaslerOptions
+
+    def __init__(self, surroundings: Surroundings, address: str, options: BaslerOptions) -> None:
+        super().__init__(surroundings)
+        self._address = address
+        self._options = options
+        self._pylon: Any = None
+        self._genicam: Any = None
+        self._camera: Any = None
+        self._triggered: deque[tuple[float, float]] = deque()
+        self._last_block: int | None = None
+        self._counter = 0
+        self._roi = Roi(0, 0, 1, 1)
+
+    @classmethod
+    def from_bench(cls, address: str, options: BaslerOptions, surroundings: Surroundings) -> Self:
+        return cls(surroundings, address, options)
+
+    # --- camera -------------------------------------------------------------------------------------------------
+    @property
+    def sensor_shape(self) -> tuple[int, int]:
+        self._require_open()
+        with self._asking("asking for its sensor"):
+            return int(self._camera.SensorHeight.GetValue()), int(self._camera.SensorWidth.GetValue())
+
+    @property
+    def bit_depth(self) -> int:
+        return _BITS[self._options.pixel_format]
+
+    @property
+    def readout_time_s(self) -> float:
+        feature = self._feature("SensorReadoutTime")
+        return self._options.readout_time_s if feature is None else 1e-6 * float(feature.GetValue())
+
+    @property
+    def exposure_limits_s(self) -> tuple[float, float]:
+        self._require_open()
+        with self._asking("asking for its exposure"):
+            return 1e-6 * self._exposure.GetMin(), 1e-6 * self._exposure.GetMax()
+
+    @property
+    def gain_limits_db(self) -> tuple[float, float]:
+        self._require_open()
+        feature = self._feature("Gain")
+        return (0.0, 0.0) if feature is None else (float(feature.GetMin()), float(feature.GetMax()))
+
+    def _get_exposure(self) -> float:
+        with self._asking("asking for its exposure"):
+            return 1e-6 * float(self._exposure.GetValue())
+
+    def _set_exposure(self, seconds: float) -> None:
+        with self._asking("setting its exposure"):
+            # The limits were checked; this takes back what rounding between seconds and microseconds adds to them.
+            self._exposure.SetValue(min(max(1e6 * seconds, self._exposure.GetMin()), self._exposure.GetMax()))
+
+    def _get_gain(self) -> float:
+        feature = self._feature("Gain")
+        return 0.0 if feature is None else float(feature.GetValue())
+
+    def _set_gain(self, decibel: float) -> None:
+        feature = self._feature("Gain")
+        if feature is not None:
+            with self._asking("setting its gain"):
+                feature.SetValue(decibel)
+
+    def _get_roi(self) -> Roi:
+        return self._roi
+
+    def _set_roi(self, roi: Roi) -> None:
+        wanted = {"Width": roi.columns, "Height": roi.rows, "OffsetX": roi.column, "OffsetY": roi.row}
+        for name, value in wanted.items():
+            step = self._camera.GetNodeMap().GetNode(name).GetInc()
+            if value % step:
+                raise DeviceRefusedError(
+                    self.name, f"takes {name} in steps of {step}, not {value}.", "Choose a region on its grid."
+                )
+        with self._asking("setting its region"), self._stopped():
+            for name in ("OffsetX", "OffsetY"):
+                getattr(self._camera, name).SetValue(getattr(self._camera, name).GetMin())
+            for name, value in wanted.items():
+                getattr(self._camera, name).SetValue(value)
+            self._roi = self._read_roi()
+
+    def _trigger(self) -> None:
+        with self._asking("triggering"):
+            if not self._camera.WaitForFrameTriggerReady(1000, self._pylon.TimeoutHandling_Return):
+                raise DeviceTimeoutError(self.name, "did not get ready for a trigger.", "Read its frames first.")
+            self._triggered.append((self.clock.now_s(), self._get_exposure()))
+            self._camera.TriggerSoftware.Execute()
+
+    def _read(self, timeout_s: float) -> Frame:
+        with self._asking("reading a frame"):
+            result = self._camera.RetrieveResult(max(1, round(1e3 * timeout_s)), self._pylon.TimeoutHandling_Return)
+            if not result.IsValid():
+                raise DeviceTimeoutError(self.name, f"gave no frame within {timeout_s:g} s.", "Was it triggered?")
+            try:
+                return self._frame(result)
+            finally:
+                result.Release()
+
+    def _discard_frames(self) -> int:
+        discarded = 0
+        with self._asking("discarding frames"):
+            while (result := self._camera.RetrieveResult(0, self._pylon.TimeoutHandling_Return)).IsValid():
+                self._number(result.BlockID)
+                result.Release()
+                discarded += 1
+        return discarded
+
+    # --- device -------------------------------------------------------------------------------------------------
+    def _open(self) -> None:
+        try:
+            with importing_swig():
+                from pypylon import genicam, pylon
+        except ImportError as error:
+            raise DeviceDisconnectedError(
+                self.name, "needs the package pypylon.", 'Install it: pip install "labcontrol[basler]".'
+            ) from error
+        self._pylon, self._genicam = pylon, genicam
+        self._counter = 0
+        with self._asking("connecting"):
+            self._camera = pylon.InstantCamera(pylon.TlFactory.GetInstance().CreateDevice(self._find()))
+            self._camera.Open()
+        with self._asking("setting up"):
+            for name in ("ExposureAuto", "GainAuto"):
+                if (feature := self._feature(name)) is not None:
+                    feature.SetValue("Off")
+            if self._options.pixel_format not in self._camera.PixelFormat.Symbolics:
+                raise DeviceRefusedError(
+                    self.name, f"has no pixel format {self._options.pixel_format}.", "Choose another in the bench file."
+                )
+            self._camera.PixelFormat.SetValue(self._options.pixel_format)
+            self._camera.TriggerSelector.SetValue("FrameStart")
+            self._camera.TriggerMode.SetValue("On")
+            self._camera.TriggerSource.SetValue("Software")
+            self._camera.MaxNumBuffer.SetValue(self._options.buffer_frames)
+            self._roi = self._read_roi()
+            self._start()
+
+    def _close(self) -> None:
+        camera, self._camera = self._camera, None
+        if camera is None:
+            return
+        for end in (camera.StopGrabbing, camera.Close, camera.DestroyDevice):
+            try:
+                end()
+            except self._genicam.GenericException:  # of a camera that is gone already
+                continue
+
+    def _read_identity(self) -> Identity:
+        info = self._camera.GetDeviceInfo()
+        version = self._feature("DeviceFirmwareVersion")
+        firmware = "" if version is None else str(version.GetValue())
+        return Identity(info.GetVendorName(), info.GetModelName(), info.GetSerialNumber(), firmware or "unknown")
+
+    def _read_status(self) -> DeviceStatus:
+        values: dict[str, float | int | str | bool] = {"frames": self._counter, "exposure_s": self._get_exposure()}
+        temperature = self._feature("DeviceTemperature")
+        if temperature is not None:
+            values["temperature_c"] = float(temperature.GetValue())
+        return DeviceStatus(True, f"{self._counter} frames", values)
+
+    # --- inner workings -----------------------------------------------------------------------------------------
+    @property
+    def _exposure(self) -> Any:
+        return next(feature for name in _EXPOSURE_US if (feature := self._feature(name)) is not None)
+
+    def _feature(self, name: str) -> Any:
+        """A feature of this model, or None where it has none of that name."""
+        with self._asking(f"looking for {name}"):
+            node = self._camera.GetNodeMap().GetNode(name)
+            return node if node is not None and self._genicam.IsReadable(node) else None
+
+    def _find(self) -> Any:
+        devices = list(self._pylon.TlFactory.GetInstance().EnumerateDevices())
+        found = [
+            device
+            for device in devices
+            if not self._address or self._address in (device.GetSerialNumber(), device.GetUserDefinedName())
+        ]
+        if len(found) == 1:
+            return found[0]
+        names = ", ".join(f"{device.GetModelName()} {device.GetSerialNumber()}" for device in devices) or "none"
+        raise DeviceDisconnectedError(
+            self.name,
+            f"found {len(found)} cameras {self._address or 'without an address'}. Cameras here: {names}.",
+            "Write the serial number of one into the bench file; check its cable, and that no other program uses it.",
+        )
+
+    def _read_roi(self) -> Roi:
+        camera = self._camera
+        return Roi(*(int(f.GetValue()) for f in (camera.OffsetY, camera.OffsetX, camera.Height, camera.Width)))
+
+    def _start(self) -> None:
+        self._triggered.clear()
+        self._last_block = None
+        self._camera.StartGrabbing(self._pylon.GrabStrategy_OneByOne)
+
+    @contextmanager
+    def _stopped(self) -> Iterator[None]:
+        self._camera.StopGrabbing()
+        try:
+            yield
+        finally:
+            self._start()
+
+    def _number(self, block: int) -> tuple[int, float, float]:
+        """Counter, time and exposure of the frame with this number of the camera's own."""
+        step = 1 if self._last_block is None else block - self._last_block
+        if step <= 0:
+            step += _BLOCKS_OF_GIGE
+        self._last_block = block
+        self._counter += step
+        for _ in range(min(step - 1, len(self._triggered) - 1)):
+            self._triggered.popleft()  # triggers of the frames that were lost
+        time_s, exposure_s = self._triggered.popleft() if self._triggered else (self.clock.now_s(), 0.0)
+        return self._counter, time_s, exposure_s
+
+    def _frame(self, result: Any) -> Frame:
+        expected = self._counter + 1
+        counter, time_s, exposure_s = self._number(result.BlockID)
+        if not result.GrabSucceeded():
+            raise DeviceFaultError(
+                self.name,
+                f"frame {counter} failed on its way: {result.ErrorDescription} ({result.ErrorCode:#x}).",
+                "Take it again; if it persists, check cable and bandwidth.",
+            )
+        if counter != expected:
+            raise DeviceFaultError(
+                self.name,
+                f"lost {counter - expected} frames before frame {counter}.",
+                "Take them again; if it persists, read frames sooner.",
+            )
+        return checked_frame(
+            self.name, result.Array, self._roi, self.bit_depth, counter=counter, time_s=time_s, exposure_s=exposure_s
+        )
+
+    @contextmanager
+    def _asking(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except DeviceError:
+            raise
+        except self._genicam.GenericException as error:
+            message = f"failed {doing}: {str(error).strip()}"
+            if self._camera is None or self._camera.IsCameraDeviceRemoved():
+                raise DeviceDisconnectedError(
+                    self.name, message, "Check its cable and that no other program uses it; then open it again."
+                ) from error
+            raise DeviceFaultError(self.name, message, "Close it and open it again.") from error

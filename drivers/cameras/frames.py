@@ -1,0 +1,47 @@
+"""What every camera driver does with the pixels it is handed."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.interfaces import DeviceFaultError, Frame, Roi
+
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+@contextmanager
+def importing_swig() -> Iterator[None]:
+    """Import a module made with SWIG: it warns of its own types, and crashes where warnings are errors."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
+
+
+def checked_frame(
+    device: str, pixels: Pixels, roi: Roi, bit_depth: int, *, counter: int, time_s: float, exposure_s: float
+) -> Frame:
+    """A frame of right-justified counts.
+
+    pixels: (rows, columns) as delivered; not copied.
+    Raises DeviceFaultError for pixels that cannot be of this region or depth.
+    """
+    if pixels.shape != (roi.rows, roi.columns):
+        raise DeviceFaultError(
+            device,
+            f"delivered a frame of shape {pixels.shape}, expected {(roi.rows, roi.columns)}.",
+            "Set the region again; check what limits it in the camera.",
+        )
+    top = 2**bit_depth - 1
+    if int(pixels.max()) > top:
+        raise DeviceFaultError(
+            device,
+            f"delivered counts up to {int(pixels.max())}, more than {bit_depth} bits hold.",
+            "Choose a pixel format whose bits are right-justified.",
+        )
+    saturated = float(np.count_nonzero(pixels == top)) / pixels.size
+    return Frame(pixels, counter, time_s, exposure_s, saturated)

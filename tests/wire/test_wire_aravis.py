@@ -1,0 +1,110 @@
+"""The Aravis driver on a GigE Vision camera of the loopback network: Aravis' own fake camera, a process of its own."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from drivers.cameras.aravis import AravisCamera, AravisOptions
+from drivers.interfaces import (
+    DeviceDisconnectedError,
+    DeviceError,
+    DeviceRefusedError,
+    DeviceTimeoutError,
+    Roi,
+    Surroundings,
+)
+
+FAKE = shutil.which("arv-fake-gv-camera-0.8") or ""
+
+
+def why_not() -> str:
+    try:
+        import gi
+
+        gi.require_version("Aravis", "0.8")
+    except (ImportError, ValueError) as error:
+        return f"needs Aravis for this Python (apt install gir1.2-aravis-0.8 python3-gi): {error}"
+    return "" if FAKE else "needs arv-fake-gv-camera-0.8: apt install aravis-tools"
+
+
+needs_aravis = pytest.mark.skipif(bool(why_not()), reason=why_not())
+
+
+class FakeCamera:
+    def __init__(self) -> None:
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen([FAKE, "-i", "lo", "-s", "GV01"], **quiet)
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeCamera]:
+    made = FakeCamera()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def camera(fake: FakeCamera) -> Iterator[AravisCamera]:
+    made = AravisCamera.from_bench("GV01", AravisOptions(), Surroundings("camera"))
+    deadline = time.monotonic() + 5.0
+    while not made.is_open:  # until the process answers on the network
+        try:
+            made.open()
+        except DeviceDisconnectedError:
+            if time.monotonic() > deadline:
+                raise
+    yield made
+    made.close()
+
+
+@needs_aravis
+def test_frames_are_triggered_counted_and_of_the_region(camera: AravisCamera) -> None:
+    assert camera.identity.vendor == "Aravis"
+    camera.roi = Roi(16, 32, 64, 96)
+    frames = [camera.snap() for _ in range(3)]
+    assert [frame.counter for frame in frames] == [1, 2, 3]
+    assert frames[0].data.shape == (64, 96)
+    assert frames[0].time_s < frames[1].time_s < frames[2].time_s
+    with pytest.raises(DeviceTimeoutError):
+        camera.read(timeout_s=0.02)
+
+
+@needs_aravis
+def test_exposure_changes_the_picture_within_the_cameras_limits(camera: AravisCamera) -> None:
+    camera.exposure_s = 1e-3
+    dim = camera.snap().data.mean()
+    camera.exposure_s = 2e-2
+    assert camera.snap().data.mean() > 1.2 * dim
+    low, high = camera.exposure_limits_s
+    for seconds in (0.5 * low, 1.1 * high):
+        with pytest.raises(DeviceRefusedError):
+            camera.exposure_s = seconds
+
+
+@needs_aravis
+def test_a_camera_that_disappears_is_an_error_and_can_be_closed(camera: AravisCamera, fake: FakeCamera) -> None:
+    camera.snap()
+    fake.stop()
+    with pytest.raises(DeviceError) as caught:
+        camera.snap(timeout_s=0.2)
+    assert caught.value.remedy
+    camera.close()
+    with pytest.raises(DeviceDisconnectedError, match="found 0 cameras GV01"):
+        camera.open()
+
+
+def test_without_the_bindings_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gi", None)
+    with pytest.raises(DeviceDisconnectedError, match="needs Aravis") as caught:
+        AravisCamera.from_bench("", AravisOptions(), Surroundings("camera")).open()
+    assert "apt install" in caught.value.remedy
