@@ -6,6 +6,7 @@ Needs `pip install "labcontrol[basler]"`. Source: pylon API and the feature name
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +43,14 @@ class BaslerOptions(DriverOptions):
         0.02, ge=0, le=10, description="from the end of the exposure to the frame, in s, where the camera does not say"
     )
     buffer_frames: int = Field(16, ge=2, le=1000, description="frames kept until they are read")
+    region: tuple[int, int, int, int] | None = Field(
+        None, description="row, column, rows and columns of the region read out; by default as the camera has it"
+    )
+    features: dict[str, str | float | int | bool] = Field(
+        default_factory=dict,
+        description="further features of the camera, by their GenICam names, set when it is opened",
+    )
+    emulated: bool = Field(False, description="whether to use the maker's camera emulator instead of cameras")
 
 
 class BaslerCamera(Camera):
@@ -166,6 +175,8 @@ class BaslerCamera(Camera):
                 self.name, "needs the package pypylon.", 'Install it: pip install "labcontrol[basler]".'
             ) from error
         self._pylon, self._genicam = pylon, genicam
+        if self._options.emulated:
+            os.environ.setdefault("PYLON_CAMEMU", "1")  # how the maker's library is told
         self._counter = 0
         with self._asking("connecting"):
             self._camera = pylon.InstantCamera(pylon.TlFactory.GetInstance().CreateDevice(self._find()))
@@ -183,8 +194,12 @@ class BaslerCamera(Camera):
             self._camera.TriggerMode.SetValue("On")
             self._camera.TriggerSource.SetValue("Software")
             self._camera.MaxNumBuffer.SetValue(self._options.buffer_frames)
+            for name, value in self._options.features.items():
+                self._set_feature(name, value)
             self._roi = self._read_roi()
             self._start()
+        if self._options.region is not None:
+            self._set_roi(Roi(*self._options.region))
 
     def _close(self) -> None:
         camera, self._camera = self._camera, None
@@ -219,6 +234,11 @@ class BaslerCamera(Camera):
         with self._asking(f"looking for {name}"):
             node = self._camera.GetNodeMap().GetNode(name)
             return node if node is not None and self._genicam.IsReadable(node) else None
+
+    def _set_feature(self, name: str, value: str | float) -> None:
+        if self._feature(name) is None:
+            raise DeviceRefusedError(self.name, f"has no feature {name}.", "Correct the features in the bench file.")
+        getattr(self._camera, name).SetValue(value)
 
     def _find(self) -> Any:
         devices = list(self._pylon.TlFactory.GetInstance().EnumerateDevices())

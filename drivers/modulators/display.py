@@ -34,6 +34,9 @@ class DisplayOptions(DriverOptions):
     )
     response_time_s: float = Field(0.0, ge=0, le=1, description="time the pixels then need to settle, in s")
     macro_pixel: int = Field(1, ge=1, le=256, description="screen pixels along the edge of one pixel of a pattern")
+    display: str | None = Field(
+        None, description="X display the screen belongs to, for example :1; by default the one this program runs on"
+    )
     allow_primary: bool = Field(False, description="whether the primary screen may be covered, where people work")
 
 
@@ -65,7 +68,7 @@ class DisplayModulator(Modulator):
     def __init__(self, surroundings: Surroundings, screen: str, options: DisplayOptions) -> None:
         super().__init__(surroundings)
         self._options = options
-        self._link = ScreenLink(self.name, screen, options.allow_primary)
+        self._link = ScreenLink(self.name, screen, options.allow_primary, options.display)
         self._facts = ScreenFacts(0, 0, 60.0, screen, "", "", "")
         self._next_s = 0.0
         self._lost: DeviceError | None = None

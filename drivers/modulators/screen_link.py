@@ -49,14 +49,16 @@ class ScreenLink:
     """A window on one screen, in a process of its own.
 
     screen: name or serial number of the screen, as the window system has it.
+    display: X display the screen belongs to; None for the one this program runs on.
     Errors are those of drivers.interfaces: the screen is missing or the primary one (DeviceRefusedError), was removed
     (DeviceFaultError), the process died (DeviceDisconnectedError) or hangs (DeviceTimeoutError).
     """
 
-    def __init__(self, device: str, screen: str, allow_primary: bool) -> None:
+    def __init__(self, device: str, screen: str, allow_primary: bool, display: str | None = None) -> None:
         self.device = device
         self.screen = screen
         self.allow_primary = allow_primary
+        self.display = display
         self.pixels: NDArray[np.uint8] = np.zeros((0, 0), dtype=np.uint8)
         self._process: subprocess.Popen[bytes] | None = None
         self._events: queue.Queue[dict[str, Any]] = queue.Queue()
@@ -75,7 +77,7 @@ class ScreenLink:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=_environment(),
+            env=_environment(self.display),
         )
         _in_background(_follow_events, self._process.stdout, self._events)
         self._last_words = _in_background(_follow_errors, self._process.stderr, self._complaints)
@@ -218,10 +220,12 @@ def _follow_errors(source: IO[bytes], complaints: list[str]) -> None:
             del complaints[20:]
 
 
-def _environment() -> dict[str, str]:
+def _environment(display: str | None) -> dict[str, str]:
     """For a window whose pixels are the screen's pixels."""
     environment = dict(os.environ, QT_ENABLE_HIGHDPI_SCALING="0", QT_AUTO_SCREEN_SCALE_FACTOR="0", QT_SCALE_FACTOR="1")
     environment.pop("QT_QPA_PLATFORM", None)
+    if display is not None:
+        environment["DISPLAY"] = display
     if sys.platform.startswith("linux"):
         environment["QT_QPA_PLATFORM"] = (
             "xcb"  # under Wayland a window cannot choose its screen; through XWayland it can

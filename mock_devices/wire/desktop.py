@@ -115,14 +115,12 @@ class VirtualDesktop:
 
     def see(self, name: str) -> NDArray[np.uint8]:
         """What is on a screen now: (rows, columns) grey levels. Raises ValueError for anything but grey."""
-        index = self.names.index(name)
-        columns, rows = self.sizes[index]
-        left = self._left(index)
-        image = ImageGrab.grab((left, 0, left + columns, rows), xdisplay=self.display)
-        pixels = np.asarray(image.convert("RGB"))
-        if (pixels != pixels[..., :1]).any():
+        columns, rows = self.sizes[self.names.index(name)]
+        left = self._left(self.names.index(name))
+        seen = np.asarray(ImageGrab.grab((left, 0, left + columns, rows), xdisplay=self.display).convert("RGB"))
+        if (seen != seen[..., :1]).any():
             raise ValueError(f"screen {name} is not grey everywhere")
-        return pixels[..., 0].copy()
+        return seen[..., 0].copy()
 
     def _left(self, index: int) -> int:
         return sum(columns for columns, _ in self.sizes[:index])

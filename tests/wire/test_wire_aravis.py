@@ -33,6 +33,8 @@ def why_not() -> str:
     return "" if FAKE else "needs arv-fake-gv-camera-0.8: apt install aravis-tools"
 
 
+# The importer of PyGObject is of an older kind than Python now expects.
+pytestmark = pytest.mark.filterwarnings("ignore:DynamicImporter:ImportWarning")
 needs_aravis = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
 
