@@ -28,6 +28,12 @@ def build(name: str, address: str, options: dict[str, Any], table: Table | None 
 
 @contextmanager
 def wired_laser(name: str) -> Iterator[Device]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("drivers.transports.conversation.SHORTEST_QUIET_S", 0.003)  # emulated lasers answer at once
+        yield from _plugged_in(name)
+
+
+def _plugged_in(name: str) -> Iterator[Device]:
     from mock_devices.wire.cobolt import CoboltInstrument
     from mock_devices.wire.ibeam import IBeamInstrument
     from mock_devices.wire.obis import ObisInstrument
