@@ -18,12 +18,14 @@ from labcontrol.learning.strategy import Mask, Strategy
 
 STRATEGIES: dict[str, str] = {
     "coordinate-descent": "flip one mirror an epoch, keep the flip if the error fell",
+    "noise-aware": "flip one mirror, repeat the measurement only until it can tell",
     "multiplexed-identification": "measure what every mirror does with an S-matrix of masks, solve in software, polish",
 }
 
 # Imported when used: a window that only lists names should not wait for a compiler or an optimiser library.
 _HOMES: dict[str, str] = {
     "coordinate-descent": "coordinate_descent:CoordinateDescent",
+    "noise-aware": "noise_aware:NoiseAwareDescent",
     "multiplexed-identification": "identification:MultiplexedIdentification",
 }
 
