@@ -19,6 +19,7 @@ from labcontrol.learning.strategy import Mask, Strategy
 STRATEGIES: dict[str, str] = {
     "coordinate-descent": "flip one mirror an epoch, keep the flip if the error fell",
     "noise-aware": "flip one mirror, repeat the measurement only until it can tell",
+    "speculative": "measure many single flips in one replay, take the best subset of them together",
     "multiplexed-identification": "measure what every mirror does with an S-matrix of masks, solve in software, polish",
 }
 
@@ -26,6 +27,7 @@ STRATEGIES: dict[str, str] = {
 _HOMES: dict[str, str] = {
     "coordinate-descent": "coordinate_descent:CoordinateDescent",
     "noise-aware": "noise_aware:NoiseAwareDescent",
+    "speculative": "speculative:SpeculativeDescent",
     "multiplexed-identification": "identification:MultiplexedIdentification",
 }
 
