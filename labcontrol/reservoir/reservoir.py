@@ -6,6 +6,7 @@ phase_i(n+1) = pi (beta I_i(n) + gamma W_i u(n+1)) + theta_i, shown on the SLM; 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,11 @@ from labcontrol.bench import Bench, NeuronMap, PhaseTable
 from labcontrol.bench.response import update_phases
 from labcontrol.config import ReservoirConfig
 from labcontrol.errors import UserError
+from labcontrol.reservoir import markers
 from labcontrol.reservoir.results import Preparation, Readout, StepView
 
 Observer = Callable[[StepView], None]
+T = TypeVar("T")
 
 # The intensity that the mean over random patterns stands for: that of cos^2 on an evenly lit table.
 REFERENCE_INTENSITY = 0.5
@@ -104,7 +107,7 @@ class Reservoir:
         if not self._bench.detector.has_trigger:
             return 1
         by_detector = self._bench.detector.max_samples // self._bench.config.detector.samples_per_mask
-        return max(1, min(self._bench.dmd.max_sequence_length, by_detector))
+        return max(1, min(self._bench.dmd.max_sequence_length, by_detector) - markers.COUNT)
 
     def replay(self, masks: NDArray[np.bool_], inputs: NDArray[np.float64], washout: int) -> Readout:
         """Replay a sequence and measure masks (B, N).
@@ -136,9 +139,9 @@ class Reservoir:
         feedback_rad = np.pi * self._config.feedback * REFERENCE_INTENSITY / preparation.reference_counts
         update_phases(signals, feedback_rad, self._drive_rad, u, self.offset_rad, self._phases)
         pattern = self.map.slm_pattern(self._phases, self._table.levels, self._background)
-        shown = self._bench.slm.show(pattern)
+        shown = self._insist(lambda: self._bench.slm.show(pattern))
         self._bench.clock.sleep(self._bench.slm.settle_time_s)
-        self._bench.camera.trigger()
+        self._insist(self._bench.camera.trigger)
         values = read()
         frame = self._frame(shown)
         if self.observer is not None:
@@ -151,7 +154,8 @@ class Reservoir:
         dmd, detector, config = self._bench.dmd, self._bench.detector, self._bench.config
         samples = config.detector.samples_per_mask
         if len(masks) == 1:
-            dmd.show_settled(self.map.dmd_pattern(masks[0]))
+            pattern = self.map.dmd_pattern(masks[0])
+            self._insist(lambda: dmd.show_settled(pattern))
 
             def read_one() -> NDArray[np.float64]:
                 return np.array([self._samples(lambda: detector.read(samples, config.detector.rate_hz)).mean()])
@@ -159,32 +163,46 @@ class Reservoir:
             return read_one
 
         pattern_rate_hz = min(config.dmd.pattern_rate_hz, config.detector.rate_hz / samples)
-        dmd.load_sequence(self.map.dmd_patterns(masks))
+        marked = markers.with_markers(masks)
+        patterns = self.map.dmd_patterns(marked)
+        self._insist(lambda: dmd.load_sequence(patterns))
 
         def play_and_fetch() -> Samples:
-            detector.arm(len(masks) * samples, samples * pattern_rate_hz)
+            detector.arm(len(marked) * samples, samples * pattern_rate_hz)
             dmd.play(pattern_rate_hz)
-            return detector.fetch(1.0 + len(masks) / pattern_rate_hz)
+            return detector.fetch(1.0 + len(marked) / pattern_rate_hz)
+
+        def fault(data: NDArray[np.float64]) -> str | None:
+            return markers.misalignment(data.reshape(len(marked), samples))
 
         def read_all() -> NDArray[np.float64]:
-            means: NDArray[np.float64] = self._samples(play_and_fetch).reshape(len(masks), samples).mean(axis=1)
+            trains = self._samples(play_and_fetch, fault).reshape(len(marked), samples)
+            means: NDArray[np.float64] = markers.without_markers(trains).mean(axis=1)
             return means
 
         return read_all
 
     # --- nothing is used that is not proven good ----------------------------------------------------------------
-    def _samples(self, take: Callable[[], Samples]) -> NDArray[np.float64]:
-        """Samples within the detector's range; an overload is taken again, within the bound."""
+    def _samples(
+        self, take: Callable[[], Samples], fault_of: Callable[[NDArray[np.float64]], str | None] = lambda _: None
+    ) -> NDArray[np.float64]:
+        """Samples within the detector's range and without fault; others are taken again, within the bound."""
         for _ in range(self._config.retakes + 1):
-            samples = take()
-            if not samples.overload:
-                return samples.data
+            device = self._bench.detector.name
+            try:
+                samples = take()
+            except DeviceTimeoutError as error:  # of the DMD, when it was to play
+                device, fault = error.device, f"did not do its part ({error.message})"
+                remedy = "Check the trigger line from DMD to detector."
+            else:
+                found = "is overloaded" if samples.overload else fault_of(samples.data)
+                if found is None:
+                    return samples.data
+                fault, remedy = found, "Check trigger line, pattern rate, sampling rate and detector bandwidth."
+                if samples.overload:
+                    remedy = "Lower laser.power_w or put a filter before the detector."
             self.retaken += 1
-        raise DeviceFaultError(
-            self._bench.detector.name,
-            f"is overloaded, {self._config.retakes + 1} times in a row.",
-            "Lower laser.power_w or put a filter before the detector.",
-        )
+        raise DeviceFaultError(device, f"{fault}, {self._config.retakes + 1} times in a row.", remedy)
 
     def _frame(self, shown: Shown, *, may_saturate: bool = False) -> Frame:
         """The frame of the exposure just triggered, proven to be of the pattern shown.
@@ -195,11 +213,11 @@ class Reservoir:
         camera, slm = self._bench.camera, self._bench.slm
         settled_s = shown.time_s + slm.settle_time_s - _CLOCK_ROUNDING_S
         for attempt in range(self._config.retakes + 1):
-            if attempt:
-                camera.discard_frames()
-                camera.trigger()
-                self.retaken += 1
             try:
+                if attempt:
+                    self.retaken += 1
+                    camera.discard_frames()
+                    camera.trigger()
                 frame = camera.read()
             except (DeviceTimeoutError, DeviceFaultError) as error:
                 fault = f"gave no frame ({error.message})"
@@ -221,13 +239,26 @@ class Reservoir:
             "Check trigger line, exposure and frame rate.",
         )
 
+    def _insist(self, command: Callable[[], T]) -> T:
+        """Give a command again when its reply did not come, within the bound.
+
+        A command that was obeyed although its reply was lost does no harm when given twice: a pattern is shown again,
+        and a second frame is noticed by its counter or its time.
+        """
+        for _ in range(self._config.retakes):
+            try:
+                return command()
+            except DeviceTimeoutError:
+                self.retaken += 1
+        return command()
+
     # --- helpers ------------------------------------------------------------------------------------------------
     def _pattern(self, phase_rad: NDArray[np.float64]) -> Pattern:
         return self.map.slm_pattern(self._table.index(phase_rad), self._table.levels, self._background)
 
     def _signals(self, pattern: Pattern) -> tuple[Frame, NDArray[np.float64]]:
-        shown = self._bench.slm.show_settled(pattern)
-        self._bench.camera.trigger()
+        shown = self._insist(lambda: self._bench.slm.show_settled(pattern))
+        self._insist(self._bench.camera.trigger)
         frame = self._frame(shown, may_saturate=True)
         return frame, self.map.signals(frame.data)
 

@@ -1,0 +1,45 @@
+"""How long a replay takes on real devices, and how many masks a step has room for.
+
+A step: the SLM shows a pattern and settles; then the camera exposes and is read out while the DMD plays its sequence
+and the detector samples it. Masks cost time only beyond what the camera needs anyway.
+"""
+
+from __future__ import annotations
+
+import math
+
+from pydantic import Field
+
+from labcontrol.config import Section
+
+
+class TimingProfile(Section):
+    """Rates of a set-up. The defaults: SLM 60 Hz, DMD 10 kHz, detector 1 MS/s."""
+
+    slm_settle_s: float = Field(
+        0.0384, gt=0, description="from sending a pattern until the light obeys: a 60 Hz refresh and the crystal"
+    )
+    exposure_s: float = Field(2e-3, ge=0, description="exposure of the camera, in s")
+    readout_s: float = Field(4e-3, ge=0, description="from the end of the exposure to the frame, in s")
+    dmd_rate_hz: float = Field(10_000.0, gt=0, description="masks a second within a sequence")
+    dmd_load_s: float = Field(1e-4, ge=0, description="time to load one mask into the DMD, once a replay")
+    detector_rate_hz: float = Field(1e6, gt=0, description="samples a second")
+    samples_per_mask: int = Field(16, ge=1, description="samples averaged for one mask")
+
+    @property
+    def mask_rate_hz(self) -> float:
+        """Masks a second: what DMD and detector both keep up with."""
+        return min(self.dmd_rate_hz, self.detector_rate_hz / self.samples_per_mask)
+
+    @property
+    def free_masks(self) -> int:
+        """Masks that fit beside the camera's exposure and readout, at no cost in time."""
+        return math.floor((self.exposure_s + self.readout_s) * self.mask_rate_hz)
+
+    def step_s(self, masks: int) -> float:
+        """Time of one step with so many masks, markers included."""
+        return self.slm_settle_s + max(self.exposure_s + self.readout_s, masks / self.mask_rate_hz)
+
+    def replay_s(self, masks: int, steps: int) -> float:
+        """Time of one replay of so many steps, washout included; loading of the masks included."""
+        return masks * self.dmd_load_s + steps * self.step_s(masks)
