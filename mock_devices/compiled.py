@@ -1,15 +1,46 @@
-"""Compilation of inner loops, typed so that the compiled function keeps its signature."""
+"""Compilation of inner loops, typed so that the compiled function keeps its signature.
+
+Compiled code is cached on disk. Numba looks only at the file of a function to see whether what it has cached is stale;
+but the functions it calls and the constants it uses are compiled into it, and they may have changed in other files.
+Here the cached code belongs to the state of all files of the package that use compilation: after an update of the
+program the loops are compiled anew. What a compiled function uses must come from such a file.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from typing import TypeVar, cast
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import numba
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 F = TypeVar("F", bound=Callable[..., object])
 
 
 def compiled(function: F) -> F:
     """Compile with Numba: cached on disk, free of the interpreter lock, IEEE arithmetic (results are repeatable)."""
-    return cast("F", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    return cast("F", _cached(numba.njit(nogil=True, error_model="numpy")(function)))
+
+
+def _cached(dispatcher: Any) -> Any:
+    dispatcher._cache = _PackageCache(dispatcher.py_func)  # noqa: SLF001 (what `cache=True` does, with our own)
+    return dispatcher
+
+
+class _PackageCache(FunctionCache):
+    """Numba's cache of one function, fresh only while no file that uses compilation has changed."""
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        super().__init__(function)  # type: ignore[no-untyped-call]
+        self._cache_file = IndexDataCacheFile(  # type: ignore[no-untyped-call]
+            self.cache_path, self._impl.filename_base, _sources_hash()
+        )
+
+
+@cache
+def _sources_hash() -> str:
+    texts = (path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py")))
+    return hashlib.sha256(b"\0".join(text for text in texts if b"compiled" in text)).hexdigest()

@@ -8,19 +8,16 @@ Detector noise enters v and c through three numbers, drawn from their exact join
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from labcontrol.compiled import compiled
+from labcontrol.compiled import compiled, compiled_sum
 from labcontrol.learning.acceptance import accept
 from labcontrol.learning.selection import RuleState, draw
 
 Floats = NDArray[np.float64]
-F = TypeVar("F", bound=Callable[..., object])
 
 
 class Settings(NamedTuple):
@@ -45,12 +42,7 @@ class Record(NamedTuple):
     true_errors: Floats
 
 
-def _summing(function: F) -> F:
-    """Compiled with sums in any order, so that they use vector registers: last bits may differ between processors."""
-    return cast("F", numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})(function))
-
-
-@_summing
+@compiled_sum
 def _product(a: NDArray[Any], b: Floats) -> float:
     total = 0.0
     for t in range(len(b)):
@@ -58,7 +50,7 @@ def _product(a: NDArray[Any], b: Floats) -> float:
     return total
 
 
-@_summing
+@compiled_sum
 def _moments(field: NDArray[Any], target: Floats) -> tuple[float, float]:
     """Variance of |field|^2 over time and its covariance with the target."""
     first = field[0].real ** 2 + field[0].imag ** 2  # subtracted: the mean is much larger than the variation
