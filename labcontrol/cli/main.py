@@ -19,6 +19,7 @@ from labcontrol.cli.drivers import drivers
 from labcontrol.cli.init import init
 from labcontrol.cli.resume import resume
 from labcontrol.cli.run import run
+from labcontrol.cli.runs import app as runs
 from labcontrol.cli.strategies import strategies
 from labcontrol.errors import UserError
 
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(resume)
+app.add_typer(runs, name="runs")
 app.command()(init)
 app.command()(check)
 app.command()(drivers)

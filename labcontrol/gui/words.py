@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 from labcontrol.engine import RunState
+from labcontrol.words import count, duration, figures, power, superscript
+
+__all__ = ["STATE_WORDS", "count", "duration", "figures", "power", "superscript"]
 
 STATE_WORDS: dict[RunState, tuple[str, str]] = {
     RunState.IDLE: ("idle", "Ready"),
@@ -17,50 +18,3 @@ STATE_WORDS: dict[RunState, tuple[str, str]] = {
     RunState.FAILED: ("danger", "Failed"),
 }
 """Kind of chip and word for each state of a run."""
-
-
-def figures(value: float, digits: int = 3) -> str:
-    """A number to so many significant figures, without an exponent where a person would write none."""
-    if not math.isfinite(value):
-        return "∞" if value > 0 else "–"
-    if value == 0:
-        return "0"
-    exponent = math.floor(math.log10(abs(value)))
-    if -4 < exponent < 6:
-        return f"{value:.{max(0, digits - 1 - exponent)}f}"
-    mantissa, power = f"{value:.{digits - 1}e}".split("e")
-    return f"{mantissa} × 10{superscript(int(power))}"
-
-
-def superscript(number: int) -> str:
-    """An integer in raised digits."""
-    return str(number).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-
-
-def duration(seconds: float) -> str:
-    """A time span with its two largest units."""
-    if not math.isfinite(seconds):
-        return "–"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes:02d} min"
-    return f"{hours // 24} d {hours % 24} h"
-
-
-def power(watts: float) -> str:
-    """An optical power in the unit people use for it."""
-    for scale, unit in ((1.0, "W"), (1e-3, "mW"), (1e-6, "µW"), (1e-9, "nW")):
-        if abs(watts) >= scale:
-            return f"{watts / scale:.3g} {unit}"
-    return f"{watts:.3g} W"
-
-
-def count(number: int) -> str:
-    """An integer with thin spaces between thousands."""
-    return f"{number:,}".replace(",", "\u202f")

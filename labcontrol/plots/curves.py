@@ -8,50 +8,96 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labcontrol.engine.pilot import predict
+from labcontrol.errors import UserError
+from labcontrol.learning import completed_amplitudes
 from labcontrol.records import RunReader
-from labcontrol.theory import AmplitudeLaw, LearningFit, coverage, fit_learning_curve
+from labcontrol.theory import AmplitudeLaw, FitComparison, LearningFit, coverage, fit_learning_curve
 
 Floats = NDArray[np.float64]
+
+# Coverage depends on k / N alone once N is large; simulating a rule costs N squared.
+_MOST_SIMULATED = 2500
 
 
 @dataclass(frozen=True)
 class PredictionCurves:
-    """Errors (K,) that belong to `epochs` (K,).
+    """Learning of one run, beside what it is compared with.
 
-    law1: coverage of the selection rule. law2, law2_low, law2_high: amplitude law with its 95 % interval. law: the
-    amplitude law itself. fit: exponential fit of the incumbent's error; best_shape: the shape with the lowest AIC.
+    epochs: (K,). measured: (K,) loss of the incumbent after each. law: the amplitude law of the pilot, None without
+    one. law1: (K,) coverage of the selection rule, with the start and the floor that the run had; law2, law2_low,
+    law2_high: (K,) amplitude law with its 95 % interval. Both are None where they do not speak of the run's strategy.
+    fits: of the measured curve, None while there is nothing to fit.
     """
 
     epochs: Floats
-    law1: Floats
-    law2: Floats
-    law2_low: Floats
-    law2_high: Floats
-    law: AmplitudeLaw
-    fit: LearningFit | None
-    best_shape: str
+    measured: Floats
+    law: AmplitudeLaw | None
+    law1: Floats | None
+    law2: Floats | None
+    law2_low: Floats | None
+    law2_high: Floats | None
+    fits: FitComparison | None
+
+    @property
+    def fit(self) -> LearningFit | None:
+        """The exponential."""
+        return None if self.fits is None else self.fits["exponential"]
 
 
-def prediction_curves(run: RunReader) -> PredictionCurves | None:
-    """The curves for the loss of a run; None before its pilot and first epochs."""
+def prediction_curves(run: RunReader) -> PredictionCurves:
+    """The curves for the loss of a run, finished or not."""
     measured = run.incumbent_errors()
-    if run.pilot is None or len(measured) < 2:
-        return None
-    law = predict(run.pilot, run.initial_mask, run.target, run.loss)
     epochs = np.arange(len(measured), dtype=np.float64)
-    law2_low, law2_high = law.band(epochs)
-    fits = fit_learning_curve(epochs, measured)
-    fit = fits["exponential"] if fits is not None else None
-    # The coverage law has no rate of its own to fit, only a start and a floor: those the run really had.
-    floor = float(measured[-1])
-    unvisited = coverage(run.experiment["learning"]["selection"], run.neurons, epochs)
+    law = pilot_law(run)
+    flips = _flips(run, epochs)
+    law2 = low = high = None
+    if law is not None and flips is not None:
+        law2, (low, high) = law.curve(flips), law.band(flips)
     return PredictionCurves(
         epochs=epochs,
-        law1=floor + (float(measured[0]) - floor) * unvisited,
-        law2=law.curve(epochs),
-        law2_low=law2_low,
-        law2_high=law2_high,
+        measured=measured,
         law=law,
-        fit=fit,
-        best_shape=fits.best.form if fits is not None else "",
+        law1=None if flips is None else _coverage(run, law, flips, measured),
+        law2=law2,
+        law2_low=low,
+        law2_high=high,
+        fits=fit_learning_curve(epochs, measured) if np.isfinite(measured).all() else None,
     )
+
+
+def pilot_law(run: RunReader) -> AmplitudeLaw | None:
+    """The amplitude law of a run's pilot; None before it, or when the pilot tells nothing."""
+    if run.pilot is None:
+        return None
+    try:
+        return predict(run.pilot, run.initial_mask, run.target, run.loss)
+    except (UserError, ValueError, IndexError):
+        return None
+
+
+def _flips(run: RunReader, epochs: Floats) -> Floats | None:
+    """(K,) single flips tried by each epoch; None for a strategy that does not go flip by flip."""
+    learning = run.experiment.get("learning", {})
+    if learning.get("strategy", "coordinate-descent") != "coordinate-descent":
+        return None
+    # The incumbent is measured again beside each candidate: two epochs a flip.
+    return epochs / 2 if learning.get("acceptance") == "re-measured" else epochs
+
+
+def _coverage(run: RunReader, law: AmplitudeLaw | None, flips: Floats, measured: Floats) -> Floats | None:
+    known = measured[np.isfinite(measured)]
+    if not known.size:
+        return None
+    neurons = run.neurons
+    scale = min(1.0, _MOST_SIMULATED / neurons)
+    amplitudes = None
+    if law is not None:
+        amplitudes = completed_amplitudes(neurons, law.mirrors, law.amplitudes)[: round(neurons * scale)]
+    try:
+        unvisited = coverage(
+            run.experiment["learning"]["selection"], round(neurons * scale), flips * scale, amplitudes=amplitudes
+        )
+    except (UserError, KeyError):  # a rule that the law does not speak of
+        return None
+    # The law has no rate of its own to fit, only a start and a floor: those the run really had.
+    return np.asarray(known[-1] + (known[0] - known[-1]) * unvisited)

@@ -2,7 +2,7 @@
 
 from labcontrol.records.epoch import Epoch
 from labcontrol.records.provenance import provenance
-from labcontrol.records.reader import RunReader
+from labcontrol.records.reader import RunReader, reading
 from labcontrol.records.run_file import DiskRoom, RecordFullError, RecordWriteError, RunHeader, RunWriter
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "RunReader",
     "RunWriter",
     "provenance",
+    "reading",
 ]

@@ -1,8 +1,7 @@
-"""The runs in a folder: what they were, how far they came."""
+"""The runs in a folder: what they were, how far they came, what was noted about them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,22 @@ import numpy as np
 
 from labcontrol.errors import UserError
 from labcontrol.records.layout import SUFFIX
-from labcontrol.records.reader import RunReader
+from labcontrol.records.notes import read_note, write_note
+from labcontrol.records.reader import RunReader, reading
+from labcontrol.records.trash import files_of_run, trash_run
+
+__all__ = [
+    "LATEST",
+    "RunSummary",
+    "files_of_run",
+    "find_run",
+    "list_runs",
+    "read_note",
+    "run_files",
+    "summary",
+    "trash_run",
+    "write_note",
+]
 
 LATEST = "latest"
 
@@ -22,8 +36,8 @@ class RunSummary:
 
     started_unix_s: when the record was begun; of a file that cannot be read, when it was last changed.
     start_error, error: loss of the initial mask and of the present incumbent; None before a first epoch.
-    test_error: loss over the test part; None before the end. problem: why a file cannot be read, otherwise empty; the
-    other fields of such a file are empty, too.
+    test_error: loss over the test part; None before the end. note: the experiment's, then what was noted later.
+    problem: why a file cannot be read, otherwise empty; the other fields of such a file are empty, too.
     """
 
     path: Path
@@ -33,6 +47,7 @@ class RunSummary:
     task: str = ""
     neurons: int = 0
     steps: int = 0
+    strategy: str = ""
     selection: str = ""
     acceptance: str = ""
     loss: str = ""
@@ -41,24 +56,24 @@ class RunSummary:
     start_error: float | None = None
     error: float | None = None
     test_error: float | None = None
+    note: str = ""
     problem: str = ""
 
 
 def summary(path: Path) -> RunSummary:
     """One run; a file that cannot be read becomes a summary with the state ``unreadable``."""
     try:
-        with RunReader(path) as run:
+        with reading(path) as run:
             return _summary(run)
     except UserError as error:
         problem = error.message
-    except (OSError, KeyError, ValueError, IndexError, RuntimeError) as error:
-        problem = f"its content is damaged ({error})"
-    return RunSummary(path, path.stat().st_mtime, "unreadable", problem=problem)
+    changed_unix_s = path.stat().st_mtime if path.exists() else 0.0
+    return RunSummary(path, changed_unix_s, "unreadable", problem=problem)
 
 
 def list_runs(folder: Path) -> list[RunSummary]:
     """All runs in a folder, newest first. Raises UserError when there is no such folder."""
-    return sorted((summary(path) for path in _run_files(folder)), key=lambda run: run.started_unix_s, reverse=True)
+    return sorted((summary(path) for path in run_files(folder)), key=lambda run: run.started_unix_s, reverse=True)
 
 
 def find_run(name: str, folder: Path) -> Path:
@@ -71,17 +86,18 @@ def find_run(name: str, folder: Path) -> Path:
     for path in (Path(name), folder / name, folder / f"{name}{SUFFIX}"):
         if path.is_file():
             return path
-    matching = [path for path in _run_files(folder) if name in path.name] if folder.is_dir() else []
+    matching = [path for path in run_files(folder) if name in path.name] if folder.is_dir() else []
     if len(matching) == 1:
         return matching[0]
     remedy = f"Several match: {', '.join(path.stem for path in sorted(matching))}." if matching else ""
     raise UserError(f"There is no run {name!r} in {folder.absolute()}.", remedy or "`labcontrol runs` lists them.")
 
 
-def _run_files(folder: Path) -> Iterable[Path]:
+def run_files(folder: Path) -> list[Path]:
+    """Files of a folder that should be runs. Raises UserError when there is no such folder."""
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder.absolute()}.", "Give the folder that holds the run files.")
-    return folder.glob(f"*{SUFFIX}")
+    return sorted(folder.glob(f"*{SUFFIX}"))
 
 
 def _summary(run: RunReader) -> RunSummary:
@@ -99,6 +115,7 @@ def _summary(run: RunReader) -> RunSummary:
         task=str(experiment.get("task", {}).get("name", "")),
         neurons=run.neurons,
         steps=run.steps,
+        strategy=str(learning.get("strategy", "")),
         selection=str(learning.get("selection", "")),
         acceptance=str(learning.get("acceptance", "")),
         loss=run.loss,
@@ -107,4 +124,5 @@ def _summary(run: RunReader) -> RunSummary:
         start_error=float(known[0]) if known.size else None,
         error=float(known[-1]) if known.size else None,
         test_error=test.get(run.loss),
+        note="\n".join(filter(None, [str(experiment.get("note", "")), read_note(run.path)])),
     )

@@ -77,3 +77,6 @@ _WRITERS: dict[str, Callable[[RunReader, Path], None]] = {
     ".json": _write_json,
     ".parquet": _write_parquet,
 }
+
+TABLES = tuple(_WRITERS)
+"""Suffixes that `export_epochs` knows."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +19,21 @@ from labcontrol.records.epoch_table import EpochTable, Floats, Loss
 from labcontrol.records.json_text import read_lines
 from labcontrol.records.lock import is_being_written
 from labcontrol.records.storage import committed_rows, content_sha256, open_run_file
+
+# What reading the content of a damaged or tampered file can raise.
+_DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError)
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[RunReader]:
+    """A run file open for reading; what turns out to be damaged only while it is read raises UserError, too."""
+    with RunReader(path) as run:
+        try:
+            yield run
+        except _DAMAGE as error:
+            raise UserError(
+                f"The content of {path} is damaged: {error}.", "Copy it again from where it came from."
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -255,6 +272,15 @@ class RunReader:
         loss: by default the error that decided.
         """
         return self.epochs.incumbent_errors(loss or self.loss)
+
+    def last_mask(self) -> tuple[NDArray[np.bool_], str]:
+        """(N,) the final mask, otherwise the incumbent so far, and which it is: final, incumbent or initial."""
+        if self.final_mask is not None:
+            return self.final_mask, "final"
+        measured_at = self.epochs.incumbent_epochs()
+        if not len(measured_at) or measured_at[-1] < 0:
+            return self.initial_mask, "initial"
+        return self.mask(int(measured_at[-1])), "incumbent"
 
     def changed_datasets(self) -> list[str]:
         """Names of the datasets written before the run whose content is not what was written."""
