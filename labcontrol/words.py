@@ -41,10 +41,16 @@ def duration(seconds: float) -> str:
 
 def power(watts: float) -> str:
     """An optical power in the unit people use for it."""
+    scale, unit = power_unit(watts)
+    return f"{watts / scale:.3g} {unit}"
+
+
+def power_unit(watts: float) -> tuple[float, str]:
+    """How many watts the unit is that people use for a power of this size, and its name."""
     for scale, unit in ((1.0, "W"), (1e-3, "mW"), (1e-6, "µW"), (1e-9, "nW")):
         if abs(watts) >= scale:
-            return f"{watts / scale:.3g} {unit}"
-    return f"{watts:.3g} W"
+            return scale, unit
+    return (1e-9, "nW") if watts else (1e-3, "mW")
 
 
 def count(number: int) -> str:

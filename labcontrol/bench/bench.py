@@ -100,12 +100,12 @@ class Bench:
             raise
         return self
 
-    def light_on(self, wait: Callable[[float], None] | None = None) -> None:
-        """Set the run's power, start emission and wait until it is warm.
+    def light_on(self, wait: Callable[[float], None] | None = None, *, power_w: float | None = None) -> None:
+        """Set the power, start emission and wait until it is warm.
 
-        wait: how to wait, for example interruptibly; default is the bench clock.
+        wait: how to wait, for example interruptibly; default is the bench clock. power_w: the run's where not given.
         """
-        self.laser.power_setpoint_w = self.config.laser.power_w
+        self.laser.power_setpoint_w = self.config.laser.power_w if power_w is None else power_w
         self.laser.emission_on()
         (wait or self.clock.sleep)(self.laser.warm_up_time_s)
 

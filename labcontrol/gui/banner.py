@@ -9,6 +9,7 @@ from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from drivers.interfaces import DeviceError
 from labcontrol.errors import UserError
+from labcontrol.gui.theme import set_kind
 
 
 class Banner(QFrame):
@@ -41,11 +42,7 @@ class Banner(QFrame):
 
     def _show(self, html: str, kind: str) -> None:
         self.text.setText(html)
-        self.setProperty("kind", kind)
-        style = self.style()
-        assert style is not None
-        style.unpolish(self)
-        style.polish(self)
+        set_kind(self, kind)
         self.show()
 
 

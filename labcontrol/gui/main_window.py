@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from labcontrol.errors import UserError
 from labcontrol.gui.about import show_about
 from labcontrol.gui.banner import Banner
 from labcontrol.gui.desktop import CHOICES, Appearance
+from labcontrol.gui.devices_page import DevicesPage
 from labcontrol.gui.experiment_page import ExperimentPage
 from labcontrol.gui.learning_plot import Overlay
 from labcontrol.gui.live_page import LivePage
@@ -38,6 +40,7 @@ from labcontrol.gui.runs_page import RunsPage
 from labcontrol.gui.theme import Theme
 
 _END_TIMEOUT_S = 30.0
+_RUN_OWNS_TABLE = "A run owns the table; the devices can be used by hand when it is over."
 
 
 class MainWindow(QMainWindow):
@@ -63,10 +66,12 @@ class MainWindow(QMainWindow):
         self.tabs = QTabBar()
         self.pages = QStackedWidget()
         self.experiment = ExperimentPage(experiment, bench)
+        self.devices = DevicesPage(lambda: self.experiment.chosen()[1])
         self.runs = RunsPage(runs.folder)
         self.log = LogPage()
         self._add_page("Live", self.live)
         self._add_page("Experiment", self.experiment)
+        self._add_page("Devices", self.devices)
         self._add_page("Runs", self.runs)
         self._add_page("Log", self.log)
         self.menus = QMenuBar()
@@ -88,7 +93,19 @@ class MainWindow(QMainWindow):
         """Go on with the run of a record."""
         self._start(lambda: self._runs.continued(record))
 
+    def safe_off(self) -> None:
+        """Light off at once, whoever switched it on; a run ends and keeps what was measured."""
+        self.devices.light_off()
+        self.controller.abort()
+
     def _start(self, make_run: Callable[[], LiveRun]) -> None:
+        """Start a run as soon as nobody else holds the devices."""
+        if self.controller.is_active:
+            return
+        self.devices.set_locked(_RUN_OWNS_TABLE)
+        self.devices.release(partial(self._start_on_free_table, make_run))
+
+    def _start_on_free_table(self, make_run: Callable[[], LiveRun]) -> None:
         self.banner.hide()
         try:
             self.controller.start(make_run)
@@ -105,6 +122,7 @@ class MainWindow(QMainWindow):
     def set_theme(self, theme: Theme) -> None:
         """Colours of what the style sheet does not reach."""
         self.live.set_theme(theme)
+        self.devices.set_theme(theme)
         self.runs.set_theme(theme)
         self.log.set_theme(theme)
 
@@ -120,6 +138,7 @@ class MainWindow(QMainWindow):
             return
         self._settings.setValue("window/geometry", self.saveGeometry())
         self.live.save_layout(self._settings)
+        self.devices.close_bench()
         self.controller.close()
         self.runs.close_background()
         super().closeEvent(event)
@@ -197,9 +216,12 @@ class MainWindow(QMainWindow):
         header.resume.connect(controller.resume)
         header.stop.connect(controller.stop)
         header.abort.connect(controller.abort)
-        header.safe_off.connect(controller.abort)
+        header.safe_off.connect(self.safe_off)
         controller.status_changed.connect(self._show_status)
         controller.failed.connect(lambda error: self.banner.show_error(error, "The run failed."))
+        controller.seen.connect(self.devices.show_frame)
+        self.devices.light.connect(lambda *_: self._show_status(controller.status))
+        self.devices.problem.connect(self.banner.show_error)
         self.experiment.problem.connect(lambda error: self.banner.show_error(error, "The file cannot be used."))
         self.runs.problem.connect(lambda error: self.banner.show_error(error, "This run cannot be used."))
         self.runs.continue_run.connect(self.continue_run)
@@ -211,6 +233,8 @@ class MainWindow(QMainWindow):
         self.pages.setCurrentIndex(index)
         if self.pages.currentWidget() is self.runs:
             self.runs.read()
+        elif self.pages.currentWidget() is self.devices:
+            self.devices.read_bench()
 
     def _use_settings(self, experiment: ExperimentConfig) -> None:
         self.experiment.show_experiment(experiment)
@@ -226,8 +250,14 @@ class MainWindow(QMainWindow):
     def _show_status(self, status: RunStatus) -> None:
         run = self.controller.run
         loss = run.experiment.learning.loss if run else "nmse"
+        active = self.controller.is_active
+        self.devices.set_locked(_RUN_OWNS_TABLE if active else "")
         power_w = run.bench_config.laser.power_w if run else None
+        if not active and self.devices.light_is_on:
+            status, power_w = replace(status, laser_on=True), self.devices.power_w
         self.header.show_status(status, loss, power_w)
+        if not active and self.devices.is_in_use:
+            self.header.show_by_hand()
 
     def _restore(self) -> None:
         geometry = self._settings.value("window/geometry")

@@ -48,12 +48,14 @@ class RunController(QObject):
     """Starts runs and follows them.
 
     Signals: `status_changed` on every look at the run, `failed`
-    with the error of a run that ended by one, `finished` with the status of every run that is over.
+    with the error of a run that ended by one, `finished` with the status of every run that is over, `seen` with the
+    newest camera frame.
     """
 
     status_changed = pyqtSignal(object)
     failed = pyqtSignal(object)
     finished = pyqtSignal(object)
+    seen = pyqtSignal(object)
 
     def __init__(self, views: LiveViews, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -160,6 +162,7 @@ class RunController(QObject):
             elif isinstance(event, Seen):
                 self._views.camera.set_frame(event.view.frame)
                 self._views.slm.set_pattern(event.view.pattern)
+                self.seen.emit(event.view.frame)
         if done:
             self._on_epochs(done)
         if events:

@@ -17,6 +17,7 @@ from PyQt5.QtWidgets import (
 )
 
 from labcontrol.engine import RunState, RunStatus
+from labcontrol.gui.theme import set_kind
 from labcontrol.gui.words import STATE_WORDS, count, duration, figures, power
 
 _HOLDING = (RunState.PREPARING, RunState.RUNNING, RunState.STOPPING)
@@ -112,6 +113,10 @@ class RunHeader(QFrame):
             self.progress.setValue(status.epoch)
         self._enable(state)
 
+    def show_by_hand(self) -> None:
+        """No run owns the table, but a person uses its devices."""
+        _set_chip(self.state, "idle", "By hand", "Devices are open in the devices view; no run owns the table")
+
     def _enable(self, state: RunState) -> None:
         over = state is RunState.IDLE or state.is_final
         self.start_action.setEnabled(over)
@@ -185,12 +190,7 @@ def _chip(tip: str) -> QLabel:
 def _set_chip(chip: QLabel, kind: str, text: str, tip: str) -> None:
     chip.setText(text)
     chip.setToolTip(tip)
-    if chip.property("kind") != kind:
-        chip.setProperty("kind", kind)
-        style = chip.style()
-        assert style is not None
-        style.unpolish(chip)
-        style.polish(chip)
+    set_kind(chip, kind)
 
 
 def _left_caption(state: RunState) -> str:

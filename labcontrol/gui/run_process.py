@@ -11,8 +11,6 @@ import logging
 import multiprocessing
 import signal
 import time
-import traceback
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,15 +18,14 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
-from drivers.interfaces import DeviceError
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.engine import Event, Finished, Mailbox, Run, RunState, RunStatus, StateChanged
 from labcontrol.errors import UserError
+from labcontrol.gui.process_talk import Described, LogLine, as_error, collect_log, described, log_here
 
 log = logging.getLogger(__name__)
 
 _SEND_INTERVAL_S = 0.02
-_LOG_LINES_WAITING = 10_000
 
 
 class LiveRun(Protocol):
@@ -73,28 +70,16 @@ class ProcessRuns:
         return RunProcess(partial(Run.continued, record))
 
 
-class ProgramError(Exception):
-    """An error of the program in the run's process, with its traceback in words."""
-
-
-@dataclass(frozen=True)
-class _LogLine:
-    logger: str
-    level: int
-    unix_s: float
-    text: str
-
-
 @dataclass(frozen=True)
 class _Report:
     """What the run's process tells: events since the last report; at the end how it ended."""
 
     events: list[Event]
     status: RunStatus
-    log: list[_LogLine]
+    log: list[LogLine]
     over: bool = False
     result: dict[str, Any] | None = None
-    error: tuple[str, str, str] | None = None
+    error: Described | None = None
 
 
 class RunProcess:
@@ -183,23 +168,12 @@ class RunProcess:
 
     def _accept(self, report: _Report) -> None:
         self._status = report.status
-        for line in report.log:
-            logging.getLogger(line.logger).handle(
-                logging.makeLogRecord(
-                    {
-                        "name": line.logger,
-                        "levelno": line.level,
-                        "levelname": logging.getLevelName(line.level),
-                        "created": line.unix_s,
-                        "msg": line.text,
-                    }
-                )
-            )
+        log_here(report.log)
         for event in report.events:
             self._tell(event)
         if report.over:
             self.result = report.result or {}
-            self.error = _as_error(report.error) if report.error else None
+            self.error = as_error(report.error) if report.error else None
             self._end()
 
     def _end_unexpectedly(self) -> None:
@@ -236,11 +210,6 @@ class _PumpedMailbox(Mailbox):
         return super().drain()
 
 
-def _as_error(described: tuple[str, str, str]) -> BaseException:
-    kind, message, remedy = described
-    return UserError(message, remedy) if kind == "user" else ProgramError(message)
-
-
 # --- in the run's process ---------------------------------------------------------------------------------------
 def _serve(line: Connection, make_run: Callable[[], Run]) -> None:
     """Run, report, obey; end the run when nobody listens any more."""
@@ -248,9 +217,7 @@ def _serve(line: Connection, make_run: Callable[[], Run]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     run = make_run()
     mailbox = run.subscribe()
-    log_lines = _LogLines()
-    logging.getLogger().addHandler(log_lines)
-    logging.getLogger().setLevel(logging.INFO)
+    log_lines = collect_log()
     run.start()
     try:
         while not run.wait(0):
@@ -259,7 +226,7 @@ def _serve(line: Connection, make_run: Callable[[], Run]) -> None:
             events = mailbox.drain()
             if events or log_lines.waiting:
                 line.send(_Report(events, run.status, log_lines.drain()))
-        end = _Report(mailbox.drain(), run.status, log_lines.drain(), True, run.result, _described(run.error))
+        end = _Report(mailbox.drain(), run.status, log_lines.drain(), True, run.result, described(run.error))
         line.send(end)
     except (EOFError, OSError):
         run.abort()
@@ -273,28 +240,3 @@ def _obey(run: Run, wish: str, *words: str) -> None:
         log.error(*words)
     else:
         getattr(run, wish)()
-
-
-class _LogLines(logging.Handler):
-    """Keeps log lines until they are sent."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waiting: deque[_LogLine] = deque(maxlen=_LOG_LINES_WAITING)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.waiting.append(_LogLine(record.name, record.levelno, record.created, self.format(record)))
-
-    def drain(self) -> list[_LogLine]:
-        return [self.waiting.popleft() for _ in range(len(self.waiting))]
-
-
-def _described(error: BaseException | None) -> tuple[str, str, str] | None:
-    """An error in words that survive the way to the window, whatever its class needs to be built."""
-    if error is None:
-        return None
-    if isinstance(error, UserError):
-        return "user", error.message, error.remedy
-    if isinstance(error, DeviceError):
-        return "user", f"{error.device}: {error.message}", error.remedy
-    return "program", "".join(traceback.format_exception_only(error)).strip(), ""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from string import Template
 
 from PyQt5.QtGui import QColor, QPalette
-from PyQt5.QtWidgets import QApplication
+from PyQt5.QtWidgets import QApplication, QWidget
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,16 @@ def apply_theme(app: QApplication, theme: Theme) -> None:
     app.setStyleSheet(Template(_STYLE_SHEET).substitute(vars(theme)))
 
 
+def set_kind(widget: QWidget, kind: str) -> None:
+    """Give a widget the look the style sheet has for this kind."""
+    if widget.property("kind") != kind:
+        widget.setProperty("kind", kind)
+        style = widget.style()
+        assert style is not None
+        style.unpolish(widget)
+        style.polish(widget)
+
+
 def _palette(theme: Theme) -> QPalette:
     palette = QPalette()
     roles: dict[QPalette.ColorRole, str] = {
@@ -142,6 +152,7 @@ QLabel[role="dock"] { color: $muted; font-weight: 600; }
 QLabel[role="head"] { color: $muted; font-size: 8pt; }
 
 QFrame#panel { background: $panel; border: 1px solid $border; border-radius: 8px; }
+QFrame#picture { background: $panel; border: 1px solid $faint; border-radius: 6px; }
 QFrame#header { background: $panel; border: none; border-bottom: 1px solid $border; }
 
 QLabel#chip { border-radius: 6px; padding: 5px 12px; font-size: 11pt; font-weight: 600; border: 1px solid $border; }
@@ -152,6 +163,14 @@ QLabel#chip[kind="caution"] { color: $caution; border: 2px solid $caution; }
 QLabel#chip[kind="danger"] { color: $on_danger; background: $danger; border-color: $danger; }
 QLabel#chip[kind="light"] { color: $on_light; background: $light; border-color: $light; }
 
+QLabel#smallChip { border-radius: 5px; padding: 1px 7px; font-size: 8pt; font-weight: 600; border: 1px solid $border; }
+QLabel#smallChip[kind="idle"] { color: $muted; background: transparent; }
+QLabel#smallChip[kind="active"] { color: $on_accent; background: $accent; border-color: $accent; }
+QLabel#smallChip[kind="good"] { color: $good; border-color: $good; }
+QLabel#smallChip[kind="caution"] { color: $caution; border-color: $caution; }
+QLabel#smallChip[kind="danger"] { color: $on_danger; background: $danger; border-color: $danger; }
+QLabel#smallChip[kind="light"] { color: $on_light; background: $light; border-color: $light; }
+
 QPushButton, QToolButton {
     background: $panel; border: 1px solid $border; border-radius: 6px; padding: 5px 12px;
 }
@@ -161,6 +180,8 @@ QPushButton:disabled, QToolButton:disabled { color: $muted; background: transpar
 QPushButton:focus, QToolButton:focus { border-color: $accent; }
 QPushButton#primary { background: $accent; color: $on_accent; border-color: $accent; font-weight: 600; }
 QPushButton#primary:disabled { background: transparent; color: $muted; border-color: $faint; }
+QPushButton:checked { background: $faint; border-color: $accent; font-weight: 600; }
+QPushButton#emission:enabled { background: $light; color: $on_light; border-color: $light; font-weight: 600; }
 QPushButton#safeOff {
     background: $danger; color: $on_danger; border: 2px solid $danger; font-weight: 700; padding: 7px 16px;
 }
@@ -174,11 +195,12 @@ QFrame#banner[kind="note"] { border-color: $accent; }
 QProgressBar { background: $faint; border: none; max-height: 4px; min-height: 4px; }
 QProgressBar::chunk { background: $accent; }
 
-QLineEdit, QPlainTextEdit, QTextEdit {
+QLineEdit, QPlainTextEdit, QTextEdit, QSpinBox, QDoubleSpinBox {
     background: $panel; border: 1px solid $border; border-radius: 6px; padding: 3px 8px;
     selection-background-color: $accent; selection-color: $on_accent;
 }
-QLineEdit:focus { border-color: $accent; }
+QLineEdit:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled { color: $muted; background: $window; }
+QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus { border-color: $accent; }
 
 QTabBar::tab { background: transparent; color: $muted; padding: 6px 14px; border: none;
     border-bottom: 2px solid $window; }

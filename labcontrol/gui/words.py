@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from labcontrol.engine import RunState
-from labcontrol.words import count, duration, figures, power, superscript
+from labcontrol.words import count, duration, figures, power, power_unit, superscript
 
-__all__ = ["STATE_WORDS", "count", "duration", "figures", "power", "superscript"]
+__all__ = ["STATE_WORDS", "count", "duration", "figures", "power", "power_unit", "superscript"]
 
 STATE_WORDS: dict[RunState, tuple[str, str]] = {
     RunState.IDLE: ("idle", "Ready"),

@@ -1,0 +1,211 @@
+"""The bench used by hand lives in a process of its own, so that neither a slow device nor a dead window does harm.
+
+The window asks, the process answers; one request after the other, except for 'light off', which is obeyed at once,
+whatever else is going on. The light also goes off when the window's end of the line is gone (closed, crashed, killed)
+and when the window has not been heard for `SILENCE_S`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import multiprocessing
+import queue
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from labcontrol.config import BenchConfig
+from labcontrol.errors import UserError
+from labcontrol.gui.devices_bench import BenchByHand
+from labcontrol.gui.process_talk import Described, LogLine, LogLines, as_error, collect_log, described, log_here
+
+log = logging.getLogger(__name__)
+
+SILENCE_S = 5.0
+_GIVE_UP_S = 20.0
+_OFF = "light_off"
+_ALIVE = "alive"
+_ON = "light_on"
+
+
+@dataclass(frozen=True)
+class _Request:
+    number: int
+    command: str
+    arguments: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Reply:
+    number: int
+    value: Any = None
+    error: Described | None = None
+    log: tuple[LogLine, ...] = ()
+
+
+Deliver = Callable[[Any], None]
+Refuse = Callable[[BaseException], None]
+
+
+class BenchProcess:
+    """The window's end. Nothing here waits, but for `close`.
+
+    on_lost: told when the process ends though nobody asked it to.
+    """
+
+    def __init__(self, config: BenchConfig, on_lost: Refuse) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._line, far_end = context.Pipe()
+        self._process = context.Process(target=serve, args=(far_end, config), name="labcontrol-devices")
+        self._process.start()
+        far_end.close()
+        self._on_lost = on_lost
+        self._waiting: dict[int, tuple[Deliver, Refuse]] = {}
+        self._number = 0
+        self._closing = self._closed = False
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the process has ended and nothing holds the devices any more."""
+        return self._closed or not self._process.is_alive()
+
+    def ask(self, command: str, *arguments: Any, then: Deliver, refused: Refuse) -> None:
+        """Have a method of `BenchByHand` called. The answer comes with a later `pump`."""
+        self._number += 1
+        self._waiting[self._number] = (then, refused)
+        self._send(_Request(self._number, command, arguments))
+
+    def say_alive(self) -> None:
+        """To be called more often than every `SILENCE_S`."""
+        self._send(_Request(0, _ALIVE))
+
+    def pump(self) -> None:
+        """Deliver the answers that have arrived."""
+        try:
+            while not self._line.closed and self._line.poll():
+                reply: _Reply = self._line.recv()
+                log_here(reply.log)
+                if reply.number == 0 and reply.error is not None:
+                    self._end(as_error(reply.error))
+                    return
+                then, refused = self._waiting.pop(reply.number)
+                if reply.error is None:
+                    then(reply.value)
+                else:
+                    refused(as_error(reply.error))
+        except (EOFError, OSError):
+            self._end(
+                UserError(
+                    "The process that holds the devices has ended without a word.",
+                    "Look at the laser: check that it is off. Then connect again.",
+                )
+            )
+
+    def release(self) -> None:
+        """Have the light switched off and all devices let go; `is_over` tells when that is done."""
+        self._closing = True
+        self._waiting.clear()
+        self._line.close()
+
+    def close(self) -> None:
+        """As `release`, and wait for the end. May be called more than once."""
+        if self._closed:
+            return
+        self.release()
+        self._process.join(_GIVE_UP_S)
+        if self._process.is_alive():
+            log.error("the process of the devices does not end; look at the laser: check that it is off")
+            self._process.kill()
+            self._process.join()
+        self._process.close()
+        self._closed = True
+
+    def _send(self, request: _Request) -> None:
+        if not self._line.closed:
+            with contextlib.suppress(OSError):  # it is gone: the next pump says so
+                self._line.send(request)
+
+    def _end(self, error: BaseException) -> None:
+        self._line.close()
+        self._waiting.clear()
+        if not self._closing:
+            self._on_lost(error)
+
+
+def serve(line: Connection, config: BenchConfig, silence_s: float = SILENCE_S) -> None:
+    """The process's end: obey until the window is gone, then leave the table safe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; the window decides
+    try:
+        bench = BenchByHand(config)
+    except Exception as error:
+        with contextlib.suppress(OSError):
+            line.send(_Reply(0, error=described(error)))
+        line.close()
+        return
+    server = _Server(line, bench, collect_log(), silence_s)
+    listener = threading.Thread(target=server.listen, name="listener")
+    listener.start()
+    try:
+        server.work()
+    finally:
+        bench.close()
+        listener.join()
+        line.close()
+
+
+class _Server:
+    def __init__(self, line: Connection, bench: BenchByHand, log_lines: LogLines, silence_s: float) -> None:
+        self._line, self._bench, self._log_lines, self._silence_s = line, bench, log_lines, silence_s
+        self._requests: queue.Queue[_Request | None] = queue.Queue()
+        self._sending = threading.Lock()
+
+    def listen(self) -> None:
+        """Take requests in, and obey those that cannot wait."""
+        try:
+            while True:
+                if not self._line.poll(self._silence_s):
+                    log.warning("the window was silent for %g s: light off", self._silence_s)
+                    self._try_light_off()
+                    continue
+                request: _Request = self._line.recv()
+                if request.command == _OFF:
+                    self._answer(request)
+                elif request.command == _ON:
+                    stamped = (*request.arguments, self._bench.lights_off)
+                    self._requests.put(_Request(request.number, _ON, stamped))
+                elif request.command != _ALIVE:
+                    self._requests.put(request)
+        except (EOFError, OSError):
+            self._try_light_off()
+        finally:
+            self._requests.put(None)
+
+    def work(self) -> None:
+        """One request after the other until the window is gone."""
+        while (request := self._requests.get()) is not None:
+            self._answer(request)
+
+    def _answer(self, request: _Request) -> None:
+        value, error = None, None
+        try:
+            value = getattr(self._bench, request.command)(*request.arguments)
+        except Exception as caught:
+            log.info("%s: %s", request.command, caught)
+            error = described(caught)
+        reply = _Reply(request.number, value, error, tuple(self._log_lines.drain()))
+        with self._sending, contextlib.suppress(OSError):
+            self._line.send(reply)
+
+    def _try_light_off(self) -> None:
+        try:
+            self._bench.light_off()
+        except Exception:
+            log.exception("the laser did not confirm that emission is off; check it by eye")
