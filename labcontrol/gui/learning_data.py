@@ -1,8 +1,12 @@
-"""The errors of a run, epoch by epoch, in arrays that grow, and what of them a plot needs."""
+"""The errors of a run in bounded memory, and what of them a plot needs.
+
+Each epoch is a row until there are very many. Then rows of neighbours are merged into stretches that keep the lowest
+and the highest error, the incumbent at their end and the number of accepted flips: finer than a screen can show, and
+as large after a week as after an hour. The first epochs, which a logarithmic axis spreads out, and the newest stay
+single.
+"""
 
 from __future__ import annotations
-
-from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,81 +14,91 @@ from numpy.typing import NDArray
 from labcontrol.records import Epoch
 
 Floats = NDArray[np.float64]
-T = TypeVar("T", bound=np.generic)
 
+LOSSES = ("mse", "nmse")
+SINGLE_EPOCHS = 4096
+"""So many first epochs are never merged."""
 
-class GrowingArray(Generic[T]):
-    """A one-dimensional array with room for more: appending costs the same however long it is."""
-
-    def __init__(self, dtype: type[T]) -> None:
-        self._buffer: NDArray[T] = np.empty(1024, dtype)
-        self._length = 0
-
-    def extend(self, values: NDArray[Any] | list[Any]) -> None:
-        end = self._length + len(values)
-        if end > len(self._buffer):
-            grown = np.empty(max(end, 2 * len(self._buffer)), self._buffer.dtype)
-            grown[: self._length] = self.values
-            self._buffer = grown
-        self._buffer[self._length : end] = values
-        self._length = end
-
-    @property
-    def values(self) -> NDArray[T]:
-        """A view of what is there; do not modify."""
-        return self._buffer[: self._length]
-
-    def __len__(self) -> int:
-        return self._length
+_COLUMNS = ("index", "unix_s", "accepted", *(f"{what}_{loss}" for loss in LOSSES for what in ("low", "high", "held")))
+_ROW = {name: number for number, name in enumerate(_COLUMNS)}
+_FIT_POINTS = 4000
 
 
 class LearningData:
-    """Columns (K,) of one run, for both errors: each epoch, and the incumbent after it.
+    """Columns of one run, for both errors: each epoch, and the incumbent after it.
 
-    loss: the error that decides. neurons: N. epoch_s: wall time of an epoch, for times ahead of the data. Epochs need
-    not be complete: each keeps its own index.
+    loss: the error that decides. neurons: N. most_rows: kept at most. epoch_s: wall time of an epoch, for times ahead
+    of the data. Epochs need not be complete: each keeps its own index.
     """
 
-    def __init__(self, loss: str, neurons: int = 1) -> None:
+    def __init__(self, loss: str, neurons: int = 1, most_rows: int = 131_072) -> None:
+        if most_rows < 4 * SINGLE_EPOCHS:
+            raise ValueError(f"there should be room for {4 * SINGLE_EPOCHS} rows at least, found {most_rows}")
         self.loss = loss
         self.neurons = neurons
         self.epoch_s = 0.0
-        self.index: GrowingArray[np.float64] = GrowingArray(np.float64)
-        self.unix_s: GrowingArray[np.float64] = GrowingArray(np.float64)
-        self.accepted: GrowingArray[np.bool_] = GrowingArray(np.bool_)
-        self._errors = {name: GrowingArray(np.float64) for name in ("mse", "nmse")}
-        self._incumbents = {name: GrowingArray(np.float64) for name in ("mse", "nmse")}
+        self._table: Floats = np.empty((len(_COLUMNS), 1024))
+        self._rows = self._epochs = 0
+        self._most_rows = most_rows
+        self._stretch = 1
+        self._first_unix_s = 0.0
 
     def __len__(self) -> int:
-        return len(self.index)
+        """Epochs taken in."""
+        return self._epochs
 
-    def error(self, loss: str) -> Floats:
-        """(K,) of the mask shown in each epoch."""
-        return self._errors[loss].values
+    @property
+    def rows(self) -> int:
+        """Rows kept: as many as epochs, or fewer."""
+        return self._rows
+
+    @property
+    def index(self) -> Floats:
+        """(R,) last epoch of each row, rising; a view that must not be changed, as all columns."""
+        return self._column("index")
+
+    @property
+    def unix_s(self) -> Floats:
+        """(R,) wall clock at the end of each row."""
+        return self._column("unix_s")
+
+    @property
+    def accepted(self) -> Floats:
+        """(R,) flips accepted in each row."""
+        return self._column("accepted")
+
+    def lowest(self, loss: str) -> Floats:
+        """(R,) lowest error of a mask shown."""
+        return self._column(f"low_{loss}")
+
+    def highest(self, loss: str) -> Floats:
+        """(R,) highest error of a mask shown."""
+        return self._column(f"high_{loss}")
 
     def incumbent(self, loss: str) -> Floats:
-        """(K,) of the incumbent after each epoch."""
-        return self._incumbents[loss].values
+        """(R,) error of the incumbent after each row."""
+        return self._column(f"held_{loss}")
 
+    # --- taking in ----------------------------------------------------------------------------------------------
     def append(self, epochs: list[Epoch], incumbent_errors: list[float]) -> None:
         """Epochs as they come from a run; incumbent_errors: the loss of the incumbent after each."""
         if not epochs:
             return
         other = "nmse" if self.loss == "mse" else "mse"
-        latest = self._incumbents[other].values[-1] if len(self) else np.nan
+        latest = float(self.incumbent(other)[-1]) if self._rows else np.nan
         carried = []
         for epoch in epochs:
             # A measurement of the incumbent, also a repeated one, tells its other error.
             if epoch.accepted or np.isnan(latest):
                 latest = getattr(epoch, other)
             carried.append(latest)
-        self._incumbents[self.loss].extend(incumbent_errors)
-        self._incumbents[other].extend(carried)
-        self.index.extend([epoch.index for epoch in epochs])
-        self.unix_s.extend([epoch.unix_s for epoch in epochs])
-        self.accepted.extend([epoch.accepted for epoch in epochs])
-        for name, column in self._errors.items():
-            column.extend([getattr(epoch, name) for epoch in epochs])
+        self._take_in(
+            np.array([epoch.index for epoch in epochs], np.float64),
+            {loss: np.array([getattr(epoch, loss) for epoch in epochs]) for loss in LOSSES},
+            {self.loss: np.array(incumbent_errors), other: np.array(carried)},
+            np.array([epoch.accepted for epoch in epochs], np.float64),
+            np.array([epoch.unix_s for epoch in epochs]),
+        )
 
     def fill(
         self,
@@ -94,22 +108,89 @@ class LearningData:
         unix_s: Floats,
     ) -> None:
         """Whole columns at once, as a record has them; keys are `mse` and `nmse`."""
-        self.index.extend(np.arange(len(self), len(self) + len(unix_s)))
-        self.unix_s.extend(unix_s)
-        self.accepted.extend(accepted)
-        for name in ("mse", "nmse"):
-            self._errors[name].extend(errors[name])
-            self._incumbents[name].extend(incumbents[name])
+        index = np.arange(self._epochs, self._epochs + len(unix_s), dtype=np.float64)
+        self._take_in(index, errors, incumbents, accepted.astype(np.float64), unix_s)
 
     def begin_with(self, earlier: LearningData, epochs: int) -> None:
         """The first epochs of another run's data, when nothing is here yet."""
-        k = slice(0, epochs)
-        self.fill(
-            {name: earlier.error(name)[k] for name in ("mse", "nmse")},
-            {name: earlier.incumbent(name)[k] for name in ("mse", "nmse")},
-            earlier.accepted.values[k],
-            earlier.unix_s.values[k],
-        )
+        rows = int(np.searchsorted(earlier.index, epochs))
+        self._reserve(rows)
+        self._table[:, :rows] = earlier._table[:, :rows]
+        self._rows, self._epochs = rows, min(epochs, len(earlier))
+        self._stretch, self._first_unix_s = earlier._stretch, earlier._first_unix_s
+
+    def _take_in(
+        self,
+        index: Floats,
+        errors: dict[str, Floats],
+        incumbents: dict[str, Floats],
+        accepted: Floats,
+        unix_s: Floats,
+    ) -> None:
+        if not self._epochs and len(unix_s):
+            self._first_unix_s = float(unix_s[0])
+        self._epochs += len(index)
+        columns = [index, unix_s, accepted]
+        for loss in LOSSES:
+            columns += [errors[loss], errors[loss], incumbents[loss]]
+        taken = 0
+        while taken < len(index):
+            piece = slice(taken, taken + self._most_rows // 16)
+            rows = len(index[piece])
+            self._reserve(self._rows + rows)
+            for row, column in enumerate(columns):
+                self._table[row, self._rows : self._rows + rows] = column[piece]
+            self._rows += rows
+            taken += rows
+
+    def _reserve(self, rows: int) -> None:
+        """Room for so many rows in all: more memory, or longer stretches."""
+        if rows > self._most_rows:
+            new = rows - self._rows
+            self._merge()
+            while self._rows + new > self._most_rows * 3 // 4:
+                self._stretch *= 2
+                self._merge()
+            rows = self._rows + new
+        if rows > self._table.shape[1]:
+            grown = np.empty((len(_COLUMNS), min(max(rows, 2 * self._table.shape[1]), self._most_rows)))
+            grown[:, : self._rows] = self._table[:, : self._rows]
+            self._table = grown
+
+    def _merge(self) -> None:
+        """Merge neighbours into stretches of the present length."""
+        index = self.index
+        key = np.where(index < SINGLE_EPOCHS, index, SINGLE_EPOCHS + index // self._stretch)
+        starts = np.flatnonzero(np.diff(key, prepend=-1.0))
+        ends = np.append(starts[1:], self._rows) - 1
+        for name in _COLUMNS:
+            column = self._column(name)
+            if name.startswith("low"):
+                merged = np.fmin.reduceat(column, starts)
+            elif name.startswith("high"):
+                merged = np.fmax.reduceat(column, starts)
+            elif name == "accepted":
+                merged = np.add.reduceat(column, starts)
+            else:
+                merged = column[ends]
+            self._table[_ROW[name], : len(starts)] = merged
+        self._rows = len(starts)
+
+    def _column(self, name: str) -> Floats:
+        return self._table[_ROW[name], : self._rows]
+
+    # --- derived ------------------------------------------------------------------------------------------------
+    def sampled(self, loss: str) -> tuple[Floats, Floats]:
+        """Epochs and incumbent's errors for a fit, both (P,) new: all, or so many at even distances."""
+        known = np.flatnonzero(np.isfinite(self.incumbent(loss)))
+        if not len(known):
+            return np.empty(0), np.empty(0)
+        index, errors = self.index[known], self.incumbent(loss)[known]
+        if len(index) <= _FIT_POINTS:
+            return index.copy(), errors.copy()
+        at = np.linspace(index[0], index[-1], _FIT_POINTS)
+        rows = np.searchsorted(index, at)
+        return index[rows], errors[rows]
 
     def seconds_at(self, epochs: Floats) -> Floats:
         """Wall time (K,) since the first epoch: as recorded where there is data, at the present pace beyond."""
@@ -123,19 +204,26 @@ class LearningData:
         epochs: Floats = np.interp(seconds, elapsed, k) + np.maximum(seconds - elapsed[-1], 0) / self._pace()
         return epochs
 
+    def epoch_at(self, unix_s: float) -> float:
+        """The epoch that was measured at this time; 0 before the first, the last one after it."""
+        return float(np.interp(unix_s, self.unix_s, self.index)) if self._rows else 0.0
+
+    def accepted_share(self, newest: int | None = None) -> float:
+        """Share of flips accepted among all epochs after the first, or the newest so many; NaN without any."""
+        if self._epochs < 2:
+            return float("nan")
+        first = 1.0 if newest is None else max(self.index[-1] - newest + 1, 1.0)
+        row = int(np.searchsorted(self.index, first))
+        epochs = self.index[-1] - (self.index[row - 1] if row else 0.0)
+        return float(self.accepted[row:].sum() / max(epochs, 1.0))
+
     def _timeline(self) -> tuple[Floats, Floats]:
-        k, unix_s = self.index.values, self.unix_s.values
-        return (k, unix_s - unix_s[0]) if len(k) else (np.zeros(1), np.zeros(1))
+        return (self.index, self.unix_s - self._first_unix_s) if self._rows else (np.zeros(1), np.zeros(1))
 
     def _pace(self) -> float:
         """Wall time of an epoch: as told, otherwise the mean of what is here."""
         k, elapsed = self._timeline()
         return self.epoch_s or max(float(elapsed[-1]) / max(float(k[-1]), 1.0), 1e-9)
-
-    def recently_accepted(self, epochs: int) -> float:
-        """Share of accepted flips among the last so many epochs; NaN without any."""
-        tail = self.accepted.values[1:][-epochs:]
-        return float(tail.mean()) if len(tail) else float("nan")
 
 
 def pixel_bins(x: Floats, edges: Floats) -> NDArray[np.int64]:
@@ -148,13 +236,13 @@ def pixel_bins(x: Floats, edges: Floats) -> NDArray[np.int64]:
     return np.unique(np.concatenate([[first], cuts, [last]]))
 
 
-def ranges(x: Floats, y: Floats, edges: Floats) -> tuple[Floats, Floats, Floats]:
-    """Lowest and highest y in each bin of x: positions, lows, highs, each (B,)."""
+def ranges(x: Floats, low: Floats, high: Floats, edges: Floats) -> tuple[Floats, Floats, Floats]:
+    """Lowest low and highest high in each bin of x: positions, lows, highs, each (B,)."""
     bins = pixel_bins(x, edges)
     if len(bins) < 2:
         return np.empty(0), np.empty(0), np.empty(0)
     starts, end = bins[:-1], bins[-1]
-    return x[starts], np.minimum.reduceat(y[:end], starts), np.maximum.reduceat(y[:end], starts)
+    return x[starts], np.fmin.reduceat(low[:end], starts), np.fmax.reduceat(high[:end], starts)
 
 
 def steps(x: Floats, y: Floats, edges: Floats) -> tuple[Floats, Floats]:

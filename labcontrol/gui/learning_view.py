@@ -1,24 +1,34 @@
-"""The learning view: verdict, curve, residual and values."""
+"""The learning view: verdict, outlook, curve, residual and values."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 
-import numpy as np
 from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
+from labcontrol.errors import UserError
 from labcontrol.gui.curve_table import CurveTable
 from labcontrol.gui.learning_data import LearningData
+from labcontrol.gui.learning_marks import Mark
 from labcontrol.gui.learning_plot import HORIZONTALS, LearningPlot, Overlay
 from labcontrol.gui.model_curves import ModelCurve, verdict
+from labcontrol.gui.model_jobs import SampledModel, twin_model
+from labcontrol.gui.model_process import ModelProcess
 from labcontrol.gui.theme import LIGHT, Theme
+from labcontrol.gui.words import duration, figures
+
+_RECENT_EPOCHS = 100
 
 
 class LearningView(QFrame):
     """Shows one run's learning curve against its models, live or from a record.
 
-    Call `begin` once a run, `set_models` when models are known or renewed, `refresh` when the data has grown.
+    Call `begin` once a run, `set_models` when models are known or renewed, `set_marks` when something happened,
+    `refresh` when the data has grown, `close_background` before the program ends.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -27,11 +37,16 @@ class LearningView(QFrame):
         self._data = LearningData("nmse")
         self._models: dict[str, ModelCurve] = {}
         self._planned = 1
+        self._record: Path | None = None
+        self._is_over = False
         self._theme = LIGHT
+        self._twin = ModelProcess(self)
 
         self.title = QLabel("Learning curve")
         self.title.setProperty("role", "title")
         self.verdict = QLabel("")
+        self.outlook = QLabel("")
+        self.outlook.setMinimumWidth(1)
         self.plot = LearningPlot()
         self.table = CurveTable()
         self.loss = _combo("Which of the two error measures is shown", "nmse", "mse")
@@ -43,42 +58,40 @@ class LearningView(QFrame):
         )
         self.log_y.setChecked(True)
         self.follow.setChecked(True)
-
-        bar = QHBoxLayout()
-        bar.setSpacing(8)
-        bar.addWidget(self.title)
-        bar.addSpacing(8)
-        bar.addWidget(self.verdict)
-        bar.addStretch(1)
-        for widget in (self.loss, self.horizontal, self.log_x, self.log_y, self.follow):
-            bar.addWidget(widget)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(14, 10, 14, 12)
-        layout.setSpacing(8)
-        layout.addLayout(bar)
-        layout.addWidget(self.plot, 1)
-        layout.addWidget(self.table)
+        self._lay_out()
 
         self.table.hidden_changed.connect(self.plot.set_hidden)
+        self.table.against_changed.connect(self.plot.set_against)
+        self.table.twin_wanted.connect(self._compute_twin)
         self.loss.currentTextChanged.connect(self._change_loss)
         self.horizontal.currentTextChanged.connect(lambda _: self._change_axes())
         self.log_x.toggled.connect(lambda _: self._change_axes())
         self.log_y.toggled.connect(lambda _: self._change_axes())
         self.follow.clicked.connect(self.plot.set_following)
         self.plot.followed.connect(self.follow.setChecked)
+        self.plot.set_hidden(self.table.hidden)
         self._change_axes()
 
-    def begin(self, data: LearningData, planned: int) -> None:
-        """Show a run from its start. planned: epochs it may take."""
-        self._data, self._planned = data, planned
+    def begin(self, data: LearningData, planned: int, record: Path | None = None, *, is_over: bool = False) -> None:
+        """Show a run from its start. planned: epochs it may take. record: its file. is_over: nothing more will come."""
+        self._data, self._planned, self._is_over = data, planned, is_over
         self._models = {}
+        self._record = record
+        self._twin.close()
+        self.table.say_of_twin("", ticked=False)
         self.verdict.setText("")
+        self.outlook.setText("")
         self.table.set_errors({}, {})
         self.table.set_models({}, data.neurons)
         self.plot.set_data(data, planned)
+        self.plot.set_hidden(self.table.hidden)
         self.loss.setCurrentText(data.loss)
         self._change_loss(data.loss)
         self.plot.set_models({})
+
+    def set_record(self, record: Path | None) -> None:
+        """The file of the run on show, once there is one."""
+        self._record = record
 
     def set_models(self, models: Iterable[ModelCurve]) -> None:
         """Add models, or replace those of the same key."""
@@ -95,6 +108,15 @@ class LearningView(QFrame):
         """Other runs to compare with."""
         self.plot.set_overlays(overlays)
 
+    def set_marks(self, marks: Sequence[Mark]) -> None:
+        """What happened to the run; drawn with the next refresh."""
+        self.plot.set_marks(marks)
+
+    def set_over(self) -> None:
+        """Nothing more will come."""
+        self._is_over = True
+        self._show_values()
+
     def refresh(self) -> None:
         """Draw what is new."""
         if self.isVisible():
@@ -107,20 +129,63 @@ class LearningView(QFrame):
         self.table.set_theme(theme)
         self._show_values()
 
+    def close_background(self) -> None:
+        """End what is computed beside the window."""
+        self._twin.close()
+
     # --- parts --------------------------------------------------------------------------------------------------
     def _show_values(self) -> None:
-        end = {key: _at(model, float(self._planned)) for key, model in self._models.items()}
+        end = {key: model.at(float(self._planned - 1)) for key, model in self._models.items()}
         now: dict[str, float] = {}
-        if len(self._data):
-            epoch, measured = self._data.index.values[-1], float(self._data.incumbent(self._data.loss)[-1])
-            now = {key: _at(model, epoch) for key, model in self._models.items()} | {"incumbent": measured}
-            self._show_verdict(measured, epoch)
+        if self._data.rows:
+            epoch, measured = float(self._data.index[-1]), float(self._data.incumbent(self._data.loss)[-1])
+            now = {key: model.at(epoch) for key, model in self._models.items()} | {"incumbent": measured}
+            kind, words = verdict(measured, epoch, self._models)
+            colour = {"good": self._theme.good, "caution": self._theme.caution}.get(kind, self._theme.muted)
+            self.verdict.setText(f'<span style="color:{colour}; font-weight:600">{words}</span>')
+            self.outlook.setText(self._outlook(epoch))
         self.table.set_errors(now, end)
 
-    def _show_verdict(self, measured: float, epoch: float) -> None:
-        kind, words = verdict(measured, epoch, self._models)
-        colour = {"good": self._theme.good, "caution": self._theme.caution}.get(kind, self._theme.muted)
-        self.verdict.setText(f'<span style="color:{colour}; font-weight:600">{words}</span>')
+    def _outlook(self, epoch: float) -> str:
+        """What is to be expected of the rest of the run, in one line."""
+        parts = []
+        fit, law = self._models.get("fit"), self._models.get("mean-field")
+        last = self._planned - 1
+        if not self._is_over:
+            expected = []
+            if fit is not None:
+                low, high = fit.interval_at(last) or (math.nan, math.nan)
+                expected.append(f"<b>{figures(fit.at(last))}</b> ({figures(max(low, 0))} – {figures(high)}) by the fit")
+            if law is not None:
+                expected.append(f"<b>{figures(law.at(last))}</b> by Law 3")
+            if expected:
+                parts.append(f"Expected at epoch {self._planned}: {', '.join(expected)}")
+            left_s = max(self._planned - 1 - epoch, 0) * self._data.epoch_s
+            if left_s > 0:
+                parts.append(f"<b>{duration(left_s)}</b> left")
+        whole, recent = self._data.accepted_share(), self._data.accepted_share(_RECENT_EPOCHS)
+        if math.isfinite(whole):
+            parts.append(f"flips accepted: <b>{whole:.0%}</b>, of the last {_RECENT_EPOCHS} <b>{recent:.0%}</b>")
+        words = " &nbsp;·&nbsp; ".join(parts)
+        return f'<span style="color:{self._theme.muted}">{words}</span>'
+
+    def _compute_twin(self) -> None:
+        if "twin" in self._models or self._twin.is_busy:
+            return
+        if self._record is None:
+            self.table.say_of_twin("no record yet", "Start a run, or select a recorded one.", ticked=False)
+            self.plot.set_hidden(self.table.hidden)
+            return
+        self.table.say_of_twin("computing …")
+        self._twin.run(partial(twin_model, self._record), self._show_twin, self._refuse_twin)
+
+    def _show_twin(self, twin: SampledModel) -> None:
+        self.table.say_of_twin("")
+        self.set_models([twin.curve()])
+
+    def _refuse_twin(self, error: UserError) -> None:
+        self.table.say_of_twin("not for this run", str(error), ticked=False)
+        self.plot.set_hidden(self.table.hidden)
 
     def _change_loss(self, loss: str) -> None:
         self.plot.set_loss(loss)
@@ -129,9 +194,22 @@ class LearningView(QFrame):
         self.plot.set_logarithmic(x=self.log_x.isChecked(), y=self.log_y.isChecked())
         self.plot.set_horizontal(HORIZONTALS[self.horizontal.currentText()])
 
-
-def _at(model: ModelCurve, epoch: float) -> float:
-    return float(model.values(np.array([epoch]))[0])
+    def _lay_out(self) -> None:
+        bar = QHBoxLayout()
+        bar.setSpacing(8)
+        bar.addWidget(self.title)
+        bar.addSpacing(8)
+        bar.addWidget(self.verdict)
+        bar.addStretch(1)
+        for widget in (self.loss, self.horizontal, self.log_x, self.log_y, self.follow):
+            bar.addWidget(widget)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(14, 10, 14, 12)
+        layout.setSpacing(6)
+        layout.addLayout(bar)
+        layout.addWidget(self.outlook)
+        layout.addWidget(self.plot, 1)
+        layout.addWidget(self.table)
 
 
 def _toggle(text: str, tip: str) -> QToolButton:

@@ -11,6 +11,7 @@ from labcontrol.gui.dock_title import DockTitle
 from labcontrol.gui.learning_view import LearningView
 from labcontrol.gui.output_view import OutputView
 from labcontrol.gui.pattern_views import MaskView, SlmView
+from labcontrol.gui.run_follower import LiveViews, RunFollower
 from labcontrol.gui.theme import Theme
 
 _RIGHT = Qt.DockWidgetArea.RightDockWidgetArea
@@ -25,6 +26,7 @@ class LivePage(QMainWindow):
         self._restored = False
         self.learning = LearningView()
         self.camera, self.slm, self.dmd, self.output = CameraView(), SlmView(), MaskView(), OutputView()
+        self.follower = RunFollower(LiveViews(self.learning, self.camera, self.slm, self.dmd, self.output), self)
         centre = QWidget()
         inner = QVBoxLayout(centre)
         inner.setContentsMargins(8, 2, 2, 8)

@@ -33,7 +33,7 @@ from labcontrol.gui.experiment_page import ExperimentPage
 from labcontrol.gui.learning_plot import Overlay
 from labcontrol.gui.live_page import LivePage
 from labcontrol.gui.log_page import LogPage
-from labcontrol.gui.run_controller import LiveViews, RunController
+from labcontrol.gui.run_controller import RunController
 from labcontrol.gui.run_header import RunHeader
 from labcontrol.gui.run_process import LiveRun, RunFactory
 from labcontrol.gui.runs_page import RunsPage
@@ -76,8 +76,7 @@ class MainWindow(QMainWindow):
         self._add_page("Log", self.log)
         self.menus = QMenuBar()
         self.menus.setSizePolicy(QSizePolicy.Maximum, QSizePolicy.Preferred)
-        views = LiveViews(self.live.learning, self.live.camera, self.live.slm, self.live.dmd, self.live.output)
-        self.controller = RunController(views, self)
+        self.controller = RunController(self.live.follower, self)
         self._lay_out()
         self._fill_menus()
         self._connect()

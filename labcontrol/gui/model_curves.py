@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labcontrol.errors import UserError
 from labcontrol.learning import completed_amplitudes
-from labcontrol.theory import AmplitudeLaw, FitComparison, coverage, fit_learning_curve
+from labcontrol.theory import AmplitudeLaw, FitComparison, LearningFit, coverage, fit_learning_curve
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float, float]
@@ -20,15 +20,24 @@ _NORMAL_95 = 1.96
 # Coverage depends on k / N alone once N is large; simulating a rule costs N squared.
 _MOST_SIMULATED = 2500
 _GOOD_FIT = 0.9
+_FIT_SAMPLES = 200
+
+MODEL_NAMES = {
+    "prediction": "Law 2, predicted before learning",
+    "mean-field": "Law 3, mean field",
+    "fit": "Fit of an exponential",
+    "twin": "Twin, 9 of 10 runs",
+    "coverage": "Law 1, coverage",
+}
+"""Models by key, in the order in which they are listed."""
 
 
 @dataclass(frozen=True)
 class ModelCurve:
     """A model of the learning curve.
 
-    key: `prediction` (Law 2), `coverage` (Law 1) or `fit`. loss: the error it speaks of. values: epochs (K,) to
-    expected error (K,). band: the same to a 95 % interval. tau: time constant in epochs with its interval, where the
-    model has one. r_squared: where it was fitted.
+    key: in MODEL_NAMES. loss: the error it speaks of. values: epochs (K,) to expected error (K,). band: the same to an
+    interval. tau: time constant in epochs with its interval, where the model has one. r_squared: where it was fitted.
     """
 
     key: str
@@ -40,6 +49,17 @@ class ModelCurve:
     tau: Interval | None = None
     r_squared: float | None = None
 
+    def at(self, epoch: float) -> float:
+        """Expected error after one epoch."""
+        return float(self.values(np.array([epoch]))[0])
+
+    def interval_at(self, epoch: float) -> tuple[float, float] | None:
+        """Interval after one epoch, where the model has one."""
+        if self.band is None:
+            return None
+        low, high = self.band(np.array([epoch]))
+        return float(low[0]), float(high[0])
+
 
 def prediction_curve(law: AmplitudeLaw, loss: str, selection: str) -> ModelCurve:
     """Law 2, known before the first epoch."""
@@ -48,7 +68,7 @@ def prediction_curve(law: AmplitudeLaw, loss: str, selection: str) -> ModelCurve
     restriction = "" if selection == "uniform" else f" It holds for uniform selection; this run selects {selection}."
     return ModelCurve(
         key="prediction",
-        name="Law 2, predicted before learning",
+        name=MODEL_NAMES["prediction"],
         help=f"Exponential whose rate was measured with a pilot of {len(law.mirrors)} single flips before the run; the "
         f"shade is the 95 % interval of a single run.{restriction}",
         loss=loss,
@@ -62,7 +82,7 @@ def prediction_curve(law: AmplitudeLaw, loss: str, selection: str) -> ModelCurve
 class MeasuredCurve:
     """What models of a run in progress are made from.
 
-    epochs, incumbent: (K,) copies, so that they may be used in another thread. law: Law 2 of the run.
+    epochs, incumbent: (K,) not changed by anybody, so that they may be used in another thread. law: Law 2 of the run.
     """
 
     epochs: Floats
@@ -88,11 +108,12 @@ class MeasuredCurve:
         weights = ", ".join(f"{form} {weight:.0%}" for form, weight in fits.weights.items())
         return ModelCurve(
             key="fit",
-            name=f"Fit of an exponential{better}",
+            name=MODEL_NAMES["fit"] + better,
             help="Least squares to the best error so far: floor + height exp(-k / tau), with 95 % intervals. Weight of "
             f"evidence (Akaike) of the forms compared: {weights}.",
             loss=self.loss,
             values=fit.curve,
+            band=_fit_band(fit),
             tau=fit.tau,
             r_squared=fit.r_squared,
         )
@@ -115,6 +136,40 @@ class MeasuredCurve:
             values=values,
             tau=(float(neurons),) * 3 if selection == "uniform" else None,
         )
+
+
+def sampled_curve(
+    key: str,
+    name: str,
+    explanation: str,
+    loss: str,
+    epochs: Floats,
+    errors: Floats,
+    band: tuple[Floats, Floats] | None = None,
+) -> ModelCurve:
+    """A model known at epochs (K,): errors (K,), and an interval of two (K,)."""
+
+    def values(k: Floats) -> Floats:
+        return np.interp(k, epochs, errors)
+
+    def interval(k: Floats) -> tuple[Floats, Floats]:
+        assert band is not None
+        return np.interp(k, epochs, band[0]), np.interp(k, epochs, band[1])
+
+    return ModelCurve(key, name, explanation, loss, values, None if band is None else interval)
+
+
+def _fit_band(fit: LearningFit) -> Callable[[Floats], tuple[Floats, Floats]]:
+    """95 % interval of the fitted curve, by its uncertain parameters."""
+    random = np.random.default_rng(0)
+    samples = random.multivariate_normal(fit.estimate, fit.uncertainty, _FIT_SAMPLES, method="eigh")
+    curves = [replace(fit, estimate=sample) for sample in samples]
+
+    def band(epochs: Floats) -> tuple[Floats, Floats]:
+        low, high = np.quantile([curve.curve(epochs) for curve in curves], [0.025, 0.975], axis=0)
+        return low, high
+
+    return band
 
 
 def verdict(measured: float, epoch: float, models: Mapping[str, ModelCurve]) -> tuple[str, str]:

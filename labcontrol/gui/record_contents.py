@@ -12,7 +12,9 @@ from labcontrol.config import ExperimentConfig
 from labcontrol.engine.pilot import predict
 from labcontrol.errors import UserError
 from labcontrol.gui.learning_data import LearningData
+from labcontrol.gui.learning_marks import Mark, fault_mark
 from labcontrol.gui.model_curves import MeasuredCurve, ModelCurve, prediction_curve
+from labcontrol.gui.model_jobs import mean_field_model
 from labcontrol.records import RunReader
 from labcontrol.tasks import ErrorMeasure
 from labcontrol.theory import AmplitudeLaw
@@ -23,7 +25,7 @@ class RecordContents:
     """One run as recorded.
 
     planned: epochs it might have taken. law: Law 2, None before the pilot. mask: (N,) incumbent at the end. output:
-    (T,) of it, None before a first epoch.
+    (T,) of it, None before a first epoch. marks: what happened to the run.
     """
 
     path: Path
@@ -33,6 +35,7 @@ class RecordContents:
     law: AmplitudeLaw | None
     mask: NDArray[np.bool_]
     output: NDArray[np.float32] | None
+    marks: list[Mark]
     measure: ErrorMeasure
 
     @property
@@ -46,8 +49,10 @@ class RecordContents:
         law, learning, data = self.law, self.experiment.learning, self.data
         if law is None:
             return []
-        measured = MeasuredCurve(data.index.values, data.incumbent(data.loss), law, learning.loss, learning.selection)
-        return [prediction_curve(law, learning.loss, learning.selection), *measured.models()]
+        measured = MeasuredCurve(*data.sampled(data.loss), law, learning.loss, learning.selection)
+        law3 = mean_field_model(self.path)
+        models = [prediction_curve(law, learning.loss, learning.selection), *measured.models()]
+        return models if law3 is None else [*models, law3.curve()]
 
 
 def read_contents(path: Path) -> RecordContents:
@@ -85,6 +90,7 @@ def _read(path: Path) -> RecordContents:
             law=None if pilot is None else predict(pilot, run.initial_mask, run.target, loss),
             mask=mask,
             output=output,
+            marks=[fault_mark(fault, data.epoch_at(fault.unix_s)) for fault in run.faults],
             measure=ErrorMeasure(run.target, gain or 1.0),
         )
 

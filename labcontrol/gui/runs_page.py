@@ -96,6 +96,7 @@ class RunsPage(QWidget):
     def close_background(self) -> None:
         """Let go of what works beside the window."""
         self._background.close()
+        self.learning.close_background()
 
     def set_theme(self, theme: Theme) -> None:
         self.model.theme = theme
@@ -123,7 +124,8 @@ class RunsPage(QWidget):
 
     def _show(self, first: RecordContents) -> None:
         self.learning.set_overlays([])
-        self.learning.begin(first.data, first.planned)
+        self.learning.begin(first.data, first.planned, first.path, is_over=True)
+        self.learning.set_marks(first.marks)
         self.learning.set_overlays(self._overlays(self._shown[1:]))
         self.learning.refresh()
         self.mask_view.set_mask(first.mask)

@@ -17,8 +17,8 @@ from PyQt5.QtWidgets import QApplication, QWidget
 class Theme:
     """Colours by use, as #rrggbb.
 
-    accent: measured data and what is active. prediction, fit, coverage: the curves it is compared with. overlays:
-    other runs (the first from Tol's muted set).
+    accent: measured data and what is active. prediction, mean_field, fit, twin, coverage: the curves it is compared
+    with. overlays: other runs (from Tol's muted set).
     light: the laser emits. good, caution, danger: states; on_*: text upon them.
     """
 
@@ -34,7 +34,9 @@ class Theme:
     on_accent: str
     each_epoch: str
     prediction: str
+    mean_field: str
     fit: str
+    twin: str
     coverage: str
     light: str
     on_light: str
@@ -58,7 +60,9 @@ LIGHT = Theme(
     on_accent="#ffffff",
     each_epoch="#9ec3dc",
     prediction="#d55e00",
+    mean_field="#a8418f",
     fit="#00805c",
+    twin="#8a7a00",
     coverage="#8a94a3",
     light="#f0c419",
     on_light="#1d1700",
@@ -66,7 +70,7 @@ LIGHT = Theme(
     caution="#b35c00",
     danger="#b3261e",
     on_danger="#ffffff",
-    overlays=("#aa4499", "#999933", "#44a0a0", "#882255", "#7a6f00", "#556b8d"),
+    overlays=("#332288", "#44a0a0", "#882255", "#999933", "#6f4e37", "#556b8d"),
 )
 
 DARK = Theme(
@@ -82,7 +86,9 @@ DARK = Theme(
     on_accent="#06202f",
     each_epoch="#2f6486",
     prediction="#ee9a3a",
+    mean_field="#dd86bd",
     fit="#3fcf9f",
+    twin="#d3cc5a",
     coverage="#7d8999",
     light="#f5d547",
     on_light="#1d1700",
@@ -90,7 +96,7 @@ DARK = Theme(
     caution="#f0a848",
     danger="#e5554a",
     on_danger="#ffffff",
-    overlays=("#cc79a7", "#d3cc5a", "#66c2bd", "#b98bd9", "#d08a6e", "#9fb3d1"),
+    overlays=("#b98bd9", "#66c2bd", "#d08a6e", "#c9c27a", "#9fb3d1", "#e3a6b8"),
 )
 
 THEMES = {theme.name: theme for theme in (LIGHT, DARK)}

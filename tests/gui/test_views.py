@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from gui_helpers import NEURONS, STEPS, amplitude_law, epoch, frame
 from pytestqt.qtbot import QtBot
 
+from labcontrol.bench import simulated_bench
+from labcontrol.config import ExperimentConfig
+from labcontrol.engine import Run
 from labcontrol.gui.camera_view import CameraView
 from labcontrol.gui.image_panel import rgb
 from labcontrol.gui.learning_data import LearningData
+from labcontrol.gui.learning_marks import fault_mark, pause_mark
 from labcontrol.gui.learning_view import LearningView
-from labcontrol.gui.model_curves import MeasuredCurve, prediction_curve, verdict
+from labcontrol.gui.model_curves import MeasuredCurve, prediction_curve, sampled_curve, verdict
+from labcontrol.gui.model_jobs import mean_field_model, twin_model
 from labcontrol.gui.output_view import OutputView
 from labcontrol.gui.pattern_views import MaskView, SlmView
 from labcontrol.gui.theme import DARK, LIGHT
+from labcontrol.records import RunReader
+from labcontrol.records.reader import Fault
 from labcontrol.tasks import ErrorMeasure
 
 
@@ -42,7 +50,7 @@ def test_learning_on_the_law_is_called_so_and_leaves_no_residual(learning: Learn
     learning.set_models([prediction_curve(amplitude_law(), "mse", "uniform")])
     learning.refresh()
     assert "as predicted" in learning.verdict.text()
-    _, residual = learning.plot._residual_curve.getData()
+    _, residual = learning.plot.difference.curve.getData()
     np.testing.assert_allclose(residual, 0, atol=1e-12)
 
 
@@ -80,8 +88,8 @@ def test_the_drawn_incumbent_is_the_measured_one(learning: LearningView) -> None
     learning.begin(data, 100)
     learning.log_y.setChecked(False)
     learning.refresh()
-    x, y = learning.plot._incumbent.getData()
-    np.testing.assert_allclose(np.interp(x, data.index.values, data.incumbent("mse")), y)
+    x, y = learning.plot.measured.incumbent.getData()
+    np.testing.assert_allclose(np.interp(x, data.index, data.incumbent("mse")), y)
     assert x[-1] == 39
 
 
@@ -89,7 +97,7 @@ def test_logarithmic_axes_show_logarithms_and_leave_epoch_zero_out(learning: Lea
     learning.begin(measured(), 100)
     learning.log_x.setChecked(True)
     learning.log_y.setChecked(True)
-    x, y = learning.plot._incumbent.getData()
+    x, y = learning.plot.measured.incumbent.getData()
     assert x[0] == pytest.approx(0.0)  # epoch 1
     assert y[0] == pytest.approx(math.log10(float(amplitude_law().curve(np.array([1]))[0])))
 
@@ -99,16 +107,16 @@ def test_the_horizontal_axis_counts_what_it_says(learning: LearningView, axis: s
     learning.begin(measured(), 100)
     learning.horizontal.setCurrentText(axis)
     learning.refresh()
-    assert learning.plot._incumbent.getData()[0][-1] == pytest.approx(end)
+    assert learning.plot.measured.incumbent.getData()[0][-1] == pytest.approx(end)
 
 
 def test_a_law_for_one_error_is_not_drawn_over_the_other(learning: LearningView) -> None:
     learning.begin(measured(), 100)
     learning.set_models([prediction_curve(amplitude_law(), "mse", "uniform")])
-    assert len(learning.plot._curves["prediction"].getData()[0]) > 0
+    assert len(learning.plot.model_lines.lines["prediction"].getData()[0]) > 0
     learning.loss.setCurrentText("nmse")
-    assert learning.plot._curves["prediction"].getData()[0] is None or not len(
-        learning.plot._curves["prediction"].getData()[0]
+    assert learning.plot.model_lines.lines["prediction"].getData()[0] is None or not len(
+        learning.plot.model_lines.lines["prediction"].getData()[0]
     )
 
 
@@ -127,7 +135,7 @@ def test_zooming_ends_following_and_a_click_resumes_it(learning: LearningView) -
 def test_values_of_the_law_stand_in_the_table(learning: LearningView) -> None:
     learning.begin(measured(), 100)
     learning.set_models([prediction_curve(amplitude_law(), "mse", "uniform")])
-    texts = [cell.text() for cell in learning.table._cells["prediction"]]
+    texts = [cell.text() for cell in learning.table._rows["prediction"].cells]
     assert texts[0].startswith("8.00")
     assert texts[1] == "0.500"
     assert texts[4] == "0.0100"
@@ -193,3 +201,72 @@ def test_the_shown_difference_has_the_error_that_is_named(qtbot: QtBot, loss: st
     view.set_output(output, measure, loss)
     _, difference = view._error_curve.getData()
     assert np.mean(difference**2) == pytest.approx(getattr(measure, loss)(output[None])[0], rel=1e-6)
+
+
+def test_law_three_is_known_before_learning_and_the_twin_on_demand(tmp_path: Path) -> None:
+    experiment = ExperimentConfig.model_validate(
+        {"neurons": 16, "task": {"steps": 60, "washout": 10, "test_steps": 20}, "stop": {"epochs": 60},
+         "learning": {"loss": "mse", "selection": "cyclic"}}
+    )  # fmt: skip
+    run = Run(experiment, simulated_bench(16, 1), tmp_path)
+    run.execute()
+    law, twin = mean_field_model(run.record), twin_model(run.record)
+    assert law is not None
+    start, end = law.curve().at(0.0), law.curve().at(59.0)
+    with RunReader(run.record) as record:
+        errors = record.incumbent_errors()
+    assert start == pytest.approx(errors[0], rel=0.05)
+    assert end < start
+    assert "measured states" in twin.name
+    assert twin.band is not None
+    low, high = twin.curve().interval_at(59.0) or (0.0, 0.0)
+    assert low <= twin.curve().at(59.0) <= high
+    assert twin.errors[-1] < twin.errors[0]
+
+
+def test_a_twin_is_computed_elsewhere_and_refused_with_words(
+    learning: LearningView, qtbot: QtBot, tmp_path: Path
+) -> None:
+    learning.begin(measured(), 100, tmp_path / "no-such-file.h5")
+    learning.table._boxes["twin"].click()
+    assert "computing" in learning.table._boxes["twin"].text()
+    qtbot.waitUntil(lambda: not learning._twin.is_busy, timeout=60_000)
+    assert not learning.table._boxes["twin"].isChecked()
+    assert "no-such-file" in learning.table._boxes["twin"].toolTip()
+
+
+def test_the_residual_is_taken_against_the_chosen_curve(learning: LearningView) -> None:
+    learning.begin(measured(), 100)
+    half = sampled_curve("mean-field", "Law 3", "", "mse", np.array([0.0, 100.0]), np.array([0.5, 0.5]))
+    learning.set_models([prediction_curve(amplitude_law(), "mse", "uniform"), half])
+    against = learning.table._rows["mean-field"].against
+    assert against is not None
+    against.click()
+    x, residual = learning.plot.difference.curve.getData()
+    expected = np.log10(amplitude_law().curve(x) / 0.5)
+    np.testing.assert_allclose(residual, expected, atol=1e-12)
+
+
+def test_marks_say_what_happened_and_where(learning: LearningView) -> None:
+    learning.begin(measured(), 100)
+    fault = Fault(1001.0, "camera", "drop", "a frame was lost", "taken again")
+    learning.set_marks([fault_mark(fault, 10.0), pause_mark(20.0, 1002.0, "paused by the user", 75.0)])
+    learning.refresh()
+    points = learning.plot.marks.symbols.points()
+    assert [point.pos().x() for point in points] == [10.0, 20.0]
+    assert "camera: a frame was lost" in points[0].data()
+    assert "1 min 15 s" in points[1].data()
+
+
+def test_the_outlook_names_what_is_expected_and_what_is_accepted(learning: LearningView) -> None:
+    data = measured()
+    data.epoch_s = 2.0
+    learning.begin(data, 100)
+    law = amplitude_law()
+    learning.set_models(MeasuredCurve(*data.sampled("mse"), law, "mse", "uniform").models())
+    words = learning.outlook.text()
+    assert "Expected at epoch 100" in words
+    assert "2 min 00 s" in words
+    assert "100%" in words
+    learning.set_over()
+    assert "Expected" not in learning.outlook.text()
