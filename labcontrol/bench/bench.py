@@ -14,6 +14,9 @@ from drivers.interfaces import (
     Clock,
     Detector,
     Device,
+    DeviceError,
+    DeviceFaultError,
+    DeviceRefusedError,
     DriverOptions,
     Identity,
     Laser,
@@ -61,6 +64,9 @@ class Bench:
             table_class, options = classes["table"]
             self.table = table_class.from_bench(options)
         self.clock: Clock = self.table.clock if self.table is not None else RealClock()
+        self.wait: Callable[[float], None] = self.clock.sleep  # a run puts one here that an abort ends
+        self._known: dict[str, Identity] = {}
+        self._power_w = config.laser.power_w
 
         def build(role: str, kind: type[D]) -> D:
             driver, options = classes[role]
@@ -93,21 +99,68 @@ class Bench:
                 log.info("opened %s: %s", device.name, device.identity)
             self.laser.emission_off()
             self._check_depths()
-            self.camera.exposure_s = self.config.camera.exposure_s
-            self.camera.gain_db = self.config.camera.gain_db
+            self._set_up_camera()
+            self._known = self.identities
         except BaseException:
             self.close()
             raise
         return self
 
+    def reconnect(self, role: str) -> None:
+        """Close a device and open it again, dark and with the bench's settings.
+
+        Raises DeviceError when it does not answer, or when it is not the one that was there before.
+        """
+        device = self.devices[role]
+        try:
+            device.close()
+        except DeviceError as error:
+            log.info("closing it before it is connected again: %s", error)
+        device.open()
+        known, found = self._known[role], device.identity
+        if (found.model, found.serial_number) != (known.model, known.serial_number):
+            device.close()
+            raise DeviceRefusedError(
+                role,
+                f"is another device now: {found.model} {found.serial_number} instead of {known.model} "
+                f"{known.serial_number}.",
+                "Connect the one that was there before.",
+            )
+        if role == "laser":
+            self.laser.emission_off()
+        elif role == "camera":
+            self._set_up_camera()
+        log.info("connected %s again", role)
+
     def light_on(self, wait: Callable[[float], None] | None = None, *, power_w: float | None = None) -> None:
         """Set the power, start emission and wait until it is warm.
 
-        wait: how to wait, for example interruptibly; default is the bench clock. power_w: the run's where not given.
+        wait: how to wait, for example interruptibly; default is `wait`. power_w: the run's where not given.
         """
-        self.laser.power_setpoint_w = self.config.laser.power_w if power_w is None else power_w
+        self._power_w = self.config.laser.power_w if power_w is None else power_w
+        self.laser.power_setpoint_w = self._power_w
         self.laser.emission_on()
-        (wait or self.clock.sleep)(self.laser.warm_up_time_s)
+        (wait or self.wait)(self.laser.warm_up_time_s)
+
+    def check_light(self) -> None:
+        """Raises DeviceError when the laser does not give the light it was told to give.
+
+        Interlock and faults come first: they say why.
+        """
+        laser, set_w = self.laser, self._power_w
+        if not laser.interlock_closed:
+            raise DeviceFaultError("laser", "stopped because its interlock is open.", "Close the interlock.")
+        if faults := laser.faults:
+            raise DeviceFaultError("laser", f"reports {', '.join(faults)}.", "Clear the fault at the laser.")
+        if not laser.emission:
+            raise DeviceFaultError("laser", "has stopped emission without saying why.", "Look at its key and cover.")
+        power_w = laser.power_w
+        if abs(power_w - set_w) > self.config.laser.power_tolerance * set_w:
+            raise DeviceFaultError(
+                "laser",
+                f"gives {1e3 * power_w:.4g} mW instead of {1e3 * set_w:.4g} mW.",
+                "Look at its temperature and age; laser.power_tolerance in the bench file is what is allowed.",
+            )
 
     def light_off(self) -> None:
         """Emission off, from any state; what goes wrong is logged and raised after everything was tried."""
@@ -136,6 +189,10 @@ class Bench:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _set_up_camera(self) -> None:
+        self.camera.exposure_s = self.config.camera.exposure_s
+        self.camera.gain_db = self.config.camera.gain_db
 
     def _check_depths(self) -> None:
         if self.slm.bit_depth < 2 or self.dmd.bit_depth != 1:

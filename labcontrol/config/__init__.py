@@ -15,6 +15,7 @@ from labcontrol.config.bench import (
 )
 from labcontrol.config.experiment import (
     ExperimentConfig,
+    FaultsConfig,
     LearningConfig,
     PredictionConfig,
     ReservoirConfig,
@@ -31,6 +32,7 @@ __all__ = [
     "DeviceEntry",
     "DmdEntry",
     "ExperimentConfig",
+    "FaultsConfig",
     "GeometryConfig",
     "GridOnCamera",
     "GridOnModulator",

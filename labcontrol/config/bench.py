@@ -28,6 +28,9 @@ class DeviceEntry(Section):
 
 class LaserEntry(DeviceEntry):
     power_w: float = Field(gt=0, description="power during a run, in W")
+    power_tolerance: float = Field(
+        0.1, gt=0, le=1, description="share by which the power may differ from it before the run pauses"
+    )
 
 
 class CameraEntry(DeviceEntry):

@@ -97,6 +97,24 @@ class PredictionConfig(Section):
     )
 
 
+class FaultsConfig(Section):
+    """What is done about faults of devices and a full disk. The laser is off while the run is paused for one."""
+
+    reconnects: int = Field(
+        6, ge=0, le=1000, description="times a device is connected again before the run waits for a person"
+    )
+    first_wait_s: float = Field(1.0, ge=0, le=3600, description="wait before the first of them; it doubles each time")
+    longest_wait_s: float = Field(60.0, ge=0, le=86400, description="longest wait between two of them")
+    give_up_after_s: float | None = Field(
+        None,
+        ge=0,
+        examples=[3600.0],
+        description="how long to wait for a person before the run ends as failed, to be resumed later; where not set, "
+        "as long as it takes",
+    )
+    disk_check_s: float = Field(5.0, gt=0, le=3600, description="how often to look whether a full disk has room again")
+
+
 class ExperimentConfig(Section):
     """Everything that decides a run, except the bench it runs on."""
 
@@ -109,6 +127,7 @@ class ExperimentConfig(Section):
     learning: LearningConfig = LearningConfig()
     stop: StopConfig = StopConfig()
     prediction: PredictionConfig = PredictionConfig()
+    faults: FaultsConfig = FaultsConfig()
 
     @field_validator("neurons")
     @classmethod

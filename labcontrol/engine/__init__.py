@@ -1,8 +1,10 @@
 """The run: state machine, epochs, checkpoints, events."""
 
 from labcontrol.engine.events import (
+    DriftMeasured,
     EpochDone,
     Event,
+    FaultSeen,
     Finished,
     Mailbox,
     Predicted,
@@ -15,8 +17,10 @@ from labcontrol.engine.run import Run
 from labcontrol.engine.status import RunState, RunStatus
 
 __all__ = [
+    "DriftMeasured",
     "EpochDone",
     "Event",
+    "FaultSeen",
     "Finished",
     "Mailbox",
     "Pilot",

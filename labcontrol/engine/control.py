@@ -1,9 +1,11 @@
-"""Requests to a running run: pause, resume, stop, abort. They take effect between steps."""
+"""Requests to a running run: pause, resume, stop, abort. They take effect between steps, and end every wait."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+
+_SLICE_S = 0.1  # how long a wait goes on before it looks whether anybody asked for something
 
 
 class RunAbortedError(Exception):
@@ -21,6 +23,7 @@ class RunControl:
         self._on_pause, self._on_resume = on_pause, on_resume
         self._pause = False
         self._busy = False  # any request at all: one attribute to read in the common case
+        self.requests = 0  # to resume or to stop, so far
         self.stop_requested = False
         self._abort = False
 
@@ -28,12 +31,12 @@ class RunControl:
         self._set(pause=True)
 
     def request_resume(self) -> None:
-        self._set(pause=False)
+        self._set(pause=False, requests=1)
 
     def request_stop(self) -> None:
         """Finish the epoch, measure the result, close."""
         self.stop_requested = True
-        self._set(pause=False)
+        self._set(pause=False, requests=1)
 
     def request_abort(self) -> None:
         """End before the next step."""
@@ -51,11 +54,45 @@ class RunControl:
                 if not self._abort:
                     self._on_resume()
             self._busy = self._abort
+        self.raise_if_aborted()
+
+    def raise_if_aborted(self) -> None:
+        """Raises RunAbortedError when the run is to end at once."""
         if self._abort:
             raise RunAbortedError("aborted by the user")
 
-    def _set(self, *, pause: bool) -> None:
+    def wait_for_person(self, since: int, timeout_s: float | None) -> bool:
+        """Wait until somebody asks to resume or to stop; False when nobody did in time. Raises RunAbortedError.
+
+        since: `requests` before the person was told.
+        """
+        with self._condition:
+            asked = self._condition.wait_for(lambda: self.requests != since or self._abort, timeout_s)
+        self.raise_if_aborted()
+        return asked
+
+    def rest(self, since: int, seconds: float, sleep: Callable[[float], None]) -> None:
+        """Let time pass, until somebody asks to resume or to stop. Raises RunAbortedError.
+
+        since: `requests` before the person was told. sleep: of the clock that the time is of.
+        """
+        while seconds > 0 and self.requests == since:
+            self.raise_if_aborted()
+            sleep(min(_SLICE_S, seconds))
+            seconds -= _SLICE_S
+        self.raise_if_aborted()
+
+    def wait(self, seconds: float, sleep: Callable[[float], None]) -> None:
+        """Let time pass, all of it. Raises RunAbortedError."""
+        while seconds > 0:
+            self.raise_if_aborted()
+            sleep(min(_SLICE_S, seconds))
+            seconds -= _SLICE_S
+        self.raise_if_aborted()
+
+    def _set(self, *, pause: bool, requests: int = 0) -> None:
         with self._condition:
             self._pause = pause
+            self.requests += requests
             self._busy = pause or self._abort
             self._condition.notify_all()

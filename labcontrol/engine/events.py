@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labcontrol.engine.status import RunStatus
-from labcontrol.records.epoch import Epoch
+from labcontrol.records import Epoch, Fault
 from labcontrol.reservoir import StepView
 from labcontrol.tasks import Task
 from labcontrol.theory import AmplitudeLaw
@@ -56,6 +56,27 @@ class Seen:
 
 
 @dataclass(frozen=True)
+class FaultSeen:
+    """A device did something wrong. What it means for the run is in `fault.action`, and in the status if it paused."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True)
+class DriftMeasured:
+    """The reference mask was measured again.
+
+    epoch: epochs done. level: mean output over the first one. error: loss of the reference mask.
+    excess: how far the output is from the first one, in standard deviations of what noise alone would do.
+    """
+
+    epoch: int
+    level: float
+    error: float
+    excess: float
+
+
+@dataclass(frozen=True)
 class Finished:
     """The run is over and its record closed."""
 
@@ -63,7 +84,7 @@ class Finished:
     result: dict[str, Any]
 
 
-Event = StateChanged | Prepared | Predicted | EpochDone | Seen | Finished
+Event = StateChanged | Prepared | Predicted | EpochDone | Seen | FaultSeen | DriftMeasured | Finished
 
 
 class Mailbox:

@@ -23,6 +23,7 @@ class Recorded:
 
     state: of the last checkpoint; None if the run did not get as far as its first epoch. curve: (K,) incumbent's error
     after each recorded epoch. bench_s: bench time of the last one. outputs, masks: of a range of epochs.
+    faults_since_checkpoint: whether a device was at fault after it.
     """
 
     path: Path
@@ -35,6 +36,7 @@ class Recorded:
     bench_s: float
     outputs: Callable[[slice], NDArray[np.float32]]
     masks: Callable[[slice], NDArray[np.bool_]]
+    faults_since_checkpoint: bool = False
 
 
 def read_recorded(path: Path) -> Recorded:
@@ -70,4 +72,5 @@ def read_recorded(path: Path) -> Recorded:
             bench_s=float(table.bench_s[-1]) if len(table) else 0.0,
             outputs=lambda rows: outputs[rows.start - first : rows.stop - first],
             masks=lambda rows: masks[rows.start - first : rows.stop - first],
+            faults_since_checkpoint=any(fault.epoch >= first for fault in reader.faults),
         )

@@ -24,7 +24,8 @@ from labcontrol.engine.resume import Recorded, read_recorded
 from labcontrol.engine.session import Session, Surroundings
 from labcontrol.engine.status import RunState, RunStatus, StateMachine
 from labcontrol.learning import check_learning
-from labcontrol.records import RunWriter
+from labcontrol.records import DiskRoom, RecordWriteError, RunWriter
+from labcontrol.records.run_file import Completion
 from labcontrol.reservoir import Reservoir, StepView
 from labcontrol.tasks import Task, make_task
 
@@ -48,6 +49,7 @@ class Run:
         self.task: Task = make_task(experiment.task, experiment.seed)
         self._recorded: Recorded | None = None
         self.record = record_path(directory, experiment)
+        self.disk_room = DiskRoom()
         self.result: dict[str, Any] = {}
         self.error: BaseException | None = None
         self._mailboxes: tuple[Mailbox, ...] = ()
@@ -131,30 +133,30 @@ class Run:
         experiment = self.experiment
         reservoir = Reservoir(bench, experiment.reservoir, experiment.side, np.random.default_rng([experiment.seed, 1]))
         reservoir.between_steps = self._control.between_steps
+        bench.wait = lambda seconds: self._control.wait(seconds, bench.clock.sleep)
         reservoir.observer = self._on_step
         with self._writer(bench) as writer:
             self._machine.note(record=self.record, epochs=experiment.epochs)
             session = Session(
                 Surroundings(
-                    experiment, self.task, bench, reservoir, writer, self._machine, self._tell,
-                    stop_requested=lambda: self._control.stop_requested,
+                    experiment, self.task, bench, reservoir, writer, self._machine, self._tell, self._control
                 )
             )  # fmt: skip
             try:
                 reason = session.run(self._recorded)
             except RunAbortedError as aborted:
-                writer.finish("aborted", str(aborted))
+                _finish(writer, "aborted", str(aborted))
                 raise
             except BaseException as error:
-                writer.finish("failed", str(error) or type(error).__name__)
+                _finish(writer, "failed", str(error) or type(error).__name__)
                 raise
             self.result = session.result
             return reason
 
     def _writer(self, bench: Bench) -> RunWriter:
         if self._recorded is not None:
-            return RunWriter.reopen(self.record)
-        return RunWriter.create(self.record, run_header(self.experiment, bench, self.task))
+            return RunWriter.reopen(self.record, room=self.disk_room)
+        return RunWriter.create(self.record, run_header(self.experiment, bench, self.task), room=self.disk_room)
 
     # --- telling and being told ---------------------------------------------------------------------------------
     def _tell(self, event: Event) -> None:
@@ -184,3 +186,11 @@ class Run:
         except BaseException as error:
             log.error("the run failed: %s", error)
             self.error = error
+
+
+def _finish(writer: RunWriter, state: Completion, reason: str) -> None:
+    """Say in the record how the run ended; what ended it matters more than a disk that is full as well."""
+    try:
+        writer.finish(state, reason)
+    except RecordWriteError as error:
+        log.error("the record does not say how the run ended: %s", error)

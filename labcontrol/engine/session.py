@@ -5,16 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from drivers.interfaces import DeviceError
 from labcontrol.bench import Bench
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine.checkpoint import decode, encode
+from labcontrol.engine.control import RunControl
 from labcontrol.engine.events import EpochDone, Event, Predicted, Prepared
 from labcontrol.engine.pilot import Pilot, measure_pilot, posed_problem, predict
 from labcontrol.engine.record import preparation_from_record, preparation_record
+from labcontrol.engine.recovery import Recovery
 from labcontrol.engine.result import final_result
 from labcontrol.engine.resume import Recorded
 from labcontrol.engine.status import RunState, StateMachine
@@ -25,12 +29,14 @@ from labcontrol.records import Epoch, RunWriter
 from labcontrol.reservoir import Preparation, Readout, Reservoir
 from labcontrol.tasks import ErrorMeasure, Task
 
+T = TypeVar("T")
+
 _CHECKPOINT_EPOCHS = 50
 
 
 @dataclass
 class Surroundings:
-    """What a session is given by its run. tell: where events go. stop_requested: whether a person asked for the end."""
+    """What a session is given by its run. tell: where events go. control: what a person asks for."""
 
     experiment: ExperimentConfig
     task: Task
@@ -39,7 +45,7 @@ class Surroundings:
     writer: RunWriter
     machine: StateMachine
     tell: Callable[[Event], None]
-    stop_requested: Callable[[], bool]
+    control: RunControl
 
 
 class Session:
@@ -55,8 +61,20 @@ class Session:
         self._strategy: Strategy
         self._measure: ErrorMeasure
         self._stop_rule = StopRule(self._experiment)
+        self._recovery = Recovery(
+            self._experiment.faults,
+            given.bench,
+            given.reservoir,
+            given.writer,
+            given.control,
+            given.machine,
+            given.tell,
+        )
+        self._reservoir.on_retake = self._recovery.note_retake
         self._epochs = self._accepted = self._replays = 0
         self._bench_start_s = self._wall_start_s = 0.0
+        self._disturbed = False  # by a fault: the simulated table would not do the same again from the last checkpoint
+        self.result: dict[str, Any] = {}
 
     def run(self, recorded: Recorded | None = None) -> str:
         """Begin, or continue what was recorded; returns why learning ended."""
@@ -74,16 +92,18 @@ class Session:
 
     # --- before learning ----------------------------------------------------------------------------------------
     def _begin(self) -> None:
-        preparation = self._reservoir.prepare()
+        preparation = self._recovery.insist(self._reservoir.prepare)
         self._given.machine.note(laser_on=True)
-        self._writer.write_preparation(preparation_record(preparation))
+        self._write(lambda: self._writer.write_preparation(preparation_record(preparation)))
         self._tell_prepared(preparation)
-        flips = self._experiment.prediction.pilot_flips
-        pilot_rng = np.random.default_rng([self._experiment.seed, 2])
-        self._predict(measure_pilot(self._reservoir, self._task, self._start, flips, pilot_rng), write=True)
+        self._predict(self._in_good_light(self._measure_pilot), write=True)
         self._bench_start_s = self._bench.clock.now_s()
         self._checkpoint()
         self._wall_start_s = time.perf_counter()
+
+    def _measure_pilot(self) -> Pilot:
+        flips, rng = self._experiment.prediction.pilot_flips, np.random.default_rng([self._experiment.seed, 2])
+        return measure_pilot(self._reservoir, self._task, self._start, flips, rng)
 
     def _tell_prepared(self, preparation: Preparation) -> None:
         centres_px = self._reservoir.map.centres_px
@@ -93,7 +113,7 @@ class Session:
         """Gain, amplitude law and strategy from a pilot."""
         law = predict(pilot, self._start, self._task.train_target, self._experiment.learning.loss)
         if write:
-            self._writer.write_pilot(pilot.mirrors, pilot.outputs, law.gain)
+            self._write(lambda: self._writer.write_pilot(pilot.mirrors, pilot.outputs, law.gain))
         problem = posed_problem(pilot, law, self._start, self._rng, self._task.train_target)
         self._measure = problem.measure
         self._law = law
@@ -112,7 +132,7 @@ class Session:
             self._reservoir.restore(state["reservoir"], preparation)
             self._bench_start_s = state["bench_start_s"]
         else:
-            self._bench.light_on()
+            self._recovery.insist(self._bench.light_on)
             self._reservoir.restore(state["reservoir"], preparation)
             self._bench_start_s = self._bench.clock.now_s() - recorded.bench_s
         self._given.machine.note(laser_on=True)
@@ -123,6 +143,8 @@ class Session:
             reason = self._stop_rule.reason(error, self._replays)
         while self._epochs < len(recorded.curve):
             reason = self._relearn(recorded, measure_again=simulated)
+        if self._disturbed:
+            self._checkpoint()
         return reason
 
     def _relearn(self, recorded: Recorded, *, measure_again: bool) -> str | None:
@@ -140,10 +162,12 @@ class Session:
                 "Continue the run with the version that started it; the record names it.",
             )
         if measure_again and not np.array_equal(self._replay(proposal).outputs, outputs):
-            raise UserError(
-                f"The simulated table gave other outputs than recorded from epoch {rows.start} on.",
-                "Continue the run with the version and on the kind of computer that started it.",
-            )
+            if not recorded.faults_since_checkpoint:
+                raise UserError(
+                    f"The simulated table gave other outputs than recorded from epoch {rows.start} on.",
+                    "Continue the run with the version and on the kind of computer that started it.",
+                )
+            self._disturbed = True  # what is on record stays; the table goes on from here
         replays = -(-len(proposal.masks) // self._reservoir.masks_per_replay)
         if not measure_again:
             self._reservoir.replays += replays
@@ -157,35 +181,64 @@ class Session:
             proposal = self._strategy.ask()
             readout = self._replay(proposal)
             mse, nmse, accepted = self._judge(proposal, readout.outputs)
-            unix_s, bench_s = time.time(), self._bench.clock.now_s() - self._bench_start_s
-            epochs = [
-                Epoch(
-                    index=self._epochs + b,
-                    replay=int(readout.replays[b]),
-                    mirror=int(proposal.mirrors[b]),
-                    mask=proposal.masks[b],
-                    output=readout.outputs[b],
-                    mse=float(mse[b]),
-                    nmse=float(nmse[b]),
-                    accepted=bool(accepted[b]),
-                    unix_s=unix_s,
-                    bench_s=bench_s,
-                )
-                for b in range(len(proposal.masks))
-            ]
-            self._writer.append_many(epochs)
+            epochs = self._rows(proposal, readout, mse, nmse, accepted)
+            self._record(epochs)
             reason = self._count(len(epochs), len(np.unique(readout.replays)), int(accepted.sum()))
             for epoch in epochs:
                 self._given.tell(EpochDone(epoch, self._strategy.incumbent_error, self._given.machine.status))
-            if self._epochs // _CHECKPOINT_EPOCHS > (self._epochs - len(epochs)) // _CHECKPOINT_EPOCHS:
+            due = self._epochs // _CHECKPOINT_EPOCHS > (self._epochs - len(epochs)) // _CHECKPOINT_EPOCHS
+            if due or self._disturbed:
                 self._checkpoint()
-            if self._given.stop_requested():
+            if self._given.control.stop_requested:
                 return "stopped by the user"
             if reason is not None:
                 return reason
 
+    def _rows(self, proposal: Proposal, readout: Readout, mse: Any, nmse: Any, accepted: Any) -> list[Epoch]:
+        unix_s, bench_s = time.time(), self._bench.clock.now_s() - self._bench_start_s
+        return [
+            Epoch(
+                index=self._epochs + b,
+                replay=int(readout.replays[b]),
+                mirror=int(proposal.mirrors[b]),
+                mask=proposal.masks[b],
+                output=readout.outputs[b],
+                mse=float(mse[b]),
+                nmse=float(nmse[b]),
+                accepted=bool(accepted[b]),
+                unix_s=unix_s,
+                bench_s=bench_s,
+            )
+            for b in range(len(proposal.masks))
+        ]
+
+    def _record(self, epochs: list[Epoch]) -> None:
+        self._write(lambda: self._writer.append_many(epochs))
+
+    def _write(self, write: Callable[[], None]) -> None:
+        self._recovery.insist_writing(write)
+
     def _replay(self, proposal: Proposal) -> Readout:
-        return self._reservoir.replay(proposal.masks, self._task.training_sequence, len(self._task.washout_input))
+        return self._measured(proposal.masks, self._task.training_sequence)
+
+    def _measured(self, masks: NDArray[np.bool_], inputs: NDArray[np.float64]) -> Readout:
+        return self._in_good_light(lambda: self._reservoir.replay(masks, inputs, len(self._task.washout_input)))
+
+    def _in_good_light(self, measure: Callable[[], T]) -> T:
+        """Measure without a fault from beginning to end; otherwise all of it once more."""
+        replays = self._reservoir.replays
+
+        def whole() -> T:
+            self._reservoir.replays = replays  # a replay that broke off does not count
+            try:
+                measured = measure()
+                self._bench.check_light()
+            except DeviceError:
+                self._disturbed = True
+                raise
+            return measured
+
+        return self._recovery.insist(whole)
 
     def _judge(self, proposal: Proposal, outputs: Any) -> tuple[Any, Any, Any]:
         """Both errors of each mask, and the strategy's decisions on them."""
@@ -220,14 +273,16 @@ class Session:
             "reservoir": self._reservoir.state(),
             "table": None if table is None else table.snapshot(),
         }
-        self._writer.checkpoint(self._epochs, encode(state))
+        self._write(lambda: self._writer.checkpoint(self._epochs, encode(state)))
+        self._disturbed = False
 
     # --- after learning -----------------------------------------------------------------------------------------
     def _conclude(self, reason: str) -> None:
         """Measure the incumbent once more, over training and test part, and close the record."""
         task, mask = self._task, self._strategy.incumbent
-        output = self._reservoir.replay(mask, task.whole_sequence, len(task.washout_input)).outputs[0]
+        output = self._measured(mask, task.whole_sequence).outputs[0]
         curve = np.array(self._stop_rule.curve)
         self.result = final_result(self._experiment, task, self._measure, self._law, curve, output)
         self.result |= {"replays": self._replays, "strategy_report": self._strategy.report()}
-        self._writer.finish("finished", reason, mask, output[len(task.train_target) :], self.result)
+        test_output = output[len(task.train_target) :]
+        self._write(lambda: self._writer.finish("finished", reason, mask, test_output, self.result))

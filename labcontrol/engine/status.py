@@ -34,7 +34,14 @@ _ALLOWED: dict[RunState, frozenset[RunState]] = {
     ),
     RunState.RUNNING: frozenset({RunState.PAUSED, RunState.STOPPING, RunState.ABORTED, RunState.FAILED}),
     RunState.PAUSED: frozenset(
-        {RunState.PREPARING, RunState.RUNNING, RunState.STOPPING, RunState.ABORTED, RunState.FAILED}
+        {
+            RunState.PREPARING,
+            RunState.RUNNING,
+            RunState.PAUSED,  # once more: for another reason
+            RunState.STOPPING,
+            RunState.ABORTED,
+            RunState.FAILED,
+        }
     ),
     RunState.STOPPING: frozenset({RunState.FINISHED, RunState.ABORTED, RunState.FAILED, RunState.PAUSED}),
     RunState.FINISHED: frozenset(),

@@ -2,12 +2,13 @@
 
 from labcontrol.records.epoch import Epoch
 from labcontrol.records.provenance import provenance
-from labcontrol.records.reader import RunReader, reading
+from labcontrol.records.reader import Fault, RunReader, reading
 from labcontrol.records.run_file import DiskRoom, RecordFullError, RecordWriteError, RunHeader, RunWriter
 
 __all__ = [
     "DiskRoom",
     "Epoch",
+    "Fault",
     "RecordFullError",
     "RecordWriteError",
     "RunHeader",

@@ -61,13 +61,14 @@ class LogLine:
 
 @dataclass(frozen=True)
 class Fault:
-    """What a device did wrong, and what was done about it."""
+    """What a device did wrong, and what was done about it. epoch: epochs on disk at that time."""
 
     unix_s: float
     device: str
     kind: str
     text: str
     action: str
+    epoch: int = 0
 
 
 @dataclass(frozen=True)
@@ -235,7 +236,7 @@ class RunReader:
     @property
     def faults(self) -> list[Fault]:
         return [
-            Fault(line["time"], line["device"], line["kind"], line["text"], line["action"])
+            Fault(line["time"], line["device"], line["kind"], line["text"], line["action"], line.get("epoch", 0))
             for line in self._lines("faults")
         ]
 

@@ -217,7 +217,7 @@ class RunWriter:
     def fault(self, device: str, kind: str, text: str, action: str) -> None:
         """Add a fault of a device, and what was done about it."""
         entry = {"time": self._unix_s(), "device": device, "kind": kind, "text": text, "action": action}
-        self._journal("faults", to_json(entry) + "\n")
+        self._journal("faults", to_json(entry | {"epoch": self.epochs}) + "\n")
 
     def checkpoint(self, epochs: int, state: bytes) -> None:
         """Keep the state from which the run continues after so many epochs."""

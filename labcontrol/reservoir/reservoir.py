@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.interfaces import DeviceFaultError, DeviceTimeoutError, Frame, Pattern, Samples, Shown
+from drivers.interfaces import DeviceFaultError, DeviceReplyError, DeviceTimeoutError, Frame, Pattern, Samples, Shown
 from labcontrol.bench import Bench, NeuronMap, PhaseTable
 from labcontrol.bench.response import update_phases
 from labcontrol.config import ReservoirConfig
@@ -20,6 +20,8 @@ from labcontrol.reservoir import markers
 from labcontrol.reservoir.results import Preparation, Readout, StepView
 
 Observer = Callable[[StepView], None]
+# What may go well when it is tried again at once.
+_TRANSIENT = (DeviceTimeoutError, DeviceReplyError)
 T = TypeVar("T")
 
 # The intensity that the mean over random patterns stands for: that of cos^2 on an evenly lit table.
@@ -35,6 +37,7 @@ class Reservoir:
     rng: draws input weights, phase offsets and reference patterns.
     between_steps: called before every step; may block (pause) or raise (abort).
     observer: called after every step with what was seen, or None.
+    on_retake: told the device and its fault, in words, whenever something is taken again.
     """
 
     def __init__(self, bench: Bench, config: ReservoirConfig, side: int, rng: np.random.Generator) -> None:
@@ -58,6 +61,7 @@ class Reservoir:
         self.retaken = 0
         self.between_steps: Callable[[], None] = _nothing
         self.observer: Observer | None = None
+        self.on_retake: Callable[[str, str], None] = _not_told
 
     # --- before a run -------------------------------------------------------------------------------------------
     def prepare(self) -> Preparation:
@@ -99,6 +103,11 @@ class Reservoir:
         """Continue with the counters and the preparation of an interrupted run."""
         self.replays, self.retaken, self._last_counter = state["replays"], state["retaken"], state["last_counter"]
         self.preparation = preparation
+
+    def forget_frames(self) -> None:
+        """After a fault: the camera may count from the beginning again, and what it still has is of no use."""
+        self._bench.camera.discard_frames()
+        self._last_counter = 0
 
     # --- replays ------------------------------------------------------------------------------------------------
     @property
@@ -187,11 +196,14 @@ class Reservoir:
         self, take: Callable[[], Samples], fault_of: Callable[[NDArray[np.float64]], str | None] = lambda _: None
     ) -> NDArray[np.float64]:
         """Samples within the detector's range and without fault; others are taken again, within the bound."""
-        for _ in range(self._config.retakes + 1):
+        device, fault, remedy = self._bench.detector.name, "", ""
+        for attempt in range(self._config.retakes + 1):
+            if attempt:
+                self._note_retake(device, fault)
             device = self._bench.detector.name
             try:
                 samples = take()
-            except DeviceTimeoutError as error:  # of the DMD, when it was to play
+            except _TRANSIENT as error:  # of the DMD, when it was to play
                 device, fault = error.device, f"did not do its part ({error.message})"
                 remedy = "Check the trigger line from DMD to detector."
             else:
@@ -201,7 +213,6 @@ class Reservoir:
                 fault, remedy = found, "Check trigger line, pattern rate, sampling rate and detector bandwidth."
                 if samples.overload:
                     remedy = "Lower laser.power_w or put a filter before the detector."
-            self.retaken += 1
         raise DeviceFaultError(device, f"{fault}, {self._config.retakes + 1} times in a row.", remedy)
 
     def _frame(self, shown: Shown, *, may_saturate: bool = False) -> Frame:
@@ -212,14 +223,15 @@ class Reservoir:
         """
         camera, slm = self._bench.camera, self._bench.slm
         settled_s = shown.time_s + slm.settle_time_s - _CLOCK_ROUNDING_S
+        fault = ""
         for attempt in range(self._config.retakes + 1):
             try:
                 if attempt:
-                    self.retaken += 1
+                    self._note_retake(camera.name, fault)
                     camera.discard_frames()
                     camera.trigger()
                 frame = camera.read()
-            except (DeviceTimeoutError, DeviceFaultError) as error:
+            except (*_TRANSIENT, DeviceFaultError) as error:
                 fault = f"gave no frame ({error.message})"
                 continue
             skipped = frame.counter - self._last_counter - 1 if self._last_counter else 0
@@ -228,7 +240,9 @@ class Reservoir:
                 return frame
             fault = (
                 f"skipped {skipped} frames"
-                if skipped
+                if skipped > 0
+                else "gave an old frame once more"
+                if skipped < 0
                 else "gave a frame of an earlier pattern"
                 if frame.time_s < settled_s
                 else f"is saturated in {frame.saturated_share:.2%} of its pixels"
@@ -248,9 +262,13 @@ class Reservoir:
         for _ in range(self._config.retakes):
             try:
                 return command()
-            except DeviceTimeoutError:
-                self.retaken += 1
+            except _TRANSIENT as error:
+                self._note_retake(error.device, error.message)
         return command()
+
+    def _note_retake(self, device: str, fault: str) -> None:
+        self.retaken += 1
+        self.on_retake(device, fault)
 
     # --- helpers ------------------------------------------------------------------------------------------------
     def _pattern(self, phase_rad: NDArray[np.float64]) -> Pattern:
@@ -266,6 +284,10 @@ class Reservoir:
         if self.preparation is None:
             raise RuntimeError("Reservoir.prepare must be called before a replay.")
         return self.preparation
+
+
+def _not_told(device: str, fault: str) -> None:
+    """What is taken again, where nobody wants to know."""
 
 
 def _nothing() -> None:

@@ -1,0 +1,194 @@
+"""What a run does about faults: laser off, paused with the reason, devices connected again, the same work once more."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from drivers.interfaces import (
+    DeviceDisconnectedError,
+    DeviceError,
+    DeviceFaultError,
+    DeviceNotOpenError,
+    DeviceRefusedError,
+    DeviceReplyError,
+    DeviceTimeoutError,
+)
+from labcontrol.bench import Bench
+from labcontrol.config import FaultsConfig
+from labcontrol.engine.control import RunControl
+from labcontrol.engine.events import Event, FaultSeen
+from labcontrol.engine.status import RunState, StateMachine
+from labcontrol.records import Fault, RecordFullError, RecordWriteError, RunWriter
+from labcontrol.reservoir import Reservoir
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_KINDS: tuple[tuple[type[DeviceError], str], ...] = (
+    (DeviceTimeoutError, "timeout"),
+    (DeviceDisconnectedError, "disconnected"),
+    (DeviceReplyError, "garbled reply"),
+    (DeviceNotOpenError, "not open"),
+    (DeviceRefusedError, "refused"),
+    (DeviceFaultError, "fault"),
+)
+_LIGHT_OFF_S = 60.0  # a full disk is waited for in the dark after this
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """Keeps a run going through faults, and says what it does in the record, the status and to listeners."""
+
+    policy: FaultsConfig
+    bench: Bench
+    reservoir: Reservoir
+    writer: RunWriter
+    control: RunControl
+    machine: StateMachine
+    tell: Callable[[Event], None]
+
+    # --- devices ------------------------------------------------------------------------------------------------
+    def insist(self, work: Callable[[], T]) -> T:
+        """Do something with the bench until it succeeds.
+
+        After a fault the laser is off and the run paused while the device is connected again, with growing waits. When
+        that does not help, or where only a person can, the run waits for one.
+
+        Raises RunAbortedError, and the DeviceError when nobody came in time.
+        """
+        state, light = self.machine.status.state, self.machine.status.laser_on
+        tries = 0
+        fault: DeviceError | None = None
+        while True:
+            try:
+                if fault is not None:
+                    self._connect_again(fault, light=light)
+                    self.machine.move(state)
+                return work()
+            except DeviceError as error:
+                fault = self._named(error)
+                tries += 1
+                if tries > self.policy.reconnects or _needs_a_person(fault):
+                    self._wait_for_person(fault)
+                    tries = 0
+                else:
+                    self._wait_a_little(fault, tries)
+
+    def _connect_again(self, fault: DeviceError, *, light: bool) -> None:
+        roles = [role for role, device in self.bench.devices.items() if role == fault.device or not device.is_open]
+        for role in roles:
+            self.bench.reconnect(role)
+        self.reservoir.forget_frames()
+        if light:
+            self.bench.light_on()
+            self.machine.note(laser_on=True)
+
+    def _named(self, error: DeviceError) -> DeviceError:
+        """The fault behind a fault: frames stay dark because the laser has stopped."""
+        if error.device == "laser" or not self.machine.status.laser_on:
+            return error
+        try:
+            self.bench.check_light()
+        except DeviceError as cause:
+            return cause
+        return error
+
+    def _wait_a_little(self, fault: DeviceError, tries: int) -> None:
+        wait_s = min(self.policy.first_wait_s * 2 ** (tries - 1), self.policy.longest_wait_s)
+        what = f"connecting again in {wait_s:g} s ({tries} of {self.policy.reconnects})"
+        since = self.control.requests
+        self._pause(fault, what)
+        self.control.rest(since, wait_s, self.bench.clock.sleep)
+
+    def _wait_for_person(self, fault: DeviceError) -> None:
+        what = "waiting for a person: resume the run when it is mended, or abort it; nothing measured is lost"
+        since = self.control.requests
+        self._pause(fault, what)
+        if not self.control.stop_requested and not self.control.wait_for_person(since, self.policy.give_up_after_s):
+            log.error("nobody came within %g s", self.policy.give_up_after_s)
+            raise fault
+        if self.control.stop_requested:
+            self.control.request_abort()  # without the device the epoch cannot be finished, nor the result measured
+            self.control.raise_if_aborted()
+
+    def _pause(self, fault: DeviceError, what: str) -> None:
+        """Dark and paused, with the reason on record, on display and in the log."""
+        dark = self.make_dark()
+        words = f"{fault.device} {fault.message} {fault.remedy}".strip()
+        light = "The laser is off" if dark else "The laser did NOT confirm that it is off, look at it"
+        self.note(fault.device, kind_of(fault), f"{fault.message} {fault.remedy}".strip(), f"{light}; {what}")
+        self.machine.move(RunState.PAUSED, f"{words} {light}; {what}.")
+
+    def make_dark(self) -> bool:
+        """Switch emission off, after a failure once more; False when the laser did not confirm it."""
+        for _ in range(2):
+            try:
+                self.bench.light_off()
+            except DeviceError as error:
+                log.error("the laser did not confirm that emission is off: %s", error)
+            else:
+                self.machine.note(laser_on=False)
+                return True
+        return False
+
+    def note_retake(self, device: str, text: str) -> None:
+        """A frame or sample that failed its checks and is taken again at once."""
+        self.note(device, "retaken", text, "taken again", level=logging.INFO)
+
+    def note(self, device: str, kind: str, text: str, action: str, *, level: int = logging.WARNING) -> None:
+        """A fault, to the log, the record and the listeners."""
+        log.log(level, "%s %s (%s)", device, text, action)
+        try:
+            self.writer.fault(device, kind, text, action)
+        except RecordWriteError as error:
+            log.error("the fault is not on record: %s", error)
+        self.tell(FaultSeen(Fault(time.time(), device, kind, text, action, self.writer.epochs)))
+
+    # --- the disk -----------------------------------------------------------------------------------------------
+    def insist_writing(self, write: Callable[[], T]) -> T:
+        """Write to the record; while its disk is full, the run is paused. Raises RunAbortedError, RecordWriteError."""
+        state, light = self.machine.status.state, self.machine.status.laser_on
+        waited_s = 0.0
+        while True:
+            try:
+                done = write()
+            except RecordFullError as error:
+                self._wait_for_room(error, waited_s)
+                waited_s += self.policy.disk_check_s
+            else:
+                if waited_s:
+                    self._go_on(state, light=light)
+                return done
+
+    def _wait_for_room(self, error: RecordFullError, waited_s: float) -> None:
+        if waited_s == 0:
+            self.note("disk", "full", str(error), "paused until there is room")
+            self.machine.move(RunState.PAUSED, f"{error} Looking every {self.policy.disk_check_s:g} s.")
+        elif waited_s >= _LIGHT_OFF_S and self.machine.status.laser_on:
+            self.make_dark()
+        if self.policy.give_up_after_s is not None and waited_s >= self.policy.give_up_after_s:
+            raise error
+        self.control.wait_for_person(self.control.requests, self.policy.disk_check_s)
+
+    def _go_on(self, state: RunState, *, light: bool) -> None:
+        if light and not self.machine.status.laser_on:
+            self.insist(self.bench.light_on)
+            self.machine.note(laser_on=True)
+        self.machine.move(state)
+
+
+def kind_of(error: DeviceError) -> str:
+    """A fault in one or two words."""
+    return (
+        next(words for kind, words in _KINDS if isinstance(error, kind)) if type(error) is not DeviceError else "fault"
+    )
+
+
+def _needs_a_person(fault: DeviceError) -> bool:
+    """Whether trying again is useless, or not for a program to decide: light that stopped is not started again."""
+    return isinstance(fault, DeviceRefusedError) or (fault.device == "laser" and isinstance(fault, DeviceFaultError))
