@@ -1,7 +1,7 @@
 """All commands, and the one place where errors become messages and exit codes.
 
-Exit codes: 0 done; 1 a device or the program failed during a run; 2 something the user can put right before a run;
-130 ended by Ctrl-C.
+Exit codes: 0 done; 1 a device or the program failed during a run, or a replayed record differs; 2 something the user
+can put right before a run; 130 ended by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from labcontrol import __version__
 from labcontrol.cli.check import check
 from labcontrol.cli.drivers import drivers
 from labcontrol.cli.init import init
+from labcontrol.cli.replay import replay
 from labcontrol.cli.resume import resume
 from labcontrol.cli.run import run
 from labcontrol.cli.runs import app as runs
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(resume)
 app.add_typer(runs, name="runs")
+app.command()(replay)
 app.command()(init)
 app.command()(check)
 app.command()(drivers)

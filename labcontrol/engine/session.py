@@ -284,5 +284,10 @@ class Session:
         curve = np.array(self._stop_rule.curve)
         self.result = final_result(self._experiment, task, self._measure, self._law, curve, output)
         self.result |= {"replays": self._replays, "strategy_report": self._strategy.report()}
-        test_output = output[len(task.train_target) :]
-        self._write(lambda: self._writer.finish("finished", reason, mask, test_output, self.result))
+        steps = len(task.train_target)
+        train, test = output[:steps], output[steps:]
+        self._write(
+            lambda: self._writer.finish(
+                "finished", reason, mask, train_output=train, test_output=test, result=self.result
+            )
+        )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,7 @@ from labcontrol.errors import UserError
 from labcontrol.learning import initial_mask, make_strategy
 from labcontrol.learning.acceptance import accept
 from labcontrol.records import RunReader
+from labcontrol.records.json_text import to_json
 from labcontrol.tasks import ErrorMeasure
 
 _ROWS = 4096  # outputs in memory at a time
@@ -31,20 +34,51 @@ class Finding:
     text: str
 
 
+@dataclass(frozen=True)
+class Check:
+    """One comparison that was made. what: in plain words. findings: where it failed; empty where all agrees."""
+
+    what: str
+    findings: tuple[Finding, ...]
+
+
+Progress = Callable[[str, float], None]
+"""Told what is being compared, and the share of it that is done."""
+
+
 def verify(run: RunReader) -> list[Finding]:
-    """What in a record does not follow from its own measurements and configuration; empty when all does.
+    """What in a record does not follow from its own measurements and configuration; empty when all does."""
+    return [finding for check in checks(run) for finding in check.findings]
+
+
+def checks(run: RunReader, progress: Progress = lambda _what, _share: None) -> Iterator[Check]:
+    """Make one comparison after the other, each when it is asked for.
 
     Compared are the sequences (with their hashes), the gain (with the pilot), both errors of every epoch (with outputs
-    and target), masks and decisions (with mirrors and errors), the final mask and the test result. A record without
+    and target), masks and decisions (with mirrors and errors), the final mask and the result. A record without
     contradiction is then learned again: the seed must propose the very same masks.
 
     The arithmetic is the same on every run of one computer; another processor may sum in another order, which shows
     as differences in the last digits of the errors.
     """
+    steps: list[tuple[str, Callable[[], Iterable[Finding]]]] = [
+        ("sequences, initial mask and configuration with their hashes", lambda: _sequences(run)),
+        ("gain with the pilot", lambda: _pilot(run)),
+        ("errors with outputs and target", lambda: _errors(run)),
+        ("masks and decisions with mirrors and errors", lambda: _decisions(run)),
+        ("result with the epochs", lambda: _ending(run)),
+    ]
     if "config" in run.changed_datasets():  # it says how everything else is to be computed
-        return list(_sequences(run))
-    findings = [*_sequences(run), *_pilot(run), *_errors(run), *_decisions(run), *_ending(run)]
-    return findings or list(_proposals(run))
+        steps = steps[:1]
+    findings: list[Finding] = []
+    for what, compare in steps:
+        progress(what, 0.0)
+        check = Check(what, tuple(compare()))
+        findings += check.findings
+        yield check
+    if not findings:
+        what = "every mask and decision with those that the seed gives"
+        yield Check(what, tuple(_proposals(run, lambda share: progress(what, share))))
 
 
 def _sequences(run: RunReader) -> Iterator[Finding]:
@@ -76,7 +110,13 @@ def _errors(run: RunReader) -> Iterator[Finding]:
         nmse[start : start + _ROWS] = measure.nmse(outputs)
     yield from _compared("epochs/mse", epochs.mse, mse)
     yield from _compared("epochs/nmse", epochs.nmse, nmse)
-    yield from _compared("epochs/replay", epochs.replay, np.maximum.accumulate(epochs.replay))
+    yield from _compared("epochs/replay", epochs.replay, _counted(epochs.replay))
+
+
+def _counted(replays: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Replays as they can only be: each epoch has that of the one before, or the next."""
+    steps = np.clip(np.diff(replays, prepend=replays[0]), 0, 1)
+    return np.asarray(replays[0] + np.cumsum(steps))
 
 
 def _decisions(run: RunReader) -> Iterator[Finding]:
@@ -106,26 +146,29 @@ def _decisions(run: RunReader) -> Iterator[Finding]:
     yield from _compared("epochs/mirror", epochs.mirror, mirrors)
     yield from _compared("epochs/mask", epochs.packed_masks(), np.packbits(masks, axis=1))
     yield from _compared("epochs/accepted", epochs.accepted, decisions)
-    final = run.final_mask
-    if final is not None and not np.array_equal(final, incumbent):
-        mirror = int(np.flatnonzero(final != incumbent)[0])
-        yield Finding("masks/final", None, f"/masks/final is not the last incumbent: mirror {mirror} differs.")
 
 
 def _ending(run: RunReader) -> Iterator[Finding]:
-    test = (run.result or {}).get("test")
-    if test is None or run.gain is None or run.test_output is None:
+    """What the result says of the run, with the run itself."""
+    result = run.result
+    if not result:
         return
-    measure = ErrorMeasure(run.test_target, run.gain)
-    outputs = run.test_output[None]
-    for name, errors in (("mse", measure.mse(outputs)), ("nmse", measure.nmse(outputs))):
-        if test[name] != float(errors[0]):
-            yield Finding(
-                "result", None, f"test {name} is {test[name]!r}, but /test/output gives {float(errors[0])!r}."
-            )
+    yield from _stated(result, {"epochs": len(run.epochs), "gain": run.gain})
+    for part, target, output in (
+        ("train", run.target, run.train_output),
+        ("test", run.test_target, run.test_output),
+    ):
+        stated = result.get(part)
+        if stated is None or run.gain is None or output is None:
+            continue
+        measure = ErrorMeasure(target, run.gain)
+        for name, errors in (("mse", measure.mse(output[None])), ("nmse", measure.nmse(output[None]))):
+            if stated[name] != float(errors[0]):
+                text = f"{part} {name} is {stated[name]!r}, but /{part}/output gives {float(errors[0])!r}."
+                yield Finding("result", None, text)
 
 
-def _proposals(run: RunReader) -> Iterator[Finding]:
+def _proposals(run: RunReader, progress: Callable[[float], None]) -> Iterator[Finding]:
     """Learn again from the recorded outputs and errors: the strategy must ask for what was shown."""
     if run.pilot is None:
         return
@@ -139,9 +182,10 @@ def _proposals(run: RunReader) -> Iterator[Finding]:
     law = predict(pilot, start, run.target, run.loss)
     strategy = make_strategy(experiment.learning, posed_problem(pilot, law, start, rng, run.target))
     epochs = run.epochs
-    errors, mirrors, accepted = epochs.error(run.loss), epochs.mirror, epochs.accepted
-    k = 0
+    errors, mirrors, accepted, replays = epochs.error(run.loss), epochs.mirror, epochs.accepted, epochs.replay
+    k, start_error = 0, float("inf")
     while k < len(epochs):
+        progress(k / len(epochs))
         proposal = strategy.ask()
         stop = k + len(proposal.masks)
         if not np.array_equal(proposal.masks, epochs.masks(k, stop)):
@@ -150,11 +194,27 @@ def _proposals(run: RunReader) -> Iterator[Finding]:
         if not np.array_equal(proposal.mirrors, mirrors[k:stop]):
             yield Finding("epochs/mirror", k, f"From epoch {k} on the seed proposes other mirrors than are recorded.")
             return
+        if k and replays[k] == replays[k - 1]:
+            yield Finding("epochs/replay", k, f"Epoch {k} was proposed after replay {replays[k]}, not measured in it.")
+            return
         decisions = strategy.tell(proposal, epochs.outputs(k, stop), errors[k:stop])
         if not np.array_equal(decisions, accepted[k:stop]):
             yield Finding("epochs/accepted", k, f"From epoch {k} on the strategy decides otherwise than is recorded.")
             return
+        start_error = strategy.incumbent_error if k == 0 else start_error
         k = stop
+    final = run.final_mask
+    if final is not None and not np.array_equal(final, strategy.incumbent):
+        mirror = int(np.flatnonzero(final != strategy.incumbent)[0])
+        yield Finding("masks/final", None, f"/masks/final is not the last incumbent: mirror {mirror} differs.")
+    learned = {"start_error": start_error, "incumbent_error": strategy.incumbent_error}
+    yield from _stated(run.result or {}, learned | {"strategy_report": json.loads(to_json(strategy.report()))})
+
+
+def _stated(result: dict[str, Any], computed: dict[str, Any]) -> Iterator[Finding]:
+    for name, value in computed.items():
+        if name in result and result[name] != value:
+            yield Finding("result", None, f"/result says {name} {result[name]!r}, but it should be {value!r}.")
 
 
 def _compared(name: str, found: NDArray[np.generic], expected: NDArray[np.generic]) -> Iterator[Finding]:

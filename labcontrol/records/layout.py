@@ -78,14 +78,15 @@ def pilot_columns(steps: int) -> tuple[Growing, ...]:
 
 ENDING = (
     Growing("masks/final", "bool"),
+    Growing("train/output", "float32"),
     Growing("test/output", "float32"),
     Growing("result", "uint8"),
 )
-"""Empty until the run ends; emptied again when it is resumed."""
+"""Empty until the run ends; emptied again when it is resumed. Outputs are of the final mask, measured once more."""
 
 
 def growing(neurons: int, steps: int) -> tuple[Growing, ...]:
-    """Every dataset that grows."""
+    """Every dataset that grows. One that a file of an earlier version of the program lacks counts as empty."""
     return (*epoch_columns(neurons, steps), *CHECKPOINT_COLUMNS, *JOURNALS, *pilot_columns(steps), *ENDING)
 
 

@@ -113,7 +113,8 @@ class RunReader:
             self._open()
             return
         for name in self._rows:
-            self._file[name].refresh()
+            if name in self._file:
+                self._file[name].refresh()
         self._rows = committed_rows(self._file)
 
     def close(self) -> None:
@@ -215,6 +216,11 @@ class RunReader:
         return self._array("masks/final") if self._rows["masks/final"] else None
 
     @property
+    def train_output(self) -> NDArray[np.float32] | None:
+        """(T,) output of the training part under the final mask; None before it was measured."""
+        return self._array("train/output") if self._rows["train/output"] else None
+
+    @property
     def test_output(self) -> NDArray[np.float32] | None:
         """(S,) output of the test part under the final mask; None before it was measured."""
         return self._array("test/output") if self._rows["test/output"] else None
@@ -298,8 +304,8 @@ class RunReader:
         return array
 
     def _text(self, name: str) -> bytes:
-        text: bytes = self._file[name][: self._rows[name]].tobytes()
-        return text
+        rows = self._rows[name]
+        return bytes(self._file[name][:rows]) if rows else b""
 
     def _json(self, name: str) -> dict[str, Any]:
         value: dict[str, Any] = json.loads(self._file[name][()])

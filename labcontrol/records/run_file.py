@@ -234,14 +234,20 @@ class RunWriter:
         state: Completion,
         reason: str = "",
         final_mask: NDArray[np.bool_] | None = None,
+        train_output: NDArray[np.float32] | None = None,
         test_output: NDArray[np.float32] | None = None,
         result: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write how the run ended. Parts that an early end did not reach may be left out."""
+        """Write how the run ended. Parts that an early end did not reach may be left out.
+
+        final_mask: (N,). train_output, test_output: (T,) and (S,) of it, measured after learning.
+        """
         text = to_json({} if result is None else result)
         with self._writing(len(text), use_reserve=True):
             if final_mask is not None:
                 self._columns["masks/final"].put(final_mask, at=0)
+            if train_output is not None:
+                self._columns["train/output"].put(train_output, at=0)
             if test_output is not None:
                 self._columns["test/output"].put(test_output, at=0)
             self._columns["result"].put_text(text, at=0)

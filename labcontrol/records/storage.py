@@ -168,7 +168,7 @@ def committed_rows(file: Any, epochs: int | None = None) -> dict[str, int]:
     A row that is in some datasets of its table only was being written when the writer died, or is right now.
     """
     neurons, steps = len(file["masks/initial"]), len(file["target"])
-    rows = {column.name: len(file[column.name]) for column in growing(neurons, steps)}
+    rows = {column.name: len(file[column.name]) if column.name in file else 0 for column in growing(neurons, steps)}
     whole = min(rows[column.name] for column in epoch_columns(neurons, steps))
     whole = whole if epochs is None else min(epochs, whole)
     rows |= {column.name: whole for column in epoch_columns(neurons, steps)}

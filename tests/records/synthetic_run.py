@@ -54,6 +54,7 @@ class SyntheticRun:
             test_target=standardised(rng.standard_normal(TEST_STEPS)),
             initial_mask=self.initial_mask,
         )
+        self.train_output = rng.random(STEPS, dtype=np.float32)
         self.test_output = rng.random(TEST_STEPS, dtype=np.float32)
         mirrors = np.concatenate([[-1, -1, -1], np.arange(FLIPS)])
         masks = np.repeat(self.initial_mask[None], len(mirrors) + 1, axis=0)
@@ -64,6 +65,10 @@ class SyntheticRun:
     def _outputs(self, masks: np.ndarray) -> np.ndarray:
         noise = 0.05 * self._noise_rng.standard_normal((len(masks), STEPS))
         return (masks @ self._states.T + noise).astype(np.float32)
+
+    def _errors(self, target: np.ndarray, output: np.ndarray) -> dict[str, float]:
+        measure = ErrorMeasure(target, self.law.gain)
+        return {"mse": float(measure.mse(output[None])[0]), "nmse": float(measure.nmse(output[None])[0])}
 
     def replays(self, count: int) -> Iterator[list[Epoch]]:
         """The epochs of the first `count` replays, replay by replay. Once only."""
@@ -107,12 +112,18 @@ class SyntheticRun:
                     writer.checkpoint(writer.epochs, state_after(writer.epochs))
             writer.log("info", "learning ended")
             if finish:
-                measure = ErrorMeasure(self.header.test_target, self.law.gain)
-                test = {
-                    "mse": float(measure.mse(self.test_output[None])[0]),
-                    "nmse": float(measure.nmse(self.test_output[None])[0]),
-                }
-                writer.finish("finished", "all epochs done", self.final_mask, self.test_output, {"test": test})
+                writer.finish(
+                    "finished",
+                    "all epochs done",
+                    self.final_mask,
+                    train_output=self.train_output,
+                    test_output=self.test_output,
+                    result={
+                        "epochs": writer.epochs,
+                        "train": self._errors(self.header.target, self.train_output),
+                        "test": self._errors(self.header.test_target, self.test_output),
+                    },
+                )
         return path
 
 

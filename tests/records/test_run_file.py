@@ -57,6 +57,7 @@ def test_everything_written_is_read_back(tmp_path: Path) -> None:
         assert found.final_mask is not None
         np.testing.assert_array_equal(found.final_mask, run.final_mask)
         assert found.test_output is not None
+        np.testing.assert_array_equal(found.train_output, run.train_output)
         np.testing.assert_array_equal(found.test_output, run.test_output)
         assert found.result is not None
         assert set(found.result["test"]) == {"mse", "nmse"}
@@ -84,10 +85,24 @@ def test_the_file_has_the_promised_names_shapes_and_types(tmp_path: Path) -> Non
             "epochs/output": ((20, STEPS), "float32"),
             "masks/initial": ((49,), "bool"),
             "masks/final": ((49,), "bool"),
+            "train/output": ((STEPS,), "float32"),
             "test/output": ((TEST_STEPS,), "float32"),
             "gain": ((), "float64"),
         }
         assert {name: (file[name].shape, str(file[name].dtype)) for name in promised} == promised
+
+
+def test_a_file_without_a_dataset_of_later_versions_can_be_read_and_continued(tmp_path: Path) -> None:
+    path = SyntheticRun().write(tmp_path / "run.h5", replays=10)
+    with h5py.File(path, "r+") as file:
+        del file["train/output"]
+    with RunReader(path) as run:
+        assert run.train_output is None
+        run.refresh()
+        assert len(run.epochs) == 10
+    RunWriter.reopen(path).close()
+    with h5py.File(path, "r") as file:
+        assert len(file["train/output"]) == 0
 
 
 def test_the_same_run_written_twice_gives_the_same_bytes(tmp_path: Path) -> None:
