@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from labcontrol.engine import EpochDone, Event, Predicted, RunStatus, StateChanged
+from labcontrol.theory import AmplitudeLaw
 
 _PLAIN_INTERVAL_S = 5.0
 
@@ -51,7 +52,7 @@ class RunProgress:
                 law = event.law
                 self.say(
                     f"predicted from {len(law.mirrors)} single flips: {self._loss} falls from {law.start:.3g}, time "
-                    f"constant {law.tau:.0f} epochs (kappa {law.kappa:.2f} ± {1.96 * law.kappa_error:.2f})"
+                    f"constant {law.tau:.0f} epochs (single runs: {_single_runs(law)})"
                 )
             elif isinstance(event, EpochDone):
                 self._status = event.status
@@ -79,3 +80,8 @@ class RunProgress:
             f"epoch {status.epoch}/{status.epochs}  {self._loss} {status.error:.4g}  "
             f"accepted {status.accepted}  {status.epoch_s * 1e3:.0f} ms an epoch  {left} left"
         )
+
+
+def _single_runs(law: AmplitudeLaw) -> str:
+    slowest, fastest = law.run_kappa
+    return f"{law.neurons / fastest:.0f} to {law.neurons / slowest:.0f}" if slowest > 0 else "unknown"

@@ -9,7 +9,7 @@ from labcontrol.learning import Problem, completed_amplitudes
 from labcontrol.records.reader import Pilot
 from labcontrol.reservoir import Reservoir
 from labcontrol.tasks import ErrorMeasure, Task
-from labcontrol.theory import AmplitudeLaw, amplitude_law, noise_from_repeats
+from labcontrol.theory import AmplitudeLaw, noise_from_repeats, pilot_law, spread_mirrors
 
 __all__ = ["Pilot", "measure_pilot", "posed_problem", "predict"]
 
@@ -19,11 +19,13 @@ _REPEATS = 4  # of the initial mask: enough to tell the noise from the responses
 def measure_pilot(
     reservoir: Reservoir, task: Task, mask: NDArray[np.bool_], flips: int, rng: np.random.Generator
 ) -> Pilot:
-    """Measure a mask a few times and `flips` random single flips of it (all N when there are fewer).
+    """Measure a mask a few times and `flips` single flips of it (all N when there are fewer).
+
+    The flipped mirrors are drawn so that they represent all neurons, see `spread_mirrors`.
 
     The repeats follow the first output, with mirror -1.
     """
-    mirrors = rng.permutation(len(mask))[: min(flips, len(mask))]
+    mirrors = spread_mirrors(reservoir.input_weights, reservoir.offset_rad, flips, rng)
     mirrors = np.concatenate([np.full(_REPEATS - 1, -1), mirrors])
     masks = np.repeat(mask[None], len(mirrors) + 1, axis=0)
     flipped = np.flatnonzero(mirrors >= 0)
@@ -42,7 +44,7 @@ def predict(pilot: Pilot, mask: NDArray[np.bool_], target: NDArray[np.float64], 
     start = repeats.mean(axis=0, dtype=np.float64)
     outputs = np.concatenate([start[None], pilot.outputs[1:][flipped]])
     noise_std = noise_from_repeats(repeats)
-    return amplitude_law(outputs, pilot.mirrors[flipped], mask, target, loss=loss, noise_std=noise_std)
+    return pilot_law(outputs, pilot.mirrors[flipped], mask, target, loss=loss, noise_std=noise_std)
 
 
 def posed_problem(

@@ -130,6 +130,18 @@ class AmplitudeLaw:
         """Time constant in epochs; infinite if no measured flip can lower the error."""
         return self.neurons / self.kappa if self.kappa > 0 else math.inf
 
+    @property
+    def run_kappa(self) -> tuple[float, float]:
+        """95 % interval of the rate that an exponential fitted to one single run has.
+
+        Two runs differ although nothing else does, because few flips make most of the drop: relative drops of one
+        epoch have the variance step_variance, and the rate is made in about one time constant.
+        """
+        if not self.kappa > 0:
+            return 0.0, math.inf
+        spread = math.sqrt((self.kappa_error / self.kappa) ** 2 + self.step_variance * self.tau)
+        return self.kappa * math.exp(-_NORMAL_95 * spread), self.kappa * math.exp(_NORMAL_95 * spread)
+
     def curve(self, epochs: NDArray[np.integer] | Floats) -> Floats:
         """Expected error after `epochs` (K,)."""
         return self.floor + (self.start - self.floor) * np.exp(-self.kappa * epochs / self.neurons)

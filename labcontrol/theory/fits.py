@@ -12,7 +12,7 @@ are compared.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,7 +104,7 @@ class LearningFit:
 
 @dataclass(frozen=True)
 class FitComparison:
-    """All forms fitted to the same curve, best first by AIC."""
+    """Forms fitted to the same curve, best first by AIC."""
 
     fits: tuple[LearningFit, ...]
 
@@ -122,23 +122,27 @@ class FitComparison:
         return {fit.form: weight / sum(relative) for fit, weight in zip(self.fits, relative, strict=True)}
 
 
-def fit_learning_curve(epochs: NDArray[np.integer] | Floats, errors: Floats) -> FitComparison | None:
-    """Fit all forms to the error of the incumbent.
+def fit_learning_curve(
+    epochs: NDArray[np.integer] | Floats, errors: Floats, forms: Iterable[str] = FORMS
+) -> FitComparison | None:
+    """Fit forms, by default all, to the error of the incumbent.
 
-    epochs: (K,) rising. errors: (K,). Returns None while there is nothing to fit: fewer than 8 epochs, or a curve that
+    epochs: (K,) rising. errors: (K,). forms: names in FORMS.
+    Returns None while there is nothing to fit: fewer than 8 epochs, or a curve that
     has not fallen. Takes a few milliseconds at any length.
     """
     if len(epochs) < _FEWEST_POINTS or not errors[-1] < errors[0]:
         return None
     k, y = _binned(np.asarray(epochs, dtype=np.float64), errors)
-    estimates = [_estimate(form, k, y) for form in _FORMS]
-    residuals = [y - _curve(form, estimate, k) for form, estimate in zip(_FORMS, estimates, strict=True)]
+    chosen = [_form(name) for name in forms]
+    estimates = [_estimate(form, k, y) for form in chosen]
+    residuals = [y - _curve(form, estimate, k) for form, estimate in zip(chosen, estimates, strict=True)]
     # One count of independent points for all forms: that of the best description found.
     best = min(residuals, key=lambda r: float(r @ r))
     independent = _independent_points(best)
     fits = [
         _fit(form, estimate, k, y, residual, independent)
-        for form, estimate, residual in zip(_FORMS, estimates, residuals, strict=True)
+        for form, estimate, residual in zip(chosen, estimates, residuals, strict=True)
     ]
     return FitComparison(tuple(sorted(fits, key=lambda fit: fit.aic)))
 

@@ -98,18 +98,22 @@ def modes_of_covariance(
 
 
 def modes_of_pilot(
-    responses: FlipResponses, initial_output: NDArray[np.floating], target: Floats, gain: float, loss: str
+    responses: FlipResponses,
+    initial_output: NDArray[np.floating],
+    target: Floats,
+    gain: float,
+    loss: str,
+    share: float = 0.5,
 ) -> tuple[Modes, Start]:
     """A low-rank estimate from a pilot of P flips, and the start it measured.
 
     The measured mirrors stand for all, which is right in the mean because they were chosen at random; the output of the
-    start mask is known exactly. initial_output: (T,). target: (T,) standardised.
+    start mask is known exactly. initial_output: (T,). target: (T,) standardised. share: of the start mask's mirrors on.
     """
     x = responses.responses
     steps = x.shape[1]
     covariance = x @ x.T / steps - responses.noise_std**2 * np.eye(len(x))
     modes = modes_of_covariance(covariance, responses.overlaps(target), gain, steps, loss, responses.neurons)
-    share = 0.5
     output = initial_output.astype(np.float64)
     offset = output - output.mean() - modes.copies * share * x.sum(axis=0)
     along_target = float(offset @ target) / steps
