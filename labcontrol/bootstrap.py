@@ -37,6 +37,11 @@ _SUFFIX = ".exe" if os.name == "nt" else ""
 PYTHON = _SCRIPTS / f"python{_SUFFIX}"
 LABCONTROL = _SCRIPTS / f"labcontrol{_SUFFIX}"
 
+# What emulated instruments need: a compiler, an X server with several screens, a camera on the network.
+_INSTRUMENT_PACKAGES = (
+    "gcc libc6-dev xserver-xorg-core xserver-xorg-video-dummy x11-xserver-utils "
+    "aravis-tools gir1.2-aravis-0.8 python3-gi"
+)
 _XVFB_PACKAGES = ("xvfb", "xauth")
 _XVFB_RUN = ("xvfb-run", "--auto-servernum", "--server-args=-screen 0 1920x1080x24 -nolisten tcp")
 
@@ -55,6 +60,8 @@ def main(arguments: Sequence[str]) -> int:
         if command in ("test", "setup"):
             install_program(extras=("test",))
             display = _display_for_tests()
+            if sys.platform.startswith("linux"):
+                _provide(_INSTRUMENT_PACKAGES.split(), "testing drivers against emulated instruments")
             if command == "test":
                 return _hand_over([*display, str(PYTHON), "-m", "pytest", *rest])
             _say(f"ready; all commands: {LABCONTROL} --help")

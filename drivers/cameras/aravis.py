@@ -6,6 +6,7 @@ reference and the GenICam Standard Features Naming Convention.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ import numpy as np
 from pydantic import Field
 
 from drivers.cameras.frames import checked_frame
+from drivers.cameras.introspection import import_aravis
 from drivers.interfaces import (
     Camera,
     DeviceDisconnectedError,
@@ -164,32 +166,34 @@ class AravisCamera(Camera):
     # --- device -------------------------------------------------------------------------------------------------
     def _open(self) -> None:
         try:
-            import gi
-
-            gi.require_version("Aravis", "0.8")
-            from gi.repository import Aravis, GLib
+            aravis, glib = import_aravis()
         except (ImportError, ValueError) as error:
             raise DeviceDisconnectedError(
                 self.name,
                 f"needs Aravis and its Python bindings ({error}).",
-                "Install them with the system (Debian: apt install gir1.2-aravis-0.8 python3-gi), for this Python.",
+                "Install them with the system (Debian: apt install gir1.2-aravis-0.8 python3-gi); they serve the "
+                "system's version of Python, here or in an environment made with it.",
             ) from error
-        self._aravis, self._error = Aravis, GLib.Error
+        self._aravis, self._error = aravis, glib.Error
         self._counter, self._lost = 0, False
         with self._asking("connecting"):
-            self._camera = Aravis.Camera.new(self._find())
+            self._camera = aravis.Camera.new(self._find())
             self._camera.get_device().connect("control-lost", self._note_loss)
         with self._asking("setting up"):
             self._camera.set_pixel_format_from_string(self._options.pixel_format)
-            self._camera.set_acquisition_mode(Aravis.AcquisitionMode.CONTINUOUS)
+            self._camera.set_acquisition_mode(aravis.AcquisitionMode.CONTINUOUS)
             self._camera.set_trigger("Software")
             self._roi = self._read_roi()
             self._start()
 
     def _close(self) -> None:
         camera, stream, self._camera, self._stream = self._camera, self._stream, None, None
-        if camera is not None and stream is not None:
-            with suppress(self._error):  # of a camera that is gone already
+        if self._lost:
+            # Aravis says goodbye when the last reference goes, and waits long for a camera that cannot hear it.
+            goodbye, camera, stream = [stream, camera], None, None
+            threading.Thread(target=goodbye.clear, name="camera that is gone", daemon=True).start()
+        elif camera is not None and stream is not None:
+            with suppress(self._error):
                 camera.stop_acquisition()
 
     def _read_identity(self) -> Identity:
@@ -209,9 +213,12 @@ class AravisCamera(Camera):
 
     # --- inner workings -----------------------------------------------------------------------------------------
     def _find(self) -> str:
+        """The camera's full name. Asking the network takes a second; what was heard before is enough for a name."""
         aravis = self._aravis
-        aravis.update_device_list()
-        names = [str(aravis.get_device_id(number)) for number in range(aravis.get_n_devices())]
+        names = self._names() if self._address else []
+        if sum(self._address in name for name in names) != 1:
+            aravis.update_device_list()
+            names = self._names()
         found = [name for name in names if self._address in name]
         if len(found) == 1:
             return found[0]
@@ -221,6 +228,9 @@ class AravisCamera(Camera):
             f"{', '.join(names) or 'none'}.",
             "Write the name of one into the bench file; check its cable, and the network settings of its port.",
         )
+
+    def _names(self) -> list[str]:
+        return [str(self._aravis.get_device_id(number)) for number in range(self._aravis.get_n_devices())]
 
     def _choose_region(self, roi: Roi) -> Roi:
         self._camera.set_region(roi.column, roi.row, roi.columns, roi.rows)
@@ -290,5 +300,6 @@ class AravisCamera(Camera):
         except self._error as error:
             message = f"failed {doing}: {str(error).strip()}"
             if self._camera is None or "timeout" in str(error).lower():
+                self._lost = True
                 raise DeviceDisconnectedError(self.name, message, remedy) from error
             raise DeviceFaultError(self.name, message, remedy) from error

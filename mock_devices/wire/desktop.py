@@ -74,9 +74,10 @@ class VirtualDesktop:
         (folder / "xorg.conf").write_text(_CONFIGURATION)
         read, write = os.pipe()
         log = ["-logfile", str(folder / "log")]
-        options = ["-config", str(folder / "xorg.conf"), *log, "-noreset", "-nolisten", "tcp", "-displayfd", str(write)]
+        # Xorg takes a relative name only, where it runs with more rights than who started it.
+        options = ["-config", "xorg.conf", *log, "-noreset", "-nolisten", "tcp", "-displayfd", str(write)]
         self._server = subprocess.Popen(
-            ["Xorg", *options], pass_fds=[write], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            ["Xorg", *options], cwd=folder, pass_fds=[write], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         os.close(write)
         with os.fdopen(read) as numbers:

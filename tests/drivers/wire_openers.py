@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from drivers.interfaces import Device, Surroundings, Table
+from drivers.cameras.introspection import import_aravis
+from drivers.interfaces import Camera, Device, DeviceDisconnectedError, Surroundings, Table
 from drivers.registry import load_driver
 
 Opener = Callable[[str], AbstractContextManager[Device]]
+
+# What stays up from one test to the next, until its tests are over.
+STANDING = ExitStack()
 
 
 def build(name: str, address: str, options: dict[str, Any], table: Table | None = None) -> Device:
@@ -93,9 +97,7 @@ def region_of_a_simulated_camera(name: str) -> Iterator[Device]:
 def desktop() -> Any:
     from mock_devices.wire.desktop import VirtualDesktop
 
-    made = VirtualDesktop((640, 480), (640, 480)).start()
-    atexit.register(made.close)
-    return made
+    return STANDING.enter_context(VirtualDesktop((640, 480), (640, 480)))
 
 
 @contextmanager
@@ -113,9 +115,8 @@ def window_on_a_desktop(name: str) -> Iterator[Device]:
 def mirrors() -> Any:
     from mock_devices.wire.alp import MirrorArray
 
-    folder = tempfile.TemporaryDirectory(prefix="labcontrol-alp-")
-    atexit.register(folder.cleanup)
-    return MirrorArray(Path(folder.name), rows=48, columns=64)
+    folder = STANDING.enter_context(tempfile.TemporaryDirectory(prefix="labcontrol-alp-"))
+    return MirrorArray(Path(folder), rows=48, columns=64)
 
 
 @contextmanager
@@ -147,6 +148,40 @@ def micro_managers_demo_camera(name: str) -> Iterator[Device]:
     yield build(name, "", camera)
 
 
+@cache
+def camera_on_the_network() -> Any:
+    from mock_devices.wire.gige import GigECamera
+
+    made = STANDING.enter_context(GigECamera())
+    deadline = time.monotonic() + 5.0
+    while True:  # until the process answers on the network
+        try:
+            build("aravis", made.serial_number, {}).open().close()
+        except DeviceDisconnectedError:
+            if time.monotonic() > deadline:
+                raise
+        else:
+            return made
+
+
+@contextmanager
+def gige_camera(name: str) -> Iterator[Device]:
+    from mock_devices.wire.gige import why_not
+
+    try:
+        import_aravis()
+    except (ImportError, ValueError) as error:
+        pytest.skip(f"needs Aravis for this Python (apt-get install gir1.2-aravis-0.8 python3-gi): {error}")
+    if why_not():
+        pytest.skip(why_not())
+    device = build(name, camera_on_the_network().serial_number, {})
+    assert isinstance(device, Camera)
+    with device:
+        device.exposure_s = 1e-2  # whatever the last test left
+        device.gain_db = device.gain_limits_db[0]
+    yield device
+
+
 WIRE_OPENERS: dict[str, Opener] = {
     "basler": emulated_basler,
     "camera-region": region_of_a_simulated_camera,
@@ -157,4 +192,4 @@ if sys.platform != "win32":
     WIRE_OPENERS |= dict.fromkeys(LASERS, wired_laser)
     WIRE_OPENERS |= {"thorlabs-pm100": wired_meter, "keysight-infiniivision": wired_scope}
     WIRE_OPENERS |= {"display-slm": window_on_a_desktop, "display-dmd": window_on_a_desktop}
-    WIRE_OPENERS |= {"vialux-dmd": mirrors_behind_the_alp_library}
+    WIRE_OPENERS |= {"vialux-dmd": mirrors_behind_the_alp_library, "aravis": gige_camera}
