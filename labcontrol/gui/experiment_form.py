@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, get_origin
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
 from PyQt5.QtCore import Qt, pyqtSignal
-from PyQt5.QtWidgets import QComboBox, QFormLayout, QFrame, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QFormLayout, QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from labcontrol.config import ExperimentConfig, Section, user_error
-from labcontrol.learning import ACCEPTANCES, SELECTIONS, STRATEGIES
+from labcontrol.errors import UserError
+from labcontrol.gui.experiment_editor import Editor, plain_fields
+from labcontrol.learning import ACCEPTANCES, SELECTIONS, STRATEGIES, strategy_class
 from labcontrol.tasks import TASKS
 
 # What a text field of the file may say, where that is known; other values can be typed.
 CHOICES: Mapping[str, tuple[str, ...]] = {
+    "bench": ("simulated",),
     "task.name": tuple(name for name in TASKS if not name.endswith(".csv")),
     "learning.strategy": tuple(STRATEGIES),
     "learning.selection": tuple(SELECTIONS),
     "learning.acceptance": tuple(ACCEPTANCES),
     "learning.loss": ("nmse", "mse"),
 }
-_COLUMNS = (("", "task"), ("reservoir", "prediction"), ("learning", "stop"))
-_TITLES = {"": "Run", "stop": "When to stop", "prediction": "Prediction before the run"}
+_OPTIONS = "learning.options"
+_COLUMNS = [["", "task", "stop"], ["reservoir", "prediction"], ["learning", _OPTIONS]]
+_TITLES = {
+    "": "Run",
+    "stop": "When to stop",
+    "prediction": "Prediction before the run",
+    _OPTIONS: "Options of the strategy",
+}
 
 
 class ExperimentForm(QWidget):
@@ -33,34 +41,51 @@ class ExperimentForm(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._editors: dict[str, _Editor] = {}
-        self._shown = ExperimentConfig()
+        self._editors: dict[str, Editor] = {}
+        self._options: dict[str, Editor] = {}
+        self._settings: type[Section] = Section
+        self._panels: dict[str, _Panel] = {}
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(8)
-        for sections in _COLUMNS:
+        for sections in _columns():
             column = QVBoxLayout()
             column.setSpacing(8)
             for section in sections:
-                column.addWidget(self._panel(section))
+                self._panels[section] = panel = _Panel(_TITLES.get(section, section.capitalize()))
+                column.addWidget(panel)
+                if section != _OPTIONS:
+                    self._editors |= self._fill(panel, section, _model(section))
             column.addStretch(1)
             row.addLayout(column, 1)
+        self._editors["learning.strategy"].edited.connect(self._show_options)
         self.set_experiment(ExperimentConfig())
 
     def set_experiment(self, experiment: ExperimentConfig) -> None:
         """Show this one."""
-        self._shown = experiment
         for name, editor in self._editors.items():
             value: Any = experiment
             for part in name.split("."):
                 value = getattr(value, part)
             editor.set(value)
+        self._show_options()
+        for key, value in experiment.learning.options.items():
+            if f"{_OPTIONS}.{key}" in self._options:
+                self._options[f"{_OPTIONS}.{key}"].set(value)
         self.check()
+
+    def set_value(self, name: str, value: object) -> None:
+        """Put a value into the field of this dotted name, as if it had been typed."""
+        self._editors[name].type_in(value)
 
     def experiment(self) -> ExperimentConfig:
         """What the form says. Raises UserError when it does not hold together."""
         try:
-            return ExperimentConfig.model_validate(self._values())
+            options = self._chosen_options()
+        except ValidationError as error:
+            raise user_error(error, self._settings, "The options of the strategy") from None
+        try:
+            return ExperimentConfig.model_validate(self._values(options))
         except ValidationError as error:
             raise user_error(error, ExperimentConfig, "The experiment") from None
 
@@ -68,16 +93,19 @@ class ExperimentForm(QWidget):
         """Mark what is wrong, field by field; True if nothing is."""
         problems: dict[str, str] = {}
         try:
-            ExperimentConfig.model_validate(self._values())
+            self._chosen_options()
         except ValidationError as error:
-            for detail in error.errors():
-                message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-                problems[".".join(map(str, detail["loc"]))] = message
-        for name, editor in self._editors.items():
+            problems |= _problems(error, f"{_OPTIONS}.")
+        try:
+            ExperimentConfig.model_validate(self._values({}))
+        except ValidationError as error:
+            problems |= _problems(error, "")
+        for name, editor in (self._editors | self._options).items():
             editor.mark(problems.get(name, ""))
         return not problems
 
-    def _values(self) -> dict[str, Any]:
+    # --- parts --------------------------------------------------------------------------------------------------
+    def _values(self, options: dict[str, Any]) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for name, editor in self._editors.items():
             *sections, key = name.split(".")
@@ -85,114 +113,99 @@ class ExperimentForm(QWidget):
             for part in sections:
                 section = section.setdefault(part, {})
             section[key] = editor.value()
-        learning = self._shown.learning  # options belong to a strategy and cannot be edited here
-        if values["learning"]["strategy"] == learning.strategy:
-            values["learning"]["options"] = learning.options
+        values["learning"]["options"] = options
         return values
 
-    def _panel(self, section: str) -> QFrame:
-        model = ExperimentConfig if not section else ExperimentConfig.model_fields[section].annotation
-        assert isinstance(model, type)
-        assert issubclass(model, BaseModel)
-        panel = QFrame()
-        panel.setObjectName("panel")
-        layout = QVBoxLayout(panel)
-        layout.setContentsMargins(14, 10, 14, 12)
-        title = QLabel(_TITLES.get(section, section.capitalize()))
-        title.setProperty("role", "title")
-        layout.addWidget(title)
-        form = QFormLayout()
-        form.setHorizontalSpacing(14)
-        form.setVerticalSpacing(4)
-        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
-        for key, field in _plain_fields(model):
+    def _chosen_options(self) -> dict[str, Any]:
+        """The strategy's options that differ from their defaults. Raises ValidationError."""
+        given = {name.removeprefix(f"{_OPTIONS}."): editor.value() for name, editor in self._options.items()}
+        settings = self._settings.model_validate(given)
+        fields = type(settings).model_fields
+        return {key: value for key, value in settings if value != fields[key].default}
+
+    def _show_options(self) -> None:
+        """The options of the strategy that is named now."""
+        try:
+            wanted = strategy_class(self._editors["learning.strategy"].value() or "").Settings
+        except UserError:
+            wanted = Section
+        if wanted is self._settings:
+            return
+        self._settings = wanted
+        panel = self._panels[_OPTIONS]
+        panel.clear()
+        self._options = self._fill(panel, _OPTIONS, wanted)
+        for name, editor in self._options.items():
+            editor.set(wanted.model_fields[name.removeprefix(f"{_OPTIONS}.")].default)
+        panel.setVisible(bool(self._options))
+
+    def _fill(self, panel: _Panel, section: str, model: type[BaseModel]) -> dict[str, Editor]:
+        editors = {}
+        for key, field in plain_fields(model):
             name = f"{section}.{key}" if section else key
-            editor = _Editor(field, CHOICES.get(name, ()))
+            editors[name] = editor = Editor(field, CHOICES.get(name, ()))
             editor.edited.connect(self._on_edit)
-            label = QLabel(key.replace("_", " ").capitalize())
-            label.setToolTip(editor.help)
-            form.addRow(label, editor)
-            self._editors[name] = editor
-        layout.addLayout(form)
-        return panel
+            panel.add(key.replace("_", " ").capitalize(), editor)
+        return editors
 
     def _on_edit(self) -> None:
         self.check()
         self.changed.emit()
 
 
-class _Editor(QWidget):
-    """One value as text, with its range beside and what is wrong with it below."""
+class _Panel(QFrame):
+    """A section: its title and its fields."""
 
-    edited = pyqtSignal()
-
-    def __init__(self, field: FieldInfo, choices: tuple[str, ...]) -> None:
+    def __init__(self, title: str) -> None:
         super().__init__()
-        self._optional = not field.is_required() and field.default is None
-        limits = _range(field)
-        explanation = _sentence(field.description or "")
-        self.help = f"{explanation} Range: {limits}." if limits else explanation
-        self._input: QLineEdit | QComboBox
-        if choices:
-            self._input = QComboBox()
-            self._input.addItems(choices)
-            self._input.setEditable(True)
-            line = self._input.lineEdit()
-            assert line is not None
-        else:
-            self._input = line = QLineEdit()
-        self._line = line
-        line.setPlaceholderText("not set" if self._optional else "")
-        line.textChanged.connect(lambda _: self.edited.emit())
-        self._input.setToolTip(self.help)
-        self._input.setMinimumWidth(120)
-        caption = QLabel(explanation)
-        caption.setProperty("role", "caption")
-        caption.setWordWrap(True)
-        self._problem = QLabel("")
-        self._problem.setProperty("role", "problem")
-        self._problem.setWordWrap(True)
-        self._problem.hide()
+        self.setObjectName("panel")
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 1, 0, 1)
-        layout.setSpacing(1)
-        layout.addWidget(self._input)
-        layout.addWidget(caption)
-        layout.addWidget(self._problem)
+        layout.setContentsMargins(14, 10, 14, 12)
+        heading = QLabel(title)
+        heading.setProperty("role", "title")
+        layout.addWidget(heading)
+        self._form = QFormLayout()
+        self._form.setHorizontalSpacing(12)
+        self._form.setVerticalSpacing(2)
+        self._form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
+        layout.addLayout(self._form)
 
-    def set(self, value: object) -> None:
-        self._line.blockSignals(True)
-        self._line.setText("" if value is None else str(value))
-        self._line.blockSignals(False)
+    def add(self, words: str, editor: Editor) -> None:
+        label = QLabel(words)
+        label.setToolTip(editor.help)
+        self._form.addRow(label, editor.input)
+        self._form.addRow(editor)
 
-    def value(self) -> str | None:
-        text = self._line.text().strip()
-        return None if self._optional and not text else text
-
-    def mark(self, problem: str) -> None:
-        """Say what is wrong; empty when nothing is."""
-        self._problem.setText(problem)
-        self._problem.setVisible(bool(problem))
-
-
-def _plain_fields(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
-    for key, field in model.model_fields.items():
-        is_section = isinstance(field.annotation, type) and issubclass(field.annotation, Section)
-        if not is_section and get_origin(field.annotation) is not dict:
-            yield key, field
+    def clear(self) -> None:
+        while self._form.rowCount():
+            self._form.removeRow(0)
 
 
-def _range(field: FieldInfo) -> str:
-    found = {
-        name: getattr(item, name) for item in field.metadata for name in ("ge", "gt", "le", "lt") if hasattr(item, name)
+def _columns() -> list[list[str]]:
+    """The sections of an experiment in columns; one that nobody has given a place goes where there is most room."""
+    columns = [list(sections) for sections in _COLUMNS]
+    placed = {section for sections in columns for section in sections}
+    for name, field in ExperimentConfig.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Section) and name not in placed:
+            min(columns, key=_fields_in).append(name)
+    return columns
+
+
+def _fields_in(sections: list[str]) -> int:
+    return sum(len(_model(section).model_fields) for section in sections if section != _OPTIONS)
+
+
+def _model(section: str) -> type[BaseModel]:
+    model = ExperimentConfig if not section else ExperimentConfig.model_fields[section].annotation
+    assert isinstance(model, type)
+    assert issubclass(model, BaseModel)
+    return model
+
+
+def _problems(error: ValidationError, prefix: str) -> dict[str, str]:
+    """What is wrong, by the dotted name of the field."""
+    return {
+        prefix + ".".join(map(str, detail["loc"])): detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        for detail in error.errors()
     }
-    low, high = found.get("ge", found.get("gt")), found.get("le", found.get("lt"))
-    if low is not None and high is not None:
-        return f"{low} to {high}"
-    if low is not None:
-        return f"above {low}" if "gt" in found else f"{low} or more"
-    return f"up to {high}" if high is not None else ""
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}" if text else ""

@@ -13,9 +13,12 @@ from labcontrol.config.toml_text import commented_toml
 from labcontrol.errors import UserError
 from labcontrol.gui.buttons import button
 from labcontrol.gui.experiment_form import ExperimentForm
+from labcontrol.gui.queue_list import QueuedRun
+from labcontrol.gui.queue_panel import QueuePanel
 from labcontrol.gui.words import count
 
 _FILES = "Experiment files (*.toml)"
+_BENCHES = "Bench files (*.toml)"
 
 
 class ExperimentPage(QWidget):
@@ -38,6 +41,7 @@ class ExperimentPage(QWidget):
         bar.addWidget(self.summary, 1)
         for text, tip, act in (
             ("Open…", "Read an experiment file", self._choose_and_open),
+            ("Bench…", "Choose the bench file this experiment runs on", self._choose_bench),
             ("Save as…", "Write these settings as an experiment file, with every key explained", self._choose_and_save),
             ("Defaults", "The experiment that needs no setting", lambda: self.show_experiment(ExperimentConfig())),
         ):
@@ -48,18 +52,30 @@ class ExperimentPage(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 8, 12, 12)
         layout.addLayout(bar)
-        layout.addWidget(scroll, 1)
+        self.queue = QueuePanel()
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(scroll, 1)
+        row.addWidget(self.queue)
+        layout.addLayout(row, 1)
+        self.queue.add_asked.connect(self._add_to_queue)
+        self.queue.edit_asked.connect(lambda run: self.show_experiment(run.experiment))
         self.form.changed.connect(self._summarise)
         self._summarise()
 
     def chosen(self) -> tuple[ExperimentConfig, BenchConfig]:
         """The experiment of the form, and the bench it names. Raises UserError."""
-        experiment, (given, bench) = self.form.experiment(), self._given
+        experiment = self.form.experiment()
+        return experiment, self.bench_of(experiment)
+
+    def bench_of(self, experiment: ExperimentConfig) -> BenchConfig:
+        """The bench an experiment names. Raises UserError."""
+        given, bench = self._given
         if (experiment.bench, experiment.neurons, experiment.seed) == (given.bench, given.neurons, given.seed):
-            return experiment, bench
+            return bench
         if experiment.bench == "simulated":
-            return experiment, simulated_bench(experiment.neurons, experiment.seed)
-        return experiment, load_bench(Path(experiment.bench))
+            return simulated_bench(experiment.neurons, experiment.seed)
+        return load_bench(Path(experiment.bench))
 
     def open(self, path: Path) -> None:
         """Show the experiment of a file."""
@@ -99,6 +115,28 @@ class ExperimentPage(QWidget):
         name, _ = QFileDialog.getOpenFileName(self, "Open an experiment", "", _FILES)
         if name:
             self.open(Path(name))
+
+    def _choose_bench(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(self, "Choose a bench", "", _BENCHES)
+        if name:
+            self.use_bench(Path(name))
+
+    def use_bench(self, path: Path) -> None:
+        """Run on the bench of this file from now on."""
+        try:
+            load_bench(path)
+        except UserError as error:
+            self.problem.emit(error)
+        else:
+            self.form.set_value("bench", str(path))
+
+    def _add_to_queue(self) -> None:
+        try:
+            experiment, _ = self.chosen()
+        except UserError as error:
+            self.problem.emit(error)
+        else:
+            self.queue.add(QueuedRun(experiment))
 
     def _choose_and_save(self) -> None:
         name, _ = QFileDialog.getSaveFileName(self, "Save the experiment", "experiment.toml", _FILES)

@@ -7,11 +7,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from PyQt5.QtCore import QEvent, QSettings
+from PyQt5.QtCore import QEvent, QSettings, QTimer
 from PyQt5.QtGui import QCloseEvent
 from PyQt5.QtWidgets import (
     QActionGroup,
     QHBoxLayout,
+    QLabel,
     QMainWindow,
     QMenuBar,
     QMessageBox,
@@ -33,6 +34,8 @@ from labcontrol.gui.experiment_page import ExperimentPage
 from labcontrol.gui.learning_plot import Overlay
 from labcontrol.gui.live_page import LivePage
 from labcontrol.gui.log_page import LogPage
+from labcontrol.gui.pause_notice import PauseNotice
+from labcontrol.gui.queue_list import QueuedRun, RunQueue
 from labcontrol.gui.run_controller import RunController
 from labcontrol.gui.run_header import RunHeader
 from labcontrol.gui.run_process import LiveRun, RunFactory
@@ -40,6 +43,7 @@ from labcontrol.gui.runs_page import RunsPage
 from labcontrol.gui.theme import Theme
 
 _END_TIMEOUT_S = 30.0
+_QUEUE_KEY = "queue/waiting"
 _RUN_OWNS_TABLE = "A run owns the table; the devices can be used by hand when it is over."
 
 
@@ -62,7 +66,10 @@ class MainWindow(QMainWindow):
         self._settings, self._appearance, self._runs = settings, appearance, runs
         self.header = RunHeader()
         self.banner = Banner()
+        self.pause_notice = PauseNotice()
         self.live = LivePage()
+        self.queue_words = QLabel("")
+        self.queue_words.setProperty("role", "muted")
         self.tabs = QTabBar()
         self.pages = QStackedWidget()
         self.experiment = ExperimentPage(experiment, bench)
@@ -88,6 +95,11 @@ class MainWindow(QMainWindow):
         """Start what the form says; what stands in the way is shown with its remedy."""
         self._start(lambda: self._runs.new(*self.experiment.chosen()))
 
+    def start_queued(self, queued: QueuedRun) -> None:
+        """Start a run of the queue."""
+        experiment = queued.experiment
+        self._start(lambda: self._runs.new(experiment, self.experiment.bench_of(experiment)))
+
     def continue_run(self, record: Path) -> None:
         """Go on with the run of a record."""
         self._start(lambda: self._runs.continued(record))
@@ -109,6 +121,8 @@ class MainWindow(QMainWindow):
         try:
             self.controller.start(make_run)
         except UserError as error:
+            self.experiment.queue.queue.stop()
+            self.experiment.queue.refresh()
             self.banner.show_error(error, "The run cannot start.")
         else:
             self.show_page(self.live)
@@ -136,6 +150,7 @@ class MainWindow(QMainWindow):
             event.ignore()
             return
         self._settings.setValue("window/geometry", self.saveGeometry())
+        self._settings.setValue(_QUEUE_KEY, self.experiment.queue.queue.to_text())
         self.live.save_layout(self._settings)
         self.devices.close_bench()
         self.controller.close()
@@ -169,11 +184,16 @@ class MainWindow(QMainWindow):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addWidget(self.header)
-        layout.addWidget(self.banner)
+        notices = QVBoxLayout()
+        notices.setContentsMargins(8, 0, 8, 0)
+        notices.addWidget(self.pause_notice)
+        notices.addWidget(self.banner)
+        layout.addLayout(notices)
         row = QHBoxLayout()
         row.setContentsMargins(8, 0, 8, 0)
         row.addWidget(self.tabs)
         row.addStretch(1)
+        row.addWidget(self.queue_words)
         row.addWidget(self.menus)
         layout.addLayout(row)
         layout.addWidget(self.pages, 1)
@@ -218,6 +238,11 @@ class MainWindow(QMainWindow):
         header.safe_off.connect(self.safe_off)
         controller.status_changed.connect(self._show_status)
         controller.failed.connect(lambda error: self.banner.show_error(error, "The run failed."))
+        controller.finished.connect(self._on_finished)
+        self.pause_notice.resume.connect(controller.resume)
+        self.pause_notice.abort.connect(controller.abort)
+        self.experiment.queue.start_asked.connect(self.start_queued)
+        self.experiment.queue.changed.connect(self._show_queue)
         controller.seen.connect(self.devices.show_frame)
         self.devices.light.connect(lambda *_: self._show_status(controller.status))
         self.devices.problem.connect(self.banner.show_error)
@@ -234,6 +259,23 @@ class MainWindow(QMainWindow):
             self.runs.read()
         elif self.pages.currentWidget() is self.devices:
             self.devices.read_bench()
+
+    def _on_finished(self, status: RunStatus) -> None:
+        """Go on with the queue, if it is going and the run ended by itself."""
+        queue = self.experiment.queue
+        waiting, was_going, halts = len(queue.queue.waiting), queue.queue.going, queue.queue.halts
+        following = queue.queue.after(status)
+        queue.refresh()
+        if following is not None:
+            # not from within the signal: the run that has ended is still being put away
+            QTimer.singleShot(0, partial(self.start_queued, following))
+        elif was_going and waiting and not halts:
+            self.banner.show_note(f"The queue waits ({waiting} to go): the last run did not end by itself.")
+
+    def _show_queue(self) -> None:
+        queue = self.experiment.queue.queue
+        words = f"{len(queue.waiting)} in the queue" if queue.waiting else ""
+        self.queue_words.setText(f"{words}, next one starts by itself" if queue.going and words else words)
 
     def _use_settings(self, experiment: ExperimentConfig) -> None:
         self.experiment.show_experiment(experiment)
@@ -255,6 +297,8 @@ class MainWindow(QMainWindow):
         if not active and self.devices.light_is_on:
             status, power_w = replace(status, laser_on=True), self.devices.power_w
         self.header.show_status(status, loss, power_w)
+        self.pause_notice.show_status(status)
+        self.experiment.queue.show_run(active=active)
         if not active and self.devices.is_in_use:
             self.header.show_by_hand()
 
@@ -265,3 +309,4 @@ class MainWindow(QMainWindow):
         else:
             self.restoreGeometry(geometry)
         self.live.restore_layout(self._settings)
+        self.experiment.queue.load(RunQueue.from_text(str(self._settings.value(_QUEUE_KEY, ""))))

@@ -197,6 +197,7 @@ QToolButton#toggle:checked { color: $text; background: $faint; border-color: $ac
 
 QFrame#banner { border-radius: 8px; background: $panel; border: 2px solid $danger; }
 QFrame#banner[kind="note"] { border-color: $accent; }
+QFrame#banner[kind="caution"] { border-color: $caution; }
 
 QProgressBar { background: $faint; border: none; max-height: 4px; min-height: 4px; }
 QProgressBar::chunk { background: $accent; }
@@ -237,6 +238,9 @@ QTableView, QTreeView, QListView {
     alternate-background-color: $panel; selection-background-color: $faint; selection-color: $text;
 }
 QTableView::item { padding: 4px 8px; }
+QListView#plain { border: none; border-radius: 0; }
+QListView::item { padding: 5px 6px; border-radius: 5px; }
+QListView::item:selected { background: $faint; color: $text; border: 1px solid $accent; }
 QScrollArea { border: none; background: transparent; }
 QScrollArea > QWidget > QWidget { background: transparent; }
 QScrollBar:vertical { background: transparent; width: 10px; margin: 0; }

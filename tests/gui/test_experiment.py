@@ -1,0 +1,242 @@
+"""The form says what the file would, the queue runs in its order, and a held-up run says why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from gui_helpers import MakeWindow, ScriptedRun, ScriptedRuns
+from PyQt5.QtCore import QSettings
+from pytestqt.qtbot import QtBot
+
+from labcontrol.bench import simulated_bench
+from labcontrol.config import BenchConfig, ExperimentConfig
+from labcontrol.config.toml_text import commented_toml
+from labcontrol.engine import RunState, RunStatus
+from labcontrol.errors import UserError
+from labcontrol.gui.experiment_form import ExperimentForm
+from labcontrol.gui.experiment_page import ExperimentPage
+from labcontrol.gui.main_window import MainWindow
+from labcontrol.gui.queue_list import QueuedRun, RunQueue
+
+
+@pytest.fixture
+def form(qtbot: QtBot) -> ExperimentForm:
+    form = ExperimentForm()
+    qtbot.addWidget(form)
+    return form
+
+
+def experiment(**values: object) -> ExperimentConfig:
+    return ExperimentConfig.model_validate(values)
+
+
+# --- the form -------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "shown",
+    [
+        ExperimentConfig(),
+        experiment(neurons=64, seed=7, stop={"target_error": 0.02}, task={"name": "santa-fe", "steps": 50}),
+        experiment(learning={"strategy": "noise-aware", "options": {"error_probability": 0.1, "largest_repeats": 3}}),
+    ],
+)
+def test_the_form_returns_what_it_was_given(form: ExperimentForm, shown: ExperimentConfig) -> None:
+    form.set_experiment(shown)
+    assert form.experiment() == shown
+
+
+def test_every_field_of_the_file_is_in_the_form(form: ExperimentForm) -> None:
+    names = {
+        f"{section}.{key}" if section else key
+        for section, model in [("", ExperimentConfig), *sections_of(ExperimentConfig)]
+        for key in model.model_fields
+    }
+    sections = {section for section, _ in sections_of(ExperimentConfig)}
+    assert set(form._editors) == names - sections - {"learning.options"}
+
+
+def sections_of(model: type[ExperimentConfig]) -> list[tuple[str, type[ExperimentConfig]]]:
+    return [
+        (key, field.annotation)
+        for key, field in model.model_fields.items()
+        if isinstance(field.annotation, type) and hasattr(field.annotation, "model_fields")
+    ]
+
+
+def test_what_is_wrong_is_said_at_the_field(form: ExperimentForm) -> None:
+    form.show()
+    form.set_value("neurons", "250")
+    assert not form.check()
+    assert "square number" in form._editors["neurons"]._problem.text()
+    with pytest.raises(UserError, match="square number"):
+        form.experiment()
+    form.set_value("neurons", "256")
+    assert form.check()
+    form.close()
+
+
+def test_ranges_and_meanings_come_from_the_model(form: ExperimentForm) -> None:
+    help_text = form._editors["task.steps"].help
+    assert "Steps of the training part." in help_text
+    assert "10 to 1\u202f000\u202f000" in help_text
+
+
+def test_a_strategy_brings_its_own_options(form: ExperimentForm) -> None:
+    assert not form._options
+    form.set_value("learning.strategy", "speculative")
+    assert form._options
+    assert form.experiment().learning.options == {}
+
+
+def test_the_saved_file_says_the_same(qtbot: QtBot, tmp_path: Path) -> None:
+    page = ExperimentPage(ExperimentConfig(), simulated_bench(256, 1))
+    qtbot.addWidget(page)
+    page.form.set_value("neurons", "144")
+    page.save(tmp_path / "mine.toml")
+    page.show_experiment(ExperimentConfig())
+    page.open(tmp_path / "mine.toml")
+    assert page.form.experiment() == experiment(neurons=144)
+    assert (tmp_path / "mine.toml").read_text(encoding="utf-8") == commented_toml(experiment(neurons=144))
+
+
+def test_a_bench_file_is_looked_at_before_it_is_used(qtbot: QtBot, tmp_path: Path) -> None:
+    page = ExperimentPage(ExperimentConfig(), simulated_bench(256, 1))
+    qtbot.addWidget(page)
+    bad, good = tmp_path / "bad.toml", tmp_path / "good.toml"
+    bad.write_text("name = 3", encoding="utf-8")
+    good.write_text(commented_toml(simulated_bench(256, 1).model_copy(update={"name": "mine"})), encoding="utf-8")
+    with qtbot.waitSignal(page.problem, timeout=1000):
+        page.use_bench(bad)
+    assert page.form.experiment().bench == "simulated"
+    page.use_bench(good)
+    assert page.chosen()[1].name == "mine"
+
+
+# --- the queue ------------------------------------------------------------------------------------------------------
+def queue_of(*seeds: int) -> RunQueue:
+    return RunQueue([QueuedRun(experiment(seed=seed)) for seed in seeds])
+
+
+def seeds(queue: RunQueue) -> list[int]:
+    return [run.experiment.seed for run in queue.waiting]
+
+
+FINISHED = RunStatus(RunState.FINISHED, reason="1024 epochs")
+
+
+def test_runs_come_in_their_order_until_none_waits() -> None:
+    queue = queue_of(1, 2)
+    first = queue.begin()
+    assert first is not None
+    second = queue.after(FINISHED)
+    assert second is not None
+    assert (first.experiment.seed, second.experiment.seed) == (1, 2)
+    assert queue.after(FINISHED) is None
+    assert not queue.going
+
+
+def test_moving_keeps_the_others_in_order() -> None:
+    queue = queue_of(1, 2, 3)
+    assert queue.move(2, -1) == 1
+    assert seeds(queue) == [1, 3, 2]
+    assert queue.move(0, -1) == 0
+    assert queue.move(0, 1) == 1
+    assert seeds(queue) == [3, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        RunStatus(RunState.FAILED, reason="laser: interlock"),
+        RunStatus(RunState.ABORTED),
+        RunStatus(RunState.FINISHED, reason="stopped by the user"),
+    ],
+)
+def test_a_run_that_did_not_end_by_itself_stops_the_queue(status: RunStatus) -> None:
+    queue = queue_of(1, 2)
+    queue.begin()
+    assert queue.after(status) is None
+    assert seeds(queue) == [2]
+    assert queue.after(FINISHED) is None
+
+
+def test_it_stops_after_this_run_when_asked_to() -> None:
+    queue = queue_of(1, 2)
+    queue.begin()
+    queue.halts = True
+    assert queue.after(FINISHED) is None
+    assert seeds(queue) == [2]
+
+
+def test_the_queue_comes_back_and_survives_an_unreadable_one() -> None:
+    assert seeds(RunQueue.from_text(queue_of(4, 5).to_text())) == [4, 5]
+    assert seeds(RunQueue.from_text("")) == []
+    assert seeds(RunQueue.from_text('[{"neurons": "many"}]')) == []
+    assert seeds(RunQueue.from_text("not json")) == []
+
+
+class SeveralRuns(ScriptedRuns):
+    """A new scripted run each time."""
+
+    def new(self, experiment: ExperimentConfig, bench: BenchConfig) -> ScriptedRun:
+        self._run = ScriptedRun()
+        super().new(experiment, bench)
+        return self._run
+
+    @property
+    def present(self) -> ScriptedRun:
+        return self._run
+
+
+def test_the_window_runs_the_queue_through(
+    make_window: MakeWindow, scripted_run: ScriptedRun, settings: QSettings, qtbot: QtBot, tmp_path: Path
+) -> None:
+    runs = SeveralRuns(scripted_run, tmp_path)
+    window = make_window(runs)
+    panel = window.experiment.queue
+    for seed in ("11", "12", "13"):
+        window.experiment.form.set_value("seed", seed)
+        panel.add_button.click()
+    assert panel.list.count() == 3
+    panel.up_button.click()
+    assert seeds(panel.queue) == [11, 13, 12]
+    panel.go_button.click()
+    assert [made.seed for made in runs.made] == [11]  # type: ignore[attr-defined]
+    assert not panel.go_button.isEnabled()
+    end(window, runs, FINISHED)
+    qtbot.waitUntil(lambda: len(runs.made) == 2, timeout=5000)
+    panel.halt.click()
+    end(window, runs, FINISHED)
+    assert len(runs.made) == 2
+    assert seeds(panel.queue) == [12]
+    window.close()
+    again = make_window(runs)
+    assert seeds(again.experiment.queue.queue) == [12]
+
+
+def end(window: MainWindow, runs: SeveralRuns, status: RunStatus) -> None:
+    runs.present.status = status
+    window.controller.tick()
+
+
+# --- a run that is held up ------------------------------------------------------------------------------------------
+def test_a_pause_with_a_reason_is_shown_with_both_ways_on(
+    make_window: MakeWindow, scripted_run: ScriptedRun, tmp_path: Path
+) -> None:
+    window = make_window(ScriptedRuns(scripted_run, tmp_path))
+    window.start_run()
+    reason = "camera gave no frame. Check the trigger line. The laser is off; connecting again in 2 s (1 of 6)."
+    scripted_run.status = RunStatus(RunState.PAUSED, reason=reason)
+    window.controller.tick()
+    assert window.pause_notice.isVisible()
+    assert reason in window.pause_notice.text.text()
+    window.pause_notice.resume_button.click()
+    scripted_run.status = RunStatus(RunState.RUNNING)
+    window.controller.tick()
+    assert not window.pause_notice.isVisible()
+    scripted_run.status = RunStatus(RunState.PAUSED, reason="paused by the user")
+    window.controller.tick()
+    assert not window.pause_notice.isVisible()
+    assert scripted_run.asked == ["resume"]
+    window.pause_notice.abort_button.click()
+    assert scripted_run.asked == ["resume", "abort"]
