@@ -3,6 +3,6 @@
 from labcontrol.bench.bench import Bench, driver_classes
 from labcontrol.bench.geometry import NeuronMap
 from labcontrol.bench.response import PhaseTable
-from labcontrol.bench.simulated import simulated_bench
+from labcontrol.bench.simulated import hidden_bench, simulated_bench
 
-__all__ = ["Bench", "NeuronMap", "PhaseTable", "driver_classes", "simulated_bench"]
+__all__ = ["Bench", "NeuronMap", "PhaseTable", "driver_classes", "hidden_bench", "simulated_bench"]

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from drivers.interfaces import Pattern
 from labcontrol.compiled import compiled
-from labcontrol.config import GeometryConfig, GridOnModulator
+from labcontrol.config import GeometryConfig, GridOnCamera, GridOnDmd, GridOnModulator
 from labcontrol.errors import UserError
 
 _OFF_AND_ON = np.array([[0, 1]], dtype=np.uint8)
@@ -37,13 +37,15 @@ class NeuronMap:
         self.side = side
         first_row, first_column = (geometry.rows - side) // 2, (geometry.columns - side) // 2
         self._slm = _Block("SLM", geometry.slm, first_row, first_column, side, slm_shape)
-        self._dmd = _Block("DMD", geometry.dmd, first_row, first_column, side, dmd_shape)
+        if geometry.dmd.matrix is None:
+            self._dmd: _Block | _Mirrors = _Block("DMD", geometry.dmd, first_row, first_column, side, dmd_shape)
+        else:
+            self._dmd = _Mirrors(geometry.dmd, first_row, first_column, side, dmd_shape)
 
         rows, columns = np.divmod(np.arange(side * side), side)
         cells = np.stack([rows + first_row, columns + first_column])
-        centres = np.asarray(geometry.camera.matrix) @ cells + np.asarray(geometry.camera.offset_px)[:, None]
         # centres_px: (N, 2) exact; the windows are centred on the nearest pixel.
-        self.centres_px: NDArray[np.float64] = centres.T
+        self.centres_px: NDArray[np.float64] = camera_pixels(geometry.camera, cells.T)
         self._corners = np.rint(self.centres_px).astype(np.int64) - geometry.camera.window_px // 2
         self._window = geometry.camera.window_px
         outside = (self._corners < 0) | (self._corners + self._window > np.array(sensor_shape))
@@ -76,6 +78,41 @@ class NeuronMap:
         total = np.empty(self.side * self.side)
         _sum_windows(frame, self._corners, self._window, total)
         return total
+
+
+def camera_pixels(grid: GridOnCamera, cells: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Pixels (N, 2) of the centres of neurons (N, 2), both as (row, column)."""
+    ideal = cells @ np.asarray(grid.matrix).T + np.asarray(grid.offset_px)
+    from_centre = ideal - np.asarray(grid.centre_px)
+    squared: NDArray[np.float64] = np.sum(from_centre**2, axis=1, keepdims=True)
+    pixels: NDArray[np.float64] = ideal + grid.distortion_per_px2 * squared * from_centre
+    return pixels
+
+
+class _Mirrors:
+    """The square of neurons on a DMD that is turned or shifted: every mirror shows the neuron nearest to it."""
+
+    def __init__(self, grid: GridOnDmd, row: int, column: int, side: int, shape: tuple[int, int]) -> None:
+        matrix = np.asarray(grid.matrix)
+        if abs(np.linalg.det(matrix)) < 1e-6:
+            raise UserError("geometry.dmd.matrix maps all neurons onto a line.", "Correct it in the bench file.")
+        mirrors = np.stack(np.meshgrid(np.arange(shape[0]), np.arange(shape[1]), indexing="ij"), axis=-1)
+        cells = np.rint((mirrors - np.asarray(grid.offset_px)) @ np.linalg.inv(matrix).T).astype(np.int64)
+        cells -= (row, column)
+        inside = np.all((cells >= 0) & (cells < side), axis=-1)
+        # (rows, columns): the neuron of each mirror; N, one past the last, for none.
+        self._neurons = np.where(inside, cells[..., 0] * side + cells[..., 1], side * side)
+        shown = np.bincount(self._neurons.ravel(), minlength=side * side + 1)[:-1]
+        if not shown.all():
+            raise UserError(
+                f"{np.count_nonzero(shown == 0)} neurons would lie on no mirror of the DMD, which has "
+                f"{shape[0]} x {shape[1]}.",
+                "Correct geometry.dmd in the bench file, or use fewer neurons.",
+            )
+
+    def pattern(self, values: NDArray[np.int64], levels: NDArray[np.uint8], background: int) -> Pattern:
+        shown = np.append(levels[0, values], np.uint8(background))
+        return shown[self._neurons]
 
 
 class _Block:

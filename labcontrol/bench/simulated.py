@@ -11,12 +11,14 @@ import numpy as np
 
 from labcontrol.config import (
     BenchConfig,
+    CalibrationConfig,
     CameraEntry,
     DetectorEntry,
     DeviceEntry,
     DmdEntry,
     GeometryConfig,
     GridOnCamera,
+    GridOnDmd,
     GridOnModulator,
     LaserEntry,
     PhaseResponseConfig,
@@ -52,13 +54,26 @@ def simulated_bench(neurons: int, seed: int) -> BenchConfig:
             rows=side,
             columns=side,
             slm=GridOnModulator(pitch_px=_SLM_PITCH_PX),
-            dmd=GridOnModulator(pitch_px=_DMD_PITCH_PX),
+            dmd=GridOnDmd(pitch_px=_DMD_PITCH_PX),
             camera=GridOnCamera(
                 matrix=((along, -across), (across, along)),
                 offset_px=(_CAMERA_MARGIN_PX + across * (side - 1), _CAMERA_MARGIN_PX),
             ),
         ),
         response=_phase_response(),
+    )
+
+
+def hidden_bench(neurons: int, seed: int, hidden: int) -> BenchConfig:
+    """The same table with a truth of its own, by the seed `hidden`, that has to be calibrated before it can be used.
+
+    What this bench file states of geometry and response is where calibration starts from.
+    """
+    bench = simulated_bench(neurons, seed)
+    assert bench.table is not None
+    table = bench.table.model_copy(update={"options": bench.table.options | {"misalignment_seed": hidden}})
+    return bench.model_copy(
+        update={"name": "hidden", "table": table, "calibration": CalibrationConfig(store="calibrations")}
     )
 
 

@@ -55,3 +55,10 @@ def bench_for(experiment: ExperimentConfig) -> BenchConfig:
     if experiment.bench == "simulated":
         return simulated_bench(experiment.neurons, experiment.seed)
     return load_bench(Path(experiment.bench))
+
+
+def stale_allowed(bench: BenchConfig) -> BenchConfig:
+    """The bench with leave to use expired or stale calibrations. Raises UserError when it names none."""
+    if bench.calibration is None:
+        raise UserError("--allow-stale is for benches with calibrations; this one names none.")
+    return bench.model_copy(update={"calibration": bench.calibration.model_copy(update={"allow_stale": True})})

@@ -14,6 +14,8 @@ from rich.console import Console
 
 from drivers.interfaces import DeviceError
 from labcontrol import __version__
+from labcontrol.cli import calibrations
+from labcontrol.cli.calibrate import calibrate
 from labcontrol.cli.check import check
 from labcontrol.cli.drivers import drivers
 from labcontrol.cli.init import init
@@ -41,6 +43,8 @@ app.command()(init)
 app.command()(check)
 app.command()(drivers)
 app.command()(strategies)
+app.command()(calibrate)
+app.add_typer(calibrations.app, name="calibrations")
 
 
 def _version(asked: bool) -> None:

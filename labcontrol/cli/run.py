@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from labcontrol.cli.experiment_options import bench_for, experiment_from, options_from
+from labcontrol.cli.experiment_options import bench_for, experiment_from, options_from, stale_allowed
 from labcontrol.cli.terminal_run import run_in_terminal
 from labcontrol.engine import Run
 from labcontrol.errors import UserError
@@ -56,6 +56,9 @@ def run(
     output: Path = typer.Option(Path("runs"), help="Folder for record and figures."),
     headless: bool = typer.Option(False, "--headless", help="No window, even where there is a display."),
     window: bool = typer.Option(False, "--window", help="Insist on the window."),
+    allow_stale: bool = typer.Option(
+        False, "--allow-stale", help="Run on expired or stale calibrations; the record says so."
+    ),
     as_json: bool = typer.Option(
         False, "--json", help="Print the result as one JSON object, last. Implies --headless."
     ),
@@ -88,6 +91,8 @@ def run(
         },
     )
     bench_config = bench_for(config)
+    if allow_stale:
+        bench_config = stale_allowed(bench_config)
     if _wants_window(headless=headless or as_json, window=window):
         from labcontrol.gui import run_window
 

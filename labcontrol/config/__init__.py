@@ -1,13 +1,16 @@
 """What people write in files: experiments and benches, as pydantic models with units, ranges and help texts."""
 
 from labcontrol.config.bench import (
+    AppliedCalibration,
     BenchConfig,
+    CalibrationConfig,
     CameraEntry,
     DetectorEntry,
     DeviceEntry,
     DmdEntry,
     GeometryConfig,
     GridOnCamera,
+    GridOnDmd,
     GridOnModulator,
     LaserEntry,
     PhaseResponseConfig,
@@ -26,7 +29,9 @@ from labcontrol.config.files import load_bench, load_experiment
 from labcontrol.config.section import Section, user_error
 
 __all__ = [
+    "AppliedCalibration",
     "BenchConfig",
+    "CalibrationConfig",
     "CameraEntry",
     "DetectorEntry",
     "DeviceEntry",
@@ -35,6 +40,7 @@ __all__ = [
     "FaultsConfig",
     "GeometryConfig",
     "GridOnCamera",
+    "GridOnDmd",
     "GridOnModulator",
     "LaserEntry",
     "LearningConfig",

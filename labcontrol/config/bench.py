@@ -44,6 +44,7 @@ class DmdEntry(DeviceEntry):
 
 class DetectorEntry(DeviceEntry):
     rate_hz: float = Field(1e6, gt=0, description="sampling rate, in Hz")
+    trigger_delay_s: float = Field(0.0, ge=0, description="from the DMD's trigger to the first sample, in s")
     samples_per_mask: int = Field(16, ge=1, description="samples averaged for one mask at one step")
 
 
@@ -54,12 +55,27 @@ class GridOnModulator(Section):
     pitch_px: int = Field(ge=1, description="pixels along the edge of one neuron")
 
 
+class GridOnDmd(GridOnModulator):
+    """As on the SLM; or, where the DMD is turned or shifted, by a matrix: each mirror then shows the nearest neuron."""
+
+    matrix: tuple[Pair, Pair] | None = Field(
+        None,
+        examples=[((2.0, 0.0), (0.0, 2.0))],
+        description="2 x 2 matrix from neurons to mirrors; takes the place of origin_px and pitch_px",
+    )
+    offset_px: Pair = Field((0.0, 0.0), description="mirror (row, column) at the centre of neuron (0, 0), with matrix")
+
+
 class GridOnCamera(Section):
     """Centre of neuron (row, column) on the sensor: offset_px + matrix @ (row, column), in pixels (row, column)."""
 
     matrix: tuple[Pair, Pair] = Field(description="2 x 2 matrix from neurons to pixels")
-    offset_px: Pair = Field(description="pixel (row, column) of the centre of neuron (0, 0)")
+    offset_px: Pair = Field(description="pixel (row, column) of the centre of neuron (0, 0), distortion left out")
     window_px: int = Field(3, ge=1, description="edge of the square of pixels summed for one neuron; odd")
+    distortion_per_px2: float = Field(
+        0.0, description="k of the radial distortion: with d the distance from centre_px, d becomes d (1 + k d^2)"
+    )
+    centre_px: Pair = Field((0.0, 0.0), description="pixel (row, column) at the centre of the distortion")
 
     @model_validator(mode="after")
     def _odd(self) -> GridOnCamera:
@@ -74,7 +90,7 @@ class GeometryConfig(Section):
     rows: int = Field(ge=1, description="rows of the grid")
     columns: int = Field(ge=1, description="columns of the grid")
     slm: GridOnModulator
-    dmd: GridOnModulator
+    dmd: GridOnDmd
     camera: GridOnCamera
 
 
@@ -96,6 +112,35 @@ class PhaseResponseConfig(Section):
         return self
 
 
+class AppliedCalibration(Section):
+    """A calibration that a run uses, as its record names it."""
+
+    kind: str = Field(description="what was calibrated")
+    sha256: str = Field(description="hash of the calibration")
+    measured: str = Field(description="when, as ISO 8601 in UTC")
+    state: str = Field(description="fresh, or why it was used although it was not")
+    devices: dict[str, str] = Field(default_factory=dict, description="vendor, model and serial number by role")
+
+
+class CalibrationConfig(Section):
+    """Where the bench's calibrations are kept. With this section they take the place of geometry and response above,
+    which are then only where calibration starts from; and no run starts without them.
+    """
+
+    store: str = Field(description="folder of calibration files, relative to the bench file")
+    require: tuple[str, ...] = Field(
+        ("camera", "exposure", "phase-response", "window", "registration", "mirrors"),
+        description="what must be calibrated before a run",
+    )
+    lifetime_h: dict[str, float] = Field(
+        default_factory=dict, description="hours a calibration holds, by kind, where not as usual"
+    )
+    allow_stale: bool = Field(False, description="run although calibrations are expired or stale; the record says so")
+    applied: tuple[AppliedCalibration, ...] = Field(
+        (), description="filled in by the program in records: the calibrations that were used"
+    )
+
+
 class BenchConfig(Section):
     """A bench file."""
 
@@ -108,3 +153,4 @@ class BenchConfig(Section):
     detector: DetectorEntry
     geometry: GeometryConfig
     response: PhaseResponseConfig
+    calibration: CalibrationConfig | None = Field(None, description="where calibrations are kept")

@@ -28,8 +28,17 @@ def load_experiment(path: Path) -> ExperimentConfig:
 
 
 def load_bench(path: Path) -> BenchConfig:
-    """Read a bench file. Raises UserError."""
-    return _load(path, BenchConfig)
+    """Read a bench file. The folder of its calibrations is relative to it. Raises UserError."""
+    bench = _load(path, BenchConfig)
+    calibration = bench.calibration
+    if calibration is None:
+        return bench
+    if calibration.applied:
+        raise UserError(
+            f"{path}: 'calibration.applied' is filled in by the program.", "Remove it; 'store' is what names them."
+        )
+    store = str(path.parent / calibration.store)
+    return bench.model_copy(update={"calibration": calibration.model_copy(update={"store": store})})
 
 
 def _load(path: Path, model: type[S]) -> S:

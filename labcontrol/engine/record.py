@@ -44,6 +44,7 @@ def run_header(experiment: ExperimentConfig, bench: Bench, task: Task) -> RunHea
         metadata={
             "seed": experiment.seed,
             "devices": {role: asdict(identity) for role, identity in bench.identities.items()},
+            "calibrations": _calibrations(bench),
             "provenance": provenance(),
         },
         input=task.train_input,
@@ -53,6 +54,12 @@ def run_header(experiment: ExperimentConfig, bench: Bench, task: Task) -> RunHea
         test_target=task.test_target,
         initial_mask=start,
     )
+
+
+def _calibrations(bench: Bench) -> list[dict[str, Any]]:
+    """The calibrations the run uses, with their hashes and whether they were fresh."""
+    section = bench.config.calibration
+    return [applied.model_dump(mode="json") for applied in section.applied] if section is not None else []
 
 
 def preparation_record(preparation: Preparation) -> dict[str, object]:

@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from labcontrol.bench import Bench, driver_classes
+from labcontrol.calibration import calibrated, check_devices
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.engine.control import RunAbortedError, RunControl
 from labcontrol.engine.events import Event, Finished, Mailbox, Seen, StateChanged
@@ -38,12 +39,12 @@ class Run:
     """One run of one experiment on one bench. What can be checked is checked here, before a device is opened.
 
     directory: where the record goes; made if need be. Raises UserError when experiment, bench, task and strategy do
-    not go together.
+    not go together, or a calibration that the bench requires does not hold.
     """
 
     def __init__(self, experiment: ExperimentConfig, bench: BenchConfig, directory: Path) -> None:
         self.experiment = experiment
-        self.bench_config = bench
+        self.bench_config = bench = calibrated(bench)
         driver_classes(bench)
         check_learning(experiment.learning)
         self.task: Task = make_task(experiment.task, experiment.seed)
@@ -131,6 +132,7 @@ class Run:
     def _on_bench(self, bench: Bench) -> str:
         """Everything between opening and closing the devices. Returns why learning ended."""
         experiment = self.experiment
+        check_devices(bench.config, bench.identities)
         reservoir = Reservoir(bench, experiment.reservoir, experiment.side, np.random.default_rng([experiment.seed, 1]))
         reservoir.between_steps = self._control.between_steps
         bench.wait = lambda seconds: self._control.wait(seconds, bench.clock.sleep)

@@ -7,14 +7,14 @@ import pytest
 
 from labcontrol.bench import NeuronMap, PhaseTable, simulated_bench
 from labcontrol.bench.response import PHASES, update_phases
-from labcontrol.config import GeometryConfig, GridOnCamera, GridOnModulator, PhaseResponseConfig
+from labcontrol.config import GeometryConfig, GridOnCamera, GridOnDmd, GridOnModulator, PhaseResponseConfig
 from labcontrol.errors import UserError
 
 GEOMETRY = GeometryConfig(
     rows=4,
     columns=6,
     slm=GridOnModulator(origin_px=(1, 2), pitch_px=3),
-    dmd=GridOnModulator(pitch_px=2),
+    dmd=GridOnDmd(pitch_px=2),
     camera=GridOnCamera(matrix=((5.0, 0.0), (0.0, 5.0)), offset_px=(4.0, 4.0), window_px=3),
 )
 

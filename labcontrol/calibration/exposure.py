@@ -1,0 +1,93 @@
+"""Exposure: as long as possible without saturation on the patterns a reservoir shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from labcontrol.calibration.procedure import Procedure
+from labcontrol.calibration.result import Calibration, Outcome, Quantity
+from labcontrol.calibration.stand import Stand
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_PATTERNS = 24
+# Brightest pixel of all patterns, as a share of full scale: learning will meet brighter ones than a few at random.
+SHARE = 0.6
+
+
+def measure(stand: Stand) -> Outcome:
+    """Brightest pixels of random patterns, uniform ones and halves, scaled to a share of full scale."""
+    camera = stand.bench.camera
+    dark = stand.quantity("camera", "dark_counts").value
+    stand.light_on()
+    patterns = list(_patterns(stand))
+    since_s = stand.show(patterns[0])
+    stand.bench_exposure(lambda: stand.frame(since_s), 0.4)
+    rates = []
+    for k, pattern in enumerate(patterns):
+        image = stand.image(pattern)
+        while image.max() >= 0.95 * stand.full_scale:
+            stand.bench_exposure(stand.frame, 0.4)
+            image = stand.image()
+        rates.append((image.max() - dark) / camera.exposure_s)
+        stand.progress(k + 1, len(patterns))
+    brightest = max(rates)
+    wanted_s = (SHARE * stand.full_scale - dark) / max(brightest, 1e-9)
+    shortest_s, longest_s = camera.exposure_limits_s
+    failures, notices = [], []
+    if brightest * shortest_s > 0.9 * stand.full_scale:
+        failures.append("the camera is saturated at its shortest exposure; lower laser.power_w or add a filter")
+    if wanted_s > min(longest_s, 0.2):
+        notices.append(f"little light: {wanted_s * 1e3:.0f} ms would be right; raise laser.power_w or open the beam")
+    exposure_s = float(f"{min(max(wanted_s, shortest_s), longest_s, 0.2):.3g}")
+    camera.exposure_s = exposure_s
+    share = float(brightest * exposure_s + dark) / stand.full_scale
+    spread = float(np.std(rates) / np.mean(rates))
+    quantities = {
+        "exposure_s": Quantity(exposure_s, exposure_s * 0.95, exposure_s * 1.05, "s", "exposure set"),
+        "peak_share": Quantity(
+            share, share * 0.97, share * 1.03, "", "brightest pixel of all patterns, as a share of full scale"
+        ),
+        "peak_spread": Quantity(spread, 0, 2 * spread, "", "rms spread of the brightest pixel between patterns"),
+    }
+    arrays = {"peak_counts": np.array(rates) * exposure_s + dark}
+    settings = {"camera": {"exposure_s": exposure_s}}
+    return Outcome(quantities, arrays, settings, tuple(failures), tuple(notices))
+
+
+def _patterns(stand: Stand) -> list[np.ndarray[tuple[int, int], np.dtype[np.uint8]]]:
+    """The whole SLM at some levels, halves against each other, and squares of random levels."""
+    top = 2**stand.bench.slm.bit_depth - 1
+    rows, columns = stand.bench.slm.shape
+    pitch = stand.config.geometry.slm.pitch_px
+    patterns = [stand.uniform(level) for level in np.linspace(0, top, 8).astype(int).tolist()]
+    for _ in range(_PATTERNS - len(patterns)):
+        cells = stand.rng.integers(0, top + 1, (-(-rows // pitch), -(-columns // pitch)), dtype=np.uint8)
+        patterns.append(np.ascontiguousarray(np.kron(cells, np.ones((pitch, pitch), np.uint8))[:rows, :columns]))
+    return patterns
+
+
+def draw(calibration: Calibration, figure: Figure) -> None:
+    """Brightest pixel of each pattern at the exposure chosen."""
+    axes = figure.subplots()
+    peaks = calibration.outcome.arrays["peak_counts"]
+    axes.bar(np.arange(len(peaks)), peaks)
+    share = calibration.outcome.quantities["peak_share"].value
+    axes.axhline(peaks.max() / share, color="tab:red", label="full scale")
+    axes.set(xlabel="pattern", ylabel="brightest pixel (counts)", title="exposure")
+    axes.legend()
+
+
+PROCEDURE = Procedure(
+    "exposure",
+    "Exposure for the patterns of a reservoir",
+    "The image flickers from pattern to pattern; nothing in it is white.",
+    ("camera", "laser", "slm"),
+    ("camera",),
+    24,
+    measure,
+    draw,
+)

@@ -1,0 +1,32 @@
+"""What a calibration procedure is: one measurement with its model, fit, verdict and figure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from labcontrol.calibration.result import Calibration, Outcome
+from labcontrol.calibration.stand import Stand
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """One step of calibrating a table.
+
+    kind: its name in commands and files. title: what it finds out. look_for: what a person should see while it runs.
+    roles: the devices it depends on. needs: kinds of calibration it builds on. lifetime_h: hours its result holds.
+    measure: does it, on an open bench. draw: shows a result.
+    """
+
+    kind: str
+    title: str
+    look_for: str
+    roles: tuple[str, ...]
+    needs: tuple[str, ...]
+    lifetime_h: float
+    measure: Callable[[Stand], Outcome]
+    draw: Callable[[Calibration, Figure], None]

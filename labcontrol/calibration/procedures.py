@@ -1,0 +1,19 @@
+"""All procedures, in an order in which each finds what it builds on."""
+
+from __future__ import annotations
+
+from labcontrol.calibration import (
+    camera,
+    detector,
+    exposure,
+    mirrors,
+    phase_response,
+    registration,
+    window,
+)
+from labcontrol.calibration.procedure import Procedure
+
+PROCEDURES: dict[str, Procedure] = {
+    module.PROCEDURE.kind: module.PROCEDURE
+    for module in (camera, exposure, phase_response, window, registration, detector, mirrors)
+}
