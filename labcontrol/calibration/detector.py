@@ -142,14 +142,15 @@ def _steps(stand: Stand, rate_hz: float) -> tuple[Values, Values, NDArray[np.int
 
 
 def fit_steps(times_s: Values, samples: Values, bits: NDArray[np.int64], pattern_rate_hz: float) -> StepFit:
-    """Delay and bandwidth from samples of a sequence that starts from dark."""
+    """Delay and bandwidth from samples of a sequence; the first pattern is left out, for the amplifier to settle."""
     period_s = 1 / pattern_rate_hz
     interval_s = float(times_s[1] - times_s[0])
     low, high = np.percentile(samples, [10, 90])
+    used = times_s > period_s
 
     def residual(p: Values) -> Values:
         model = _response(times_s, bits, period_s, p[0] * interval_s, np.exp(p[1]) / interval_s)
-        values: Values = (p[2] + p[3] * model - samples) / (high - low)
+        values: Values = np.where(used, p[2] + p[3] * model - samples, 0.0) / (high - low)
         return values
 
     def alike(delay_s: float, bandwidth_hz: float) -> float:
@@ -167,7 +168,7 @@ def fit_steps(times_s: Values, samples: Values, bits: NDArray[np.int64], pattern
     variance = float(np.sum(found.fun**2)) / (len(samples) - 4) * _correlation_time(found.fun)
     errors = np.sqrt(np.diag(np.linalg.pinv(jacobian.T @ jacobian)) * variance)
     delay_s, bandwidth_hz = float(found.x[0] * interval_s), float(np.exp(found.x[1]) / interval_s)
-    fitted = samples + residual(found.x) * (high - low)
+    fitted = np.where(used, samples + residual(found.x) * (high - low), np.nan)
     return StepFit(
         delay_s, float(errors[0] * interval_s), bandwidth_hz, bandwidth_hz * float(errors[1]),
         int(np.floor(delay_s / period_s + 0.5)), fitted,
