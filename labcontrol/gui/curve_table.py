@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from PyQt5.QtCore import QPointF, QSize, Qt, pyqtSignal
 from PyQt5.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PyQt5.QtWidgets import (
+    QAbstractButton,
     QButtonGroup,
     QCheckBox,
     QGridLayout,
@@ -84,6 +85,12 @@ class CurveTable(QWidget):
     def hidden(self) -> set[str]:
         """Keys of curves switched off."""
         return {key for key, box in self._boxes.items() if not box.isChecked()}
+
+    @property
+    def controls(self) -> list[QAbstractButton]:
+        """What can be clicked, but for the twin, which is computed on demand."""
+        boxes = [box for key, box in self._boxes.items() if key != "twin"]
+        return [*boxes, *(row.against for row in self._rows.values() if row.against is not None)]
 
     def set_models(self, models: Mapping[str, ModelCurve], neurons: int) -> None:
         """Values of the models; rows of models that are not there stay empty."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 _NICE = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 _LEAST_POSITIVE = 1e-12
 _LEAST_DECADES = 1.0
+_MOST_EXPONENT = 30.0  # the range of a linear axis may be on show for a moment after it became logarithmic
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Scales:
 
     def epochs(self, run: LearningData, x: Floats) -> Floats:
         """(K,) epochs of a run drawn at x; negative ones become zero."""
-        counted = 10.0**x if self.log_x else np.maximum(x, 0.0)
+        counted = 10.0 ** np.clip(x, -_MOST_EXPONENT, _MOST_EXPONENT) if self.log_x else np.maximum(x, 0.0)
         return self.horizontal.to_epochs(run, counted)
 
     def y(self, errors: Floats) -> Floats:
@@ -61,9 +62,6 @@ class Scales:
     def against(self, errors: Floats, expected: Floats) -> Floats:
         """(K,) residual: a difference, or on a logarithmic axis a ratio."""
         return self.y(errors) - self.y(expected)
-
-    def with_log(self, *, x: bool, y: bool) -> Scales:
-        return replace(self, log_x=x, log_y=y)
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QWidget
 
 from labcontrol.gui.axes import readable_plot, style_plot
-from labcontrol.gui.learning_axes import HORIZONTALS, Course, Horizontal, Scales
+from labcontrol.gui.learning_axes import Course, Scales
 from labcontrol.gui.learning_curves import MeasuredCurves, ModelLines, Overlay, OverlayCurves, Residual, Window
 from labcontrol.gui.learning_data import LearningData
 from labcontrol.gui.learning_marks import Mark, Marks
 from labcontrol.gui.model_curves import ModelCurve
 from labcontrol.gui.theme import LIGHT, Theme
 
-__all__ = ["HORIZONTALS", "LearningPlot", "Overlay"]
+__all__ = ["LearningPlot", "Overlay"]
 
 _LEFT_AXIS_PX = 64
 
@@ -40,6 +40,7 @@ class LearningPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph 
         self._scales = Scales()
         self._planned = 100.0
         self._following = True
+        self._settling = False
         self._against = "prediction"
         self._theme = LIGHT
 
@@ -103,17 +104,15 @@ class LearningPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph 
         self.plot.setLabel("left", f"Error ({loss})")
         self.set_following(True)
 
-    def set_horizontal(self, horizontal: Horizontal) -> None:
-        self._scales = Scales(horizontal, self._scales.log_x, self._scales.log_y)
-        self.residual.setLabel("bottom", horizontal.label)
-        self.set_following(True)
-
-    def set_logarithmic(self, *, x: bool, y: bool) -> None:
-        self._scales = self._scales.with_log(x=x, y=y)
+    def set_scales(self, scales: Scales) -> None:
+        """What the axes count, and how."""
+        self._scales = scales
+        self._settling = True
+        self.residual.setLabel("bottom", scales.horizontal.label)
+        self.residual.setLabel("left", "ratio" if scales.log_y else "residual")
         for item in (self.plot, self.residual):
-            item.getAxis("bottom").setLogMode(x=x)
-            item.getAxis("left").setLogMode(y=y)
-        self.residual.setLabel("left", "ratio" if y else "residual")
+            item.getAxis("bottom").setLogMode(x=scales.log_x)
+            item.getAxis("left").setLogMode(y=scales.log_y)
         self.set_following(True)
 
     def set_following(self, on: bool) -> None:
@@ -135,11 +134,13 @@ class LearningPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph 
     # --- drawing ------------------------------------------------------------------------------------------------
     def refresh(self) -> None:
         """Draw what is new."""
+        self._settling = True
         if self._following:
             others = [overlay.data for overlay in self.overlays.overlays]
             course = Course(self._data, self._loss, self._planned, list(self._speaking().values()), others)
             self.plot.setYRange(*course.y_range(self._scales), padding=0)
             self.plot.setXRange(*course.x_range(self._scales), padding=0)
+        self._settling = False
         self._draw()
 
     def mouseDoubleClickEvent(self, event: Any) -> None:
@@ -151,6 +152,8 @@ class LearningPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph 
         return {key: model for key, model in self._models.items() if model.loss == self._loss}
 
     def _draw(self) -> None:
+        if self._settling:  # axes that are being changed tell so one by one
+            return
         low, high = (float(end) for end in self.plot.vb.viewRange()[0])
         pixels = max(float(self.plot.vb.width()), 16.0)
         columns = np.linspace(low, high, max(int(pixels / 2), 16))

@@ -12,9 +12,10 @@ from PyQt5.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QToolButton,
 
 from labcontrol.errors import UserError
 from labcontrol.gui.curve_table import CurveTable
+from labcontrol.gui.learning_axes import HORIZONTALS, Scales
 from labcontrol.gui.learning_data import LearningData
 from labcontrol.gui.learning_marks import Mark
-from labcontrol.gui.learning_plot import HORIZONTALS, LearningPlot, Overlay
+from labcontrol.gui.learning_plot import LearningPlot, Overlay
 from labcontrol.gui.model_curves import ModelCurve, verdict
 from labcontrol.gui.model_jobs import SampledModel, twin_model
 from labcontrol.gui.model_process import ModelProcess
@@ -37,6 +38,8 @@ class LearningView(QFrame):
         self._data = LearningData("nmse")
         self._models: dict[str, ModelCurve] = {}
         self._planned = 1
+        self._at_end: dict[str, float] = {}
+        self._expected = ""
         self._record: Path | None = None
         self._is_over = False
         self._theme = LIGHT
@@ -76,6 +79,7 @@ class LearningView(QFrame):
         """Show a run from its start. planned: epochs it may take. record: its file. is_over: nothing more will come."""
         self._data, self._planned, self._is_over = data, planned, is_over
         self._models = {}
+        self._look_ahead()
         self._record = record
         self._twin.close()
         self.table.say_of_twin("", ticked=False)
@@ -96,6 +100,7 @@ class LearningView(QFrame):
     def set_models(self, models: Iterable[ModelCurve]) -> None:
         """Add models, or replace those of the same key."""
         self._models |= {model.key: model for model in models}
+        self._look_ahead()
         self.plot.set_models(self._models)
         self.table.set_models(self._models, self._data.neurons)
         self._show_values()
@@ -135,7 +140,6 @@ class LearningView(QFrame):
 
     # --- parts --------------------------------------------------------------------------------------------------
     def _show_values(self) -> None:
-        end = {key: model.at(float(self._planned - 1)) for key, model in self._models.items()}
         now: dict[str, float] = {}
         if self._data.rows:
             epoch, measured = float(self._data.index[-1]), float(self._data.incumbent(self._data.loss)[-1])
@@ -144,22 +148,27 @@ class LearningView(QFrame):
             colour = {"good": self._theme.good, "caution": self._theme.caution}.get(kind, self._theme.muted)
             self.verdict.setText(f'<span style="color:{colour}; font-weight:600">{words}</span>')
             self.outlook.setText(self._outlook(epoch))
-        self.table.set_errors(now, end)
+        self.table.set_errors(now, self._at_end)
+
+    def _look_ahead(self) -> None:
+        """Errors at the last epoch, and in words what is expected there; changes with the models only."""
+        last = float(self._planned - 1)
+        self._at_end = {key: model.at(last) for key, model in self._models.items()}
+        expected = []
+        if "fit" in self._models:
+            low, high = self._models["fit"].interval_at(last) or (math.nan, math.nan)
+            value = figures(self._at_end["fit"])
+            expected.append(f"<b>{value}</b> ({figures(max(low, 0))} – {figures(high)}) by the fit")
+        if "mean-field" in self._models:
+            expected.append(f"<b>{figures(self._at_end['mean-field'])}</b> by Law 3")
+        self._expected = f"Expected at epoch {self._planned}: {', '.join(expected)}" if expected else ""
 
     def _outlook(self, epoch: float) -> str:
         """What is to be expected of the rest of the run, in one line."""
         parts = []
-        fit, law = self._models.get("fit"), self._models.get("mean-field")
-        last = self._planned - 1
         if not self._is_over:
-            expected = []
-            if fit is not None:
-                low, high = fit.interval_at(last) or (math.nan, math.nan)
-                expected.append(f"<b>{figures(fit.at(last))}</b> ({figures(max(low, 0))} – {figures(high)}) by the fit")
-            if law is not None:
-                expected.append(f"<b>{figures(law.at(last))}</b> by Law 3")
-            if expected:
-                parts.append(f"Expected at epoch {self._planned}: {', '.join(expected)}")
+            if self._expected:
+                parts.append(self._expected)
             left_s = max(self._planned - 1 - epoch, 0) * self._data.epoch_s
             if left_s > 0:
                 parts.append(f"<b>{duration(left_s)}</b> left")
@@ -191,8 +200,8 @@ class LearningView(QFrame):
         self.plot.set_loss(loss)
 
     def _change_axes(self) -> None:
-        self.plot.set_logarithmic(x=self.log_x.isChecked(), y=self.log_y.isChecked())
-        self.plot.set_horizontal(HORIZONTALS[self.horizontal.currentText()])
+        horizontal = HORIZONTALS[self.horizontal.currentText()]
+        self.plot.set_scales(Scales(horizontal, self.log_x.isChecked(), self.log_y.isChecked()))
 
     def _lay_out(self) -> None:
         bar = QHBoxLayout()

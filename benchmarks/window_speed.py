@@ -1,0 +1,265 @@
+"""How fast the window draws and answers with very many epochs loaded, and whether its memory stays flat.
+
+python benchmarks/window_speed.py
+python benchmarks/window_speed.py --epochs 100000 --clicks 100 --minutes 1
+
+Needs a display (xvfb-run will do). Times are wall time; the processor time of the window's thread is given beside them,
+because on a shared machine the wall also measures the others.
+"""
+
+from __future__ import annotations
+
+import gc
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import psutil
+import typer
+from PyQt5.QtCore import QPoint, QSettings, Qt
+from PyQt5.QtTest import QTest
+from PyQt5.QtWidgets import QApplication, QWidget
+from rich.console import Console
+
+from drivers.interfaces import Frame
+from labcontrol.bench import simulated_bench
+from labcontrol.config import BenchConfig, ExperimentConfig
+from labcontrol.engine import EpochDone, Mailbox, Predicted, Prepared, RunState, RunStatus, Seen
+from labcontrol.gui.app import make_application
+from labcontrol.gui.desktop import Appearance
+from labcontrol.gui.main_window import MainWindow
+from labcontrol.records import Epoch
+from labcontrol.reservoir import StepView
+from labcontrol.tasks import Task
+from labcontrol.theory import AmplitudeLaw
+
+NEURONS, STEPS = 900, 200
+EPOCHS_A_SECOND = 100_000 / 60
+FRAME_BAR_S, CLICK_BAR_S = 1 / 30, 0.050
+
+
+class PlayedRun:
+    """A run whose events are played; the window cannot tell it from a real one."""
+
+    def __init__(self, epochs: int) -> None:
+        self.experiment = ExperimentConfig.model_validate(
+            {
+                "neurons": NEURONS,
+                "stop": {"epochs": max(2 * epochs, 100_000)},
+                "learning": {"loss": "mse", "selection": "uniform"},
+            }
+        )
+        self.bench_config = simulated_bench(NEURONS, 1)
+        self.status = RunStatus()
+        self.result: dict[str, Any] = {}
+        self.error: BaseException | None = None
+        self.mailbox = Mailbox()
+        self.told = 0
+        rng = np.random.default_rng(1)
+        self._masks = rng.random((64, NEURONS)) < 0.5
+        self._outputs = rng.normal(size=(64, STEPS)).astype(np.float32)
+        self._noise = 1 + 0.5 * rng.random(4096)
+        self._frame = rng.integers(0, 800, (220, 220)).astype(np.uint16)
+        self._pattern = rng.integers(0, 255, (120, 120), dtype=np.uint8)
+
+    def subscribe(self) -> Mailbox:
+        return self.mailbox
+
+    def start(self) -> None:
+        rng = np.random.default_rng(2)
+        target = rng.normal(size=STEPS)
+        task = Task("played", rng.random(5), rng.random(STEPS), (target - target.mean()) / target.std(), target, target)
+        rows, columns = np.divmod(np.arange(NEURONS), 30)
+        centres = 5 + 7.0 * np.stack([rows, columns], axis=1)
+        self.status = RunStatus(RunState.RUNNING, epochs=self.experiment.epochs, laser_on=True)
+        self.mailbox.put(Prepared(task, self._masks[0], centres, 1e-3))
+        self.mailbox.put(Predicted(self.law))
+
+    @property
+    def law(self) -> AmplitudeLaw:
+        return AmplitudeLaw(NEURONS, np.arange(64), np.ones(64), 2.0, 1.0, 0.001, 4.0, 0.4, 1e-6)
+
+    def tell(self, count: int, *, seen: bool = True) -> None:
+        """So many epochs more, and the newest view."""
+        for k in range(self.told, self.told + count):
+            held = 0.01 + 0.99 / (1 + k / 300)
+            tried = held * float(self._noise[k % 4096])
+            row = k % 64
+            accepted = row == 0
+            self.status = RunStatus(
+                RunState.RUNNING, "", None, k + 1, self.experiment.epochs, held, k // 64, 0, True, 1 / EPOCHS_A_SECOND
+            )
+            mask, output, time_s = self._masks[row], self._outputs[row], k / EPOCHS_A_SECOND
+            epoch = Epoch(k, k, k % NEURONS, mask, output, tried, tried / 2, accepted, 1e9 + time_s, time_s)
+            self.mailbox.put(EpochDone(epoch, held, self.status))
+        self.told += count
+        if seen:
+            frame = Frame(np.roll(self._frame, self.told, axis=1), self.told, 0.0, 2e-3, 0.0)
+            self.mailbox.put(Seen(StepView(self.told % STEPS, frame, np.roll(self._pattern, self.told), 1.0)))
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        return self.status.state.is_final or self.status.state is RunState.IDLE
+
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def note(self, text: str) -> None: ...
+
+    def stop(self) -> None:
+        self.status = RunStatus(RunState.FINISHED)
+
+    def abort(self) -> None:
+        self.status = RunStatus(RunState.ABORTED)
+
+
+class PlayedRuns:
+    """Hands out one played run."""
+
+    def __init__(self, run: PlayedRun, folder: Path) -> None:
+        self.folder, self._run = folder, run
+
+    def new(self, experiment: ExperimentConfig, bench: BenchConfig) -> PlayedRun:
+        return self._run
+
+    def continued(self, record: Path) -> PlayedRun:
+        return self._run
+
+
+@dataclass
+class Times:
+    """Wall and processor times of something done again and again, in seconds."""
+
+    wall_s: list[float] = field(default_factory=list)
+    cpu_s: list[float] = field(default_factory=list)
+
+    def measure(self, action: Callable[[], object]) -> None:
+        wall_s, cpu_s = time.perf_counter(), time.thread_time()
+        action()
+        self.cpu_s.append(time.thread_time() - cpu_s)
+        self.wall_s.append(time.perf_counter() - wall_s)
+
+    def __str__(self) -> str:
+        wall, cpu = 1e3 * np.array(self.wall_s), 1e3 * np.array(self.cpu_s)
+        return (
+            f"wall {np.mean(wall):.1f} ms mean, {np.quantile(wall, 0.99):.1f} ms p99; "
+            f"processor {np.mean(cpu):.1f} ms mean, {np.quantile(cpu, 0.99):.1f} ms p99"
+        )
+
+
+@contextmanager
+def playing_window(epochs: int, width: int = 1280, height: int = 800) -> Iterator[tuple[MainWindow, PlayedRun]]:
+    """A window that follows a run of which so many epochs are already told."""
+    app = make_application()
+    with tempfile.TemporaryDirectory() as folder:
+        settings = QSettings(str(Path(folder) / "settings.ini"), QSettings.IniFormat)
+        run = PlayedRun(epochs)
+        window = MainWindow(
+            run.experiment, run.bench_config, PlayedRuns(run, Path(folder)), Appearance(app, settings), settings
+        )
+        window.resize(width, height)
+        window.show()
+        window.start_run()
+        while run.told < epochs:
+            run.tell(min(20_000, epochs - run.told))
+            window.controller.tick()
+        app.processEvents()
+        try:
+            yield window, run
+        finally:
+            run.abort()
+            window.controller.tick()
+            window.close()
+            window.deleteLater()
+            app.processEvents()
+
+
+def frame_times(window: MainWindow, run: PlayedRun, frames: int) -> Times:
+    """Each frame takes in what happened in a thirtieth of a second and is painted completely."""
+    times = Times()
+    app = QApplication.instance()
+    assert app is not None
+
+    def frame() -> None:
+        window.controller.tick()
+        app.processEvents()
+
+    for _ in range(frames):
+        run.tell(round(EPOCHS_A_SECOND * FRAME_BAR_S))
+        times.measure(frame)
+    return times
+
+
+def click_times(window: MainWindow, run: PlayedRun, clicks: int) -> Times:
+    """From a click until everything it changes is painted, at a random moment between two looks at the run."""
+    learning, app = window.live.learning, QApplication.instance()
+    assert app is not None
+    switches = (learning.log_x, learning.log_y, learning.follow, window.live.camera.show_marks)
+    targets: list[QWidget] = [*switches, *learning.table.controls]
+    chance, times = random.Random(3), Times()
+    for _ in range(clicks):
+        target = chance.choice(targets)
+        run.tell(round(EPOCHS_A_SECOND * 0.04))
+        wait_for_tick = chance.random() < frame_share(times)
+
+        def click(target: QWidget = target, behind: bool = wait_for_tick) -> None:
+            if behind:  # the click arrives while the window is taking in what happened
+                window.controller.tick()
+            QTest.mouseClick(target, Qt.LeftButton, pos=QPoint(8, target.height() // 2))
+            app.processEvents()
+
+        times.measure(click)
+        window.controller.tick()
+        app.processEvents()
+    return times
+
+
+def frame_share(times: Times) -> float:
+    """Of the 40 ms between two looks, the part that a look takes: so often a click finds the window at work."""
+    return min(1.0, (np.mean(times.wall_s) if times.wall_s else 0.02) / 0.04)
+
+
+def memory_course(window: MainWindow, run: PlayedRun, epochs: int, pieces: int = 20) -> list[float]:
+    """Resident megabytes while so many epochs come, as fast as the window can take them."""
+    process, course = psutil.Process(), []
+    app = QApplication.instance()
+    assert app is not None
+    for _ in range(pieces):
+        end = run.told + epochs // pieces
+        while run.told < end:
+            run.tell(min(2000, end - run.told))
+            window.controller.tick()
+            app.processEvents()
+        gc.collect()
+        course.append(process.memory_info().rss / 2**20)
+    return course
+
+
+def main(
+    epochs: Annotated[int, typer.Option(help="Epochs loaded before frames and clicks are timed.")] = 1_000_000,
+    frames: Annotated[int, typer.Option(help="Frames to time.")] = 300,
+    clicks: Annotated[int, typer.Option(help="Clicks to time.")] = 500,
+    minutes: Annotated[float, typer.Option(help="Simulated minutes of 100 000 events each, for the memory.")] = 10.0,
+    scale: Annotated[str, typer.Option(help="Width and height of the window in pixels.")] = "1280x800",
+) -> None:
+    """Print frames a second, click times and the course of memory."""
+    out = Console()
+    width, height = (int(side) for side in scale.split("x"))
+    with playing_window(0, width, height) as (window, run):
+        course = memory_course(window, run, round(minutes * 100_000))
+    later = course[len(course) // 4 :]
+    out.print(f"memory over {minutes:g} min of 100 000 events: {', '.join(f'{mb:.0f}' for mb in course)} MB")
+    out.print(f"growth after the first quarter: {later[-1] - later[0]:+.1f} MB")
+    with playing_window(epochs, width, height) as (window, run):
+        drawn, clicked = frame_times(window, run, frames), click_times(window, run, clicks)
+    out.print(f"{epochs:,} epochs loaded, window {width} x {height}")
+    out.print(f"a frame: {drawn}; that is {1 / np.mean(drawn.wall_s):.0f} frames a second")
+    out.print(f"a click: {clicked}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
