@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
+from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtGui import QColor
 from PyQt5.QtWidgets import QCheckBox, QHBoxLayout, QWidget
 
@@ -21,7 +22,13 @@ _HISTOGRAM_BINS = 64
 
 
 class CameraView(ImagePanel):
-    """Shows frames as they come; nothing is computed while it is hidden."""
+    """Shows frames as they come; nothing is computed while it is hidden.
+
+    `neuron_pointed` tells the neuron under the cursor, or None; `neuron_clicked` one that was clicked.
+    """
+
+    neuron_pointed = pyqtSignal(object)
+    neuron_clicked = pyqtSignal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -31,7 +38,10 @@ class CameraView(ImagePanel):
         self._lut = np.zeros((256, 3), np.uint8)
         self._white = 0
         self.marks = pg.ScatterPlotItem(pxMode=False, symbol="s", size=3.0)
+        self.chosen = pg.ScatterPlotItem(pxMode=False, symbol="s", size=3.0)
+        self._chosen: list[tuple[int, str]] = []
         self.box.addItem(self.marks)
+        self.box.addItem(self.chosen)
         self.histogram = pg.PlotCurveItem([0.0, 1.0], [0.0], stepMode="center", fillLevel=0)
         self._histogram_plot = pg.PlotWidget(enableMenu=False)
         self._histogram_plot.setFixedHeight(32)
@@ -52,11 +62,17 @@ class CameraView(ImagePanel):
         self.rows.addWidget(self._histogram_plot)
         self._pointed: tuple[int, int] | None = None
         self.hovered.connect(self._on_hover)
+        self.clicked.connect(self._choose)
 
     def set_neurons(self, centres_px: NDArray[np.float64]) -> None:
         """centres_px: (N, 2) row and column of each neuron on the sensor."""
         self._centres = centres_px
         self.show_marks.setEnabled(len(centres_px) <= _MOST_MARKS)
+        self._draw_marks()
+
+    def set_chosen(self, neurons: list[tuple[int, str]]) -> None:
+        """Neurons to frame, each in a colour of its own."""
+        self._chosen = neurons
         self._draw_marks()
 
     def set_frame(self, frame: Frame) -> None:
@@ -113,7 +129,7 @@ class CameraView(ImagePanel):
 
     def _show_facts(self, frame: Frame, peak: int) -> None:
         if self._pointed is not None:
-            self.facts.setText(self._neuron_at(frame, *self._pointed))
+            self.facts.setText(self._words_at(frame, *self._pointed))
             return
         saturated = (
             f'<span style="color:{self.theme.danger}; font-weight:600">{frame.saturated_share:.2%} saturated</span>'
@@ -123,29 +139,37 @@ class CameraView(ImagePanel):
         self.facts.setText(f"{frame.exposure_s * 1e3:.3g} ms · peak {peak / self.full_scale:.0%} · {saturated}")
         self.facts.setToolTip(f"Exposure, brightest pixel as a share of full scale, saturation; frame {frame.counter}")
 
-    def _neuron_at(self, frame: Frame, row: int, column: int) -> str:
+    def _words_at(self, frame: Frame, row: int, column: int) -> str:
         counts = f"pixel ({row}, {column}): {int(frame.data[row, column])} counts"
-        if not len(self._centres):
-            return counts
-        distance = np.abs(self._centres - (row, column)).max(axis=1)
-        nearest = int(np.argmin(distance))
-        if distance[nearest] > self._spacing() / 2:
+        neuron = self._neuron_at(row, column)
+        if neuron is None:
             return counts
         side = math.isqrt(len(self._centres))
-        return f"neuron {nearest} (row {nearest // side}, column {nearest % side}) · {counts}"
+        return f"neuron {neuron} (row {neuron // side}, column {neuron % side}) · {counts}"
+
+    def _neuron_at(self, row: int, column: int) -> int | None:
+        if row < 0 or not len(self._centres):
+            return None
+        distance = np.abs(self._centres - (row, column)).max(axis=1)
+        nearest = int(np.argmin(distance))
+        return nearest if distance[nearest] <= self._spacing() / 2 else None
 
     def _draw_marks(self) -> None:
         colour = QColor(self.theme.accent)
         colour.setAlpha(150)
         self.marks.setPen(pg.mkPen(colour, width=1))
         self.marks.setBrush(None)
-        shown = self.show_marks.isChecked() and 0 < len(self._centres) <= _MOST_MARKS
-        if not shown:
-            self.marks.setData([], [])
-            return
+        self.chosen.setBrush(None)
         # A pixel's middle lies half a pixel beyond its corner, where the picture begins to draw it.
-        self.marks.setData(
-            self._centres[:, 1] + 0.5, self._centres[:, 0] + 0.5, size=0.75 * self._spacing(), symbol="s"
+        centres = self._centres[:, ::-1] + 0.5
+        shown = self.show_marks.isChecked() and len(centres) <= _MOST_MARKS
+        self.marks.setData(*(centres if shown else centres[:0]).T, size=0.75 * self._spacing(), symbol="s")
+        chosen = [(neuron, shade) for neuron, shade in self._chosen if neuron < len(centres)]
+        self.chosen.setData(
+            *centres[[neuron for neuron, _ in chosen]].T,
+            size=0.9 * self._spacing(),
+            symbol="s",
+            pen=[pg.mkPen(shade, width=2.4) for _, shade in chosen],
         )
 
     def _spacing(self) -> float:
@@ -155,5 +179,11 @@ class CameraView(ImagePanel):
 
     def _on_hover(self, row: int, column: int) -> None:
         self._pointed = (row, column) if row >= 0 else None
+        self.neuron_pointed.emit(self._neuron_at(row, column))
         if self._frame is not None:
             self._show_facts(self._frame, int(self._frame.data.max()))
+
+    def _choose(self, row: int, column: int) -> None:
+        neuron = self._neuron_at(row, column)
+        if neuron is not None:
+            self.neuron_clicked.emit(neuron)

@@ -7,16 +7,21 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PyQt5.QtCore import pyqtSignal
+from PyQt5.QtCore import QEvent, Qt, pyqtSignal
 from PyQt5.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
 
 from labcontrol.gui.theme import LIGHT, Theme
 
 
 class ImagePanel(QFrame):
-    """Shows grey or coloured images of any size. `hovered` tells row and column under the cursor, or (-1, -1)."""
+    """Shows grey or coloured images of any size.
+
+    `hovered` tells row and column under the cursor, or (-1, -1); `clicked` those of a click. Dragging and the wheel
+    move and scale the picture, a double click shows all of it again.
+    """
 
     hovered = pyqtSignal(int, int)
+    clicked = pyqtSignal(int, int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -38,6 +43,7 @@ class ImagePanel(QFrame):
         self.rows.addWidget(self.canvas, 1)
         self.rows.addWidget(self.facts)
         self.canvas.scene().sigMouseMoved.connect(self._on_mouse)
+        self.canvas.scene().sigMouseClicked.connect(self._on_click)
 
     def set_rgb(self, image: NDArray[np.uint8]) -> None:
         """image: (rows, columns, 3)."""
@@ -45,17 +51,35 @@ class ImagePanel(QFrame):
         shape = (int(image.shape[0]), int(image.shape[1]))
         if shape != self._shape:
             self._shape = shape
-            self.box.setRange(xRange=(0, shape[1]), yRange=(0, shape[0]), padding=0.03)
+            self._show_all()
 
     def set_theme(self, theme: Theme) -> None:
         self.theme = theme
         self.canvas.setBackground(theme.panel)
 
+    def leaveEvent(self, event: QEvent | None) -> None:
+        super().leaveEvent(event)
+        self.hovered.emit(-1, -1)
+
+    def _show_all(self) -> None:
+        self.box.setRange(xRange=(0, self._shape[1]), yRange=(0, self._shape[0]), padding=0.03)
+
     def _on_mouse(self, position: Any) -> None:
+        self.hovered.emit(*self._pixel_at(position))
+
+    def _on_click(self, event: Any) -> None:
+        if event.double():
+            self._show_all()
+            return
+        row, column = self._pixel_at(event.scenePos())
+        if event.button() == Qt.MouseButton.LeftButton and row >= 0:
+            self.clicked.emit(row, column)
+
+    def _pixel_at(self, position: Any) -> tuple[int, int]:
         point = self.box.mapSceneToView(position)
         row, column = int(np.floor(point.y())), int(np.floor(point.x()))
         inside = 0 <= row < self._shape[0] and 0 <= column < self._shape[1]
-        self.hovered.emit(row if inside else -1, column if inside else -1)
+        return (row, column) if inside else (-1, -1)
 
 
 def grey_lut(levels: int) -> NDArray[np.uint8]:

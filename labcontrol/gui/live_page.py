@@ -9,6 +9,7 @@ from PyQt5.QtWidgets import QAction, QDockWidget, QMainWindow, QVBoxLayout, QWid
 from labcontrol.gui.camera_view import CameraView
 from labcontrol.gui.dock_title import DockTitle
 from labcontrol.gui.learning_view import LearningView
+from labcontrol.gui.neuron_traces import NeuronTraces
 from labcontrol.gui.output_view import OutputView
 from labcontrol.gui.pattern_views import MaskView, SlmView
 from labcontrol.gui.run_follower import LiveViews, RunFollower
@@ -16,6 +17,7 @@ from labcontrol.gui.theme import Theme
 
 _RIGHT = Qt.DockWidgetArea.RightDockWidgetArea
 _LAYOUT_KEY = "live/layout"
+_ROOMY_PX = 950  # of height: enough for four rows of docks
 
 
 class LivePage(QMainWindow):
@@ -26,7 +28,14 @@ class LivePage(QMainWindow):
         self._restored = False
         self.learning = LearningView()
         self.camera, self.slm, self.dmd, self.output = CameraView(), SlmView(), MaskView(), OutputView()
-        self.follower = RunFollower(LiveViews(self.learning, self.camera, self.slm, self.dmd, self.output), self)
+        self.traces = NeuronTraces()
+        self.follower = RunFollower(
+            LiveViews(self.learning, self.camera, self.slm, self.dmd, self.output, self.traces), self
+        )
+        for picture in (self.camera, self.dmd):
+            picture.neuron_pointed.connect(self.traces.point_at)
+            picture.neuron_clicked.connect(self.traces.pin)
+        self.traces.shown_changed.connect(self.camera.set_chosen)
         centre = QWidget()
         inner = QVBoxLayout(centre)
         inner.setContentsMargins(8, 2, 2, 8)
@@ -38,6 +47,7 @@ class LivePage(QMainWindow):
             self._dock("DMD mask", self.dmd),
             self._dock("SLM pattern", self.slm),
             self._dock("Output and target", self.output),
+            self._dock("Neuron traces", self.traces),
         ]
         self._arrange()
 
@@ -63,28 +73,36 @@ class LivePage(QMainWindow):
         self._restored = state is not None and self.restoreState(state)
 
     def set_theme(self, theme: Theme) -> None:
-        for view in (self.learning, self.camera, self.slm, self.dmd, self.output):
+        for view in (self.learning, self.camera, self.slm, self.dmd, self.output, self.traces):
             view.set_theme(theme)
 
     def _arrange(self) -> None:
-        camera, dmd, slm, output = self._docks
+        camera, dmd, slm, output, traces = self._docks
         for dock in (camera, dmd, output):
             self.addDockWidget(_RIGHT, dock)
         self.splitDockWidget(dmd, slm, Qt.Orientation.Horizontal)
+        if self.height() >= _ROOMY_PX:
+            self.addDockWidget(_RIGHT, traces)
+        else:
+            self.tabifyDockWidget(output, traces)
+            output.raise_()
         self._fit_docks()
 
     def _fit_docks(self) -> None:
-        camera, dmd, _, output = self._docks
+        camera, dmd, _, output, traces = self._docks
         height, width = self.height(), self.width()
-        shares = (0.38, 0.27, 0.35)
-        self.resizeDocks([camera, dmd, output], [round(share * height) for share in shares], Qt.Orientation.Vertical)
+        column = [camera, dmd, output]
+        shares = [0.34, 0.25, 0.41]
+        if height >= _ROOMY_PX:
+            column, shares = [*column, traces], [0.36, 0.22, 0.22, 0.2]
+        self.resizeDocks(column, [round(share * height) for share in shares], Qt.Orientation.Vertical)
         self.resizeDocks([camera], [round(0.27 * width)], Qt.Orientation.Horizontal)
 
     def showEvent(self, event: QShowEvent | None) -> None:
         super().showEvent(event)
         if not self._restored:
             self._restored = True
-            self._fit_docks()
+            self.restore_default_layout()
 
     @staticmethod
     def _dock(title: str, widget: QWidget) -> QDockWidget:

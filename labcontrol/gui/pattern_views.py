@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
+from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QWidget
 
 from drivers.interfaces import Pattern
@@ -16,7 +17,13 @@ from labcontrol.gui.words import count
 
 
 class MaskView(ImagePanel):
-    """The incumbent mask as a square of neurons; the mirror tried last is framed."""
+    """The incumbent mask as a square of neurons; the mirror tried last is framed.
+
+    `neuron_pointed` tells the neuron under the cursor, or None; `neuron_clicked` one that was clicked.
+    """
+
+    neuron_pointed = pyqtSignal(object)
+    neuron_clicked = pyqtSignal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -25,6 +32,7 @@ class MaskView(ImagePanel):
         self._tried = pg.ScatterPlotItem(pxMode=False, symbol="s", size=1.0)
         self.box.addItem(self._tried)
         self.hovered.connect(self._on_hover)
+        self.clicked.connect(self._choose)
 
     def set_mask(self, mask: NDArray[np.bool_], mirror: int = -1, accepted: bool = False) -> None:
         """mask: (N,) incumbent. mirror: tried last, -1 for none; accepted: and kept."""
@@ -60,10 +68,16 @@ class MaskView(ImagePanel):
         if self._mask is None:
             return
         if row < 0:
+            self.neuron_pointed.emit(None)
             self._draw(False)
             return
         neuron = row * self._side(self._mask) + column
+        self.neuron_pointed.emit(neuron)
         self.facts.setText(f"neuron {neuron} (row {row}, column {column}) · {'on' if self._mask[neuron] else 'off'}")
+
+    def _choose(self, row: int, column: int) -> None:
+        if self._mask is not None:
+            self.neuron_clicked.emit(row * self._side(self._mask) + column)
 
 
 class SlmView(ImagePanel):

@@ -21,6 +21,7 @@ from labcontrol.gui.learning_marks import Mark, pause_mark
 from labcontrol.gui.learning_view import LearningView
 from labcontrol.gui.model_curves import MeasuredCurve, ModelCurve, prediction_curve
 from labcontrol.gui.model_jobs import mean_field_model
+from labcontrol.gui.neuron_traces import NeuronTraces
 from labcontrol.gui.output_view import OutputView
 from labcontrol.gui.pattern_views import MaskView, SlmView
 from labcontrol.gui.record_contents import read_contents
@@ -41,6 +42,7 @@ class LiveViews:
     slm: SlmView
     mask: MaskView
     output: OutputView
+    traces: NeuronTraces
 
 
 class RunFollower(QObject):
@@ -61,6 +63,7 @@ class RunFollower(QObject):
 
     def _forget(self) -> None:
         self._measure: ErrorMeasure | None = None
+        self._washout = 0
         self._law: AmplitudeLaw | None = None
         self._record: Path | None = None
         self._law3_wanted = False
@@ -95,6 +98,7 @@ class RunFollower(QObject):
             elif isinstance(event, Seen):
                 self._views.camera.set_frame(event.view.frame)
                 self._views.slm.set_pattern(event.view.pattern)
+                self._views.traces.set_frame(event.view.step - self._washout, event.view.frame)
         if done:
             self._on_epochs(done)
         for event in events:
@@ -140,6 +144,8 @@ class RunFollower(QObject):
     def _on_prepared(self, event: Prepared) -> None:
         self._views.camera.set_neurons(event.centres_px)
         self._target = event.task.train_target
+        self._washout = len(event.task.washout_input)
+        self._views.traces.begin(event.centres_px, len(self._target))
         self._views.output.set_target(self._target)
         self._mask = event.initial_mask
         self._views.mask.set_mask(self._mask)

@@ -250,6 +250,16 @@ QScrollBar::handle:hover { background: $muted; }
 QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
 QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 QCheckBox { spacing: 8px; }
+QCheckBox::indicator, QRadioButton::indicator, QTableView::indicator {
+    width: 12px; height: 12px; border: 1px solid $muted; border-radius: 3px; background: $panel;
+}
+QRadioButton::indicator { border-radius: 7px; }
+QCheckBox::indicator:checked, QRadioButton::indicator:checked, QTableView::indicator:checked {
+    background: $accent; border-color: $accent;
+}
+QRadioButton::indicator:checked { background: $panel; border: 4px solid $accent; width: 6px; height: 6px; }
+QCheckBox::indicator:disabled, QRadioButton::indicator:disabled { border-color: $border; background: transparent; }
+QCheckBox::indicator:checked:disabled { background: $border; }
 QGroupBox { border: none; margin-top: 22px; font-weight: 600; }
 QGroupBox::title { subcontrol-origin: margin; left: 0; padding: 4px 0; }
 """
