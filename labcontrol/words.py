@@ -56,3 +56,8 @@ def power_unit(watts: float) -> tuple[float, str]:
 def count(number: int) -> str:
     """An integer with thin spaces between thousands."""
     return f"{number:,}".replace(",", "\u202f")
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things whose plural ends in s."""
+    return f"{count(number)} {noun}" + ("" if number == 1 else "s")

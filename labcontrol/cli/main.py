@@ -20,6 +20,7 @@ from labcontrol.cli.check import check
 from labcontrol.cli.drivers import drivers
 from labcontrol.cli.init import init
 from labcontrol.cli.replay import replay
+from labcontrol.cli.report import report
 from labcontrol.cli.resume import resume
 from labcontrol.cli.run import run
 from labcontrol.cli.runs import app as runs
@@ -39,6 +40,7 @@ app.command()(run)
 app.command()(resume)
 app.add_typer(runs, name="runs")
 app.command()(replay)
+app.command()(report)
 app.command()(init)
 app.command()(check)
 app.command()(drivers)

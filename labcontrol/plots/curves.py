@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ Floats = NDArray[np.float64]
 
 # Coverage depends on k / N alone once N is large; simulating a rule costs N squared.
 _MOST_SIMULATED = 2500
+_NORMAL_95 = 1.96
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class PredictionCurves:
     epochs: (K,). measured: (K,) loss of the incumbent after each. law: the amplitude law of the pilot, None without
     one. law1: (K,) coverage of the selection rule, with the start and the floor that the run had; law2, law2_low,
     law2_high: (K,) amplitude law with its 95 % interval. Both are None where they do not speak of the run's strategy.
-    fits: of the measured curve, None while there is nothing to fit.
+    fits: of the measured curve, None while there is nothing to fit. predicted_tau: time constant by the amplitude law
+    in epochs, and its 95 % interval.
     """
 
     epochs: Floats
@@ -37,6 +40,7 @@ class PredictionCurves:
     law2_low: Floats | None
     law2_high: Floats | None
     fits: FitComparison | None
+    predicted_tau: tuple[float, float, float] | None
 
     @property
     def fit(self) -> LearningFit | None:
@@ -50,9 +54,10 @@ def prediction_curves(run: RunReader) -> PredictionCurves:
     epochs = np.arange(len(measured), dtype=np.float64)
     law = pilot_law(run)
     flips = _flips(run, epochs)
-    law2 = low = high = None
+    law2 = low = high = tau = None
     if law is not None and flips is not None:
         law2, (low, high) = law.curve(flips), law.band(flips)
+        tau = _predicted_tau(law, _epochs_a_flip(run))
     return PredictionCurves(
         epochs=epochs,
         measured=measured,
@@ -62,6 +67,7 @@ def prediction_curves(run: RunReader) -> PredictionCurves:
         law2_low=low,
         law2_high=high,
         fits=fit_learning_curve(epochs, measured) if np.isfinite(measured).all() else None,
+        predicted_tau=tau,
     )
 
 
@@ -80,8 +86,19 @@ def _flips(run: RunReader, epochs: Floats) -> Floats | None:
     learning = run.experiment.get("learning", {})
     if learning.get("strategy", "coordinate-descent") != "coordinate-descent":
         return None
-    # The incumbent is measured again beside each candidate: two epochs a flip.
-    return epochs / 2 if learning.get("acceptance") == "re-measured" else epochs
+    return epochs / _epochs_a_flip(run)
+
+
+def _epochs_a_flip(run: RunReader) -> int:
+    """Two where the incumbent is measured again beside each candidate."""
+    return 2 if run.experiment.get("learning", {}).get("acceptance") == "re-measured" else 1
+
+
+def _predicted_tau(law: AmplitudeLaw, epochs_a_flip: int) -> tuple[float, float, float]:
+    half_width = _NORMAL_95 * law.kappa_error
+    rates = law.kappa, law.kappa + half_width, law.kappa - half_width
+    tau, fast, slow = (epochs_a_flip * law.neurons / rate if rate > 0 else math.inf for rate in rates)
+    return tau, fast, slow
 
 
 def _coverage(run: RunReader, law: AmplitudeLaw | None, flips: Floats, measured: Floats) -> Floats | None:

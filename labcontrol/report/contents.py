@@ -1,0 +1,241 @@
+"""Everything a report says about a run, gathered before a word of it is set."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labcontrol.records import RunReader
+from labcontrol.records.catalogue import read_note
+from labcontrol.records.reader import Fault, LogLine, RunState
+from labcontrol.report import figures as pictures
+from labcontrol.report.outcome import Outcome, outcome
+from labcontrol.report.sentences import sentences, with_interval
+from labcontrol.report.settings import Row, device_rows, program_rows, setting_rows, table_rows, task_rows
+from labcontrol.words import count, counted, duration, figures
+
+_MOST_FAULTS = 200
+_MOST_LOG_LINES = 500
+
+STATE_KINDS = {"finished": "good", "running": "active", "failed": "danger"}
+"""How a state looks; the others want attention."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure with what stands below it. content: SVG, or the address of an image."""
+
+    content: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What the page template is filled with; texts are plain, pictures as `figures` makes them."""
+
+    title: str
+    name: str
+    state: RunState
+    state_kind: str
+    written: str
+    when: str
+    sentences: list[str]
+    tiles: list[Row]
+    notes: list[str]
+    learning: Picture | None
+    legend: list[tuple[str, str]]
+    forms: list[dict[str, str]]
+    law: list[Row]
+    output: Picture | None
+    timeline: Picture | None
+    masks: list[Picture]
+    task: list[Row]
+    table: list[Row]
+    devices: list[dict[str, str]]
+    calibrations: list[dict[str, str]]
+    fault_counts: list[tuple[str, str, int]]
+    faults: list[Fault]
+    faults_left_out: int
+    states: list[RunState]
+    log: list[LogLine]
+    log_left_out: int
+    settings: list[Row]
+    program: list[Row]
+    findings: list[Row]
+    hashes: list[Row]
+
+
+def contents(run: RunReader, progress: Callable[[str], None] = lambda _what: None) -> Contents:
+    """Read and draw all of a run. progress: told what is being done."""
+    progress("reading")
+    found = outcome(run)
+    metadata, config = run.metadata, run.config
+    experiment, bench = config.get("experiment", {}), config.get("bench", {})
+    faults, log, states, state = run.faults, run.log, run.states, run.state
+    lengths = len(run.washout_input), run.steps, len(run.test_target)
+    progress("drawing")
+    return Contents(
+        title=f"{Path(str(experiment.get('task', {}).get('name', 'run'))).stem}, {count(run.neurons)} neurons",
+        name=run.path.stem,
+        state=state,
+        state_kind=STATE_KINDS.get(state.name, "caution"),
+        written=time.strftime("%Y-%m-%d %H:%M"),
+        when=_when(run, found),
+        sentences=sentences(run, found),
+        tiles=_tiles(run, found),
+        notes=[text for text in (str(experiment.get("note", "")), read_note(run.path)) if text],
+        learning=_learning(run, found),
+        legend=_legend(found),
+        forms=_forms(found),
+        law=_law(found),
+        output=_output(run),
+        timeline=_timeline(run, found),
+        masks=_masks(run),
+        task=task_rows(experiment, lengths),
+        table=table_rows(config, run.preparations),
+        devices=device_rows(bench, metadata.get("devices", {})),
+        calibrations=_calibrations(bench),
+        fault_counts=[(*kind, number) for kind, number in Counter((f.device, f.kind) for f in faults).most_common()],
+        faults=faults[:_MOST_FAULTS],
+        faults_left_out=max(len(faults) - _MOST_FAULTS, 0),
+        states=states,
+        log=log[-_MOST_LOG_LINES:],
+        log_left_out=max(len(log) - _MOST_LOG_LINES, 0),
+        settings=setting_rows({"experiment": experiment, "bench": bench}),
+        program=program_rows(metadata),
+        findings=setting_rows((run.result or {}).get("strategy_report", {})),
+        hashes=list(metadata.get("content_sha256", {}).items()),
+    )
+
+
+def clock(unix_s: float) -> str:
+    """Local date and time to the second."""
+    return f"{datetime.fromtimestamp(unix_s):%Y-%m-%d %H:%M:%S}"
+
+
+def _when(run: RunReader, found: Outcome) -> str:
+    text = f"begun {clock(run.states[0].unix_s)}"
+    if found.epochs:
+        text += f", {duration(found.wall_s)} of learning"
+    continued = sum(state.reason == "continued" for state in run.states)
+    return text + (f", continued {counted(continued, 'time')}" if continued else "")
+
+
+def _tiles(run: RunReader, found: Outcome) -> list[Row]:
+    tiles = []
+    if found.test is not None:
+        tiles.append((figures(found.test["nmse"]), "nmse of the test part"))
+    if found.train is not None:
+        tiles.append((figures(found.train["nmse"]), "nmse of the training part"))
+    elif found.error is not None:
+        tiles.append((figures(found.error), f"{run.loss} of the incumbent"))
+    tiles.append((count(found.epochs), f"epochs in {counted(found.replays, 'replay')}"))
+    tiles.append((count(found.accepted), "changes of the mask kept"))
+    if found.epochs:
+        tiles.append((duration(found.bench_s), "by the clock of the bench"))
+    tiles.append((count(len(run.faults)), counted(len(run.faults), "fault").split()[1]))
+    return tiles
+
+
+def _learning(run: RunReader, found: Outcome) -> Picture | None:
+    if not found.epochs:
+        return None
+    caption = (
+        f"The {run.loss} of every mask measured and of the incumbent. Below, what models leave of the incumbent's."
+    )
+    return Picture(pictures.learning_svg(run, found.curves), caption)
+
+
+def _legend(found: Outcome) -> list[tuple[str, str]]:
+    """Kind of line and its meaning."""
+    curves = found.curves
+    lines = [("measured", "incumbent"), ("each", "each mask measured")]
+    if curves.law2 is not None:
+        lines.append(("law2", "Law 2, predicted before learning, with the 95 % interval of a single run"))
+    if curves.law1 is not None:
+        lines.append(("law1", "Law 1, coverage of the selection rule, from the measured start to the measured end"))
+    if curves.fit is not None:
+        lines.append(("fit", "exponential fit"))
+    return lines
+
+
+def _forms(found: Outcome) -> list[dict[str, str]]:
+    """The forms fitted to the curve, best first."""
+    fits = found.curves.fits
+    if fits is None:
+        return []
+    return [
+        {
+            "form": fit.form,
+            "weight": f"{fits.weights[fit.form]:.0%}",
+            "r_squared": f"{fit.r_squared:.4f}",
+            "tau": with_interval(fit.tau),
+            "height": with_interval(fit.parameters["height"]),
+            "floor": with_interval(fit.parameters["floor"]) if fit.form != "power law" else "0",
+        }
+        for fit in fits.fits
+    ]
+
+
+def _law(found: Outcome) -> list[Row]:
+    """The pilot's prediction, in figures."""
+    law = found.curves.law
+    if law is None:
+        return []
+    rows = [
+        ("single flips measured before learning", count(len(law.mirrors))),
+        ("gain of the fixed-gain error", f"{figures(law.gain)} (unit of the output)"),
+        ("rate κ", f"{figures(law.kappa)} ± {figures(1.96 * law.kappa_error)}"),
+    ]
+    if found.curves.predicted_tau is not None:
+        rows.append(("time constant, epochs", with_interval(found.curves.predicted_tau)))
+    else:
+        rows.append(("time constant", f"{figures(law.tau)} single flips; this strategy does not go flip by flip"))
+    return rows
+
+
+def _output(run: RunReader) -> Picture | None:
+    if not len(run.epochs):
+        return None
+    drawn, part = pictures.output_svg(run)
+    return Picture(drawn, f"{part[0].upper()}{part[1:]}: both standardised; on the right every step.")
+
+
+def _timeline(run: RunReader, found: Outcome) -> Picture | None:
+    if found.epochs < 2 or found.wall_s <= 0 or not np.isfinite(found.curves.measured).any():
+        return None
+    faults = "; a red line is a fault" if run.faults else ""
+    return Picture(pictures.timeline_svg(run, found.curves), f"The incumbent's {run.loss} over wall time{faults}.")
+
+
+def _masks(run: RunReader) -> list[Picture]:
+    initial, (last, which) = run.initial_mask, run.last_mask()
+    masks = [Picture(pictures.mask_png(initial), f"initial: {count(int(initial.sum()))} of {count(len(initial))} on")]
+    if which == "initial":
+        return masks
+    changed = int(np.count_nonzero(last != initial))
+    masks.append(Picture(pictures.mask_png(last), f"{which}: {count(int(last.sum()))} on"))
+    text = f"{count(changed)} changed: on orange, off blue"
+    masks.append(Picture(pictures.change_png(initial, last), text))
+    mirrors = run.epochs.mirror
+    if (mirrors >= 0).any():
+        most = int(np.bincount(mirrors[mirrors >= 0]).max())
+        masks.append(
+            Picture(pictures.visits_png(mirrors, run.neurons), f"tried alone: black never, white {most} times")
+        )
+    return masks
+
+
+def _calibrations(bench: dict[str, Any]) -> list[dict[str, str]]:
+    applied = (bench.get("calibration") or {}).get("applied") or []
+    return [
+        {key: str(calibration.get(key, "")) for key in ("kind", "measured", "state", "sha256")}
+        for calibration in applied
+    ]

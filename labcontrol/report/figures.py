@@ -1,0 +1,177 @@
+"""The pictures of a report, as text to put into a page: curves as SVG in the page's own colours, masks as PNG."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+from labcontrol.plots.curves import PredictionCurves
+from labcontrol.plots.drawing import (
+    Palette,
+    draw_learning,
+    draw_output,
+    draw_residual,
+    shown_output,
+    standardised_output,
+    thinned,
+)
+from labcontrol.records import RunReader
+
+Floats = NDArray[np.float64]
+
+# Colours that no figure has otherwise; in the page they become its variables, so that one drawing serves day and night.
+_TOKENS = {
+    "#0a0b01": "--text",
+    "#0a0b02": "--muted",
+    "#0a0b03": "--border",
+    "#0a0b04": "--measured",
+    "#0a0b05": "--law2",
+    "#0a0b06": "--law1",
+    "#0a0b07": "--fit",
+    "#0a0b08": "--danger",
+}
+_COLOUR = {variable: token for token, variable in _TOKENS.items()}
+# Of dots that may be drawn as an image, which cannot follow the page: a tone that stands on white and on black.
+_EACH = "#79a9cc"
+
+PALETTE = Palette(
+    measured=_COLOUR["--measured"],
+    law2=_COLOUR["--law2"],
+    law1=_COLOUR["--law1"],
+    fit=_COLOUR["--fit"],
+    faint=_EACH,
+    muted=_COLOUR["--muted"],
+)
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",  # text stays text, in the page's font
+    "font.size": 10.5,
+    "text.color": _COLOUR["--text"],
+    "axes.labelcolor": _COLOUR["--muted"],
+    "axes.edgecolor": _COLOUR["--border"],
+    "xtick.color": _COLOUR["--border"],
+    "ytick.color": _COLOUR["--border"],
+    "xtick.labelcolor": _COLOUR["--muted"],
+    "ytick.labelcolor": _COLOUR["--muted"],
+    "grid.color": _COLOUR["--muted"],
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+def learning_svg(run: RunReader, curves: PredictionCurves) -> str:
+    """Loss against laws and fit, the residual below."""
+    with _figure(10, 5.6) as (figure, finished):
+        above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+        draw_learning(above, run, curves, PALETTE)
+        above.tick_params(labelbottom=False)
+        draw_residual(below, curves, PALETTE)
+        return finished()
+
+
+def output_svg(run: RunReader) -> tuple[str, str]:
+    """Output and target over the first steps and against each other, and a word of which part it is."""
+    output, target, part = shown_output(run)
+    with _figure(10, 3.1) as (figure, finished):
+        over_time, against = figure.subplots(1, 2, width_ratios=(3, 1))
+        draw_output(over_time, output, target, PALETTE)
+        _draw_against(against, standardised_output(output), target)
+        return finished(), part
+
+
+def timeline_svg(run: RunReader, curves: PredictionCurves) -> str:
+    """Loss of the incumbent over the time of day, with every fault."""
+    hours = (run.epochs.unix_s - run.states[0].unix_s) / 3600
+    scale, unit = (1.0, "hours") if hours[-1] > 2 else (60.0, "minutes")
+    with _figure(10, 2.4) as (figure, finished):
+        axes = figure.subplots()
+        k = thinned(len(hours))
+        axes.plot(hours[k] * scale, curves.measured[k], color=PALETTE.measured, lw=1.8, drawstyle="steps-post")
+        for fault in run.faults:
+            at = (fault.unix_s - run.states[0].unix_s) / 3600 * scale
+            axes.axvline(at, color=_COLOUR["--danger"], lw=1, alpha=0.7)
+        if np.nanmin(curves.measured) > 0:
+            axes.set_yscale("log")
+        axes.set_xlabel(f"{unit} since the record was begun")
+        axes.set_ylabel(f"error ({run.loss})")
+        axes.grid(alpha=0.25)
+        return finished()
+
+
+def mask_png(mask: NDArray[np.bool_]) -> str:
+    """Address of an image of a mask (N,): white is on."""
+    return _address(np.where(_square(mask.astype(np.float64), 0.5) > 0.5, 235, 25))
+
+
+def change_png(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> str:
+    """Address of an image of what was switched on (orange), off (blue), or left (grey) between two masks (N,)."""
+    change = _square(after.astype(np.float64) - before.astype(np.float64), 0.0)
+    picture = np.full((*change.shape, 3), 128, dtype=np.uint8)
+    picture[change > 0] = (213, 94, 0)
+    picture[change < 0] = (0, 114, 178)
+    return _address(picture)
+
+
+def visits_png(mirrors: NDArray[np.int64], neurons: int) -> str:
+    """Address of an image of how often each mirror was tried: black never, white most often."""
+    counts = np.bincount(mirrors[mirrors >= 0], minlength=neurons)[:neurons].astype(np.float64)
+    return _address(_square(255 * counts / max(counts.max(), 1), 0.0))
+
+
+def _draw_against(axes: Axes, output: Floats, target: Floats) -> None:
+    k = thinned(len(target), 1000)
+    ends = [float(target.min()), float(target.max())]
+    axes.plot(ends, ends, color=PALETTE.fit, lw=1, alpha=0.6)
+    axes.plot(target[k], output[k], ".", ms=3, color=PALETTE.measured, alpha=0.6)
+    axes.set_xlabel("target")
+    axes.set_ylabel("output")
+    axes.grid(alpha=0.25)
+
+
+@contextmanager
+def _figure(width: float, height: float) -> Iterator[tuple[Figure, Callable[[], str]]]:
+    """A figure of so many inches in the page's style, and what makes text of it."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        yield figure, lambda: _page_svg(figure)
+
+
+def _page_svg(figure: Figure) -> str:
+    buffer = io.StringIO()
+    metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(buffer, format="svg", dpi=150, transparent=True, metadata=metadata)
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]  # no XML header, and none of its addresses, inside a page
+    text = re.sub(r'\s(xmlns(:\w+)?|width|height|version)="[^"]*"', "", text, count=5)
+    text = re.sub(r'<g id="[^"]*"', "<g", text)  # names that every figure has would stand in the page twice
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL).replace("xlink:href", "href")
+    for token, variable in _TOKENS.items():
+        text = text.replace(token, f"var({variable})")
+    return text
+
+
+def _square(values: Floats, empty: float) -> Floats:
+    """(N,) as the square they fill; what is left of the last rows is empty."""
+    side = math.isqrt(len(values) - 1) + 1
+    cells = np.full(side * side, empty)
+    cells[: len(values)] = values
+    return cells.reshape(side, side)
+
+
+def _address(pixels: NDArray[np.generic]) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels.astype(np.uint8)).save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,59 @@
+"""From a record to a report on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from labcontrol.errors import UserError
+from labcontrol.records import reading
+from labcontrol.report.contents import clock, contents
+from labcontrol.report.pdf import print_pdf
+
+SUFFIXES = (".html", ".pdf")
+
+
+def write_report(
+    record: Path, destination: Path | None = None, progress: Callable[[str], None] = lambda _what: None
+) -> Path:
+    """Write the report of a run, finished or not, and return its path.
+
+    record: a run file, which may be being written. destination: a .html file, or a .pdf file where a browser is
+    installed that can print; by default a .html file beside the record. progress: told what is being done.
+    The page holds its figures and needs nothing else, neither from the disk nor from the network.
+    Raises UserError when the record cannot be read or the report not be written.
+    """
+    path = record.with_suffix(".html") if destination is None else Path(destination)
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(f"{path} is no name for a report.", f"Use one of {', '.join(SUFFIXES)}.")
+    page = report_page(record, progress)
+    progress("writing")
+    if path.suffix.lower() == ".pdf":
+        print_pdf(page, path)
+        return path
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_text(page, encoding="utf-8", newline="\n")
+        partial.replace(path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}.", "Choose another place.") from error
+    return path
+
+
+def report_page(record: Path, progress: Callable[[str], None] = lambda _what: None) -> str:
+    """The report of a run as HTML. Raises UserError."""
+    with reading(record) as run:
+        filled = contents(run, progress)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("labcontrol.report", "page"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["clock"] = clock
+    environment.filters["svg"] = Markup
+    return environment.get_template("report.html").render(vars(filled))
