@@ -1,7 +1,8 @@
 """Marker masks: a sequence of masks carries its own proof that every sample belongs to the mask it is taken for.
 
-Before and after the masks of a replay the DMD shows all mirrors on and all off. A trigger that comes late, a pattern
-that was dropped, or a sequence that was not played moves these away from where they must be.
+Before and after the masks of a replay the DMD shows every second mirror on, then none. A trigger that comes late, a
+pattern that was dropped, or a sequence that was not played moves these away from where they must be. Half of the
+mirrors rather than all, so that a marker is no brighter than most masks: the detector need not have room for it.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ _LEAST_CONTRAST = 0.02  # of the spread of all masks
 
 def with_markers(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """(2 + B + 2, N) the masks (B, N) between on, off and on, off."""
-    neurons = masks.shape[1]
-    head, tail = (np.repeat(np.array(states)[:, None], neurons, axis=1) for states in (HEAD, TAIL))
+    on = np.arange(masks.shape[1]) % 2 == 0
+    head, tail = (np.array(states)[:, None] & on for states in (HEAD, TAIL))
     return np.concatenate([head, masks, tail])
 
 
@@ -35,8 +36,8 @@ def without_markers(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def misalignment(samples: NDArray[np.float64]) -> str | None:
     """What is wrong with samples (2 + B + 2, S) of a sequence with markers, with its probable cause; None if nothing.
 
-    Every single sample of a marker must lie near the level of its kind, on or off. Where all mirrors together
-    interfere to nothing, as fields with phases of their own may at some steps, the markers cannot tell and are silent.
+    Every single sample of a marker must lie near the level of its kind, on or off. Where the mirrors of a
+    marker interfere to nothing, as fields with phases of their own may at some steps, it cannot tell and is silent.
     """
     levels = np.median(samples, axis=1)
     # From neighbouring samples, so that a mask that changes in the middle of its samples does not pass for noise.

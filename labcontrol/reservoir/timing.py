@@ -1,4 +1,4 @@
-"""How long a replay takes on real devices, and how many masks a step has room for.
+"""How long replays take on real devices, and how many masks a step has room for.
 
 A step: the SLM shows a pattern and settles; then the camera exposes and is read out while the DMD plays its sequence
 and the detector samples it. Masks cost time only beyond what the camera needs anyway.
@@ -11,6 +11,7 @@ import math
 from pydantic import Field
 
 from labcontrol.config import Section
+from labcontrol.reservoir.markers import COUNT
 
 
 class TimingProfile(Section):
@@ -33,13 +34,20 @@ class TimingProfile(Section):
 
     @property
     def free_masks(self) -> int:
-        """Masks that fit beside the camera's exposure and readout, at no cost in time."""
-        return math.floor((self.exposure_s + self.readout_s) * self.mask_rate_hz)
+        """Masks that fit beside the camera's exposure and readout, and beside their markers, at no cost in time."""
+        return max(1, math.floor((self.exposure_s + self.readout_s) * self.mask_rate_hz) - COUNT)
 
     def step_s(self, masks: int) -> float:
-        """Time of one step with so many masks, markers included."""
-        return self.slm_settle_s + max(self.exposure_s + self.readout_s, masks / self.mask_rate_hz)
+        """Time of one step with so many masks and, where there are several, the markers around them."""
+        shown = masks + COUNT if masks > 1 else 1
+        return self.slm_settle_s + max(self.exposure_s + self.readout_s, shown / self.mask_rate_hz)
 
     def replay_s(self, masks: int, steps: int) -> float:
         """Time of one replay of so many steps, washout included; loading of the masks included."""
-        return masks * self.dmd_load_s + steps * self.step_s(masks)
+        shown = masks + COUNT if masks > 1 else 1
+        return shown * self.dmd_load_s + steps * self.step_s(masks)
+
+    def masks_s(self, masks: int, masks_per_replay: int, steps: int) -> float:
+        """Time to measure so many masks in as many replays as they need."""
+        full, rest = divmod(masks, masks_per_replay)
+        return full * self.replay_s(masks_per_replay, steps) + (self.replay_s(rest, steps) if rest else 0.0)
