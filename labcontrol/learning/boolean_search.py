@@ -149,13 +149,16 @@ def search_linear(
 
 
 @compiled
-def _moments(field: NDArray[Any], step: NDArray[Any], delta: float, target: Floats) -> tuple[float, float]:
-    """Variance of |field + delta step|^2 over time and its covariance with the target."""
-    first = (field[0] + delta * step[0]).real ** 2 + (field[0] + delta * step[0]).imag ** 2
+def _moments(
+    field: NDArray[Any], step: NDArray[Any], delta: float, correction: Floats, target: Floats
+) -> tuple[float, float]:
+    """Variance of |field + delta step|^2 + correction over time and its covariance with the target."""
+    value = field[0] + delta * step[0]
+    first = value.real**2 + value.imag**2 + correction[0]
     total, squares, product = 0.0, 0.0, 0.0
     for t in range(len(target)):
         value = field[t] + delta * step[t]
-        power = value.real**2 + value.imag**2 - first  # the mean is much larger than the variation
+        power = value.real**2 + value.imag**2 + correction[t] - first  # the mean is much larger than the variation
         total += power
         squares += power * power
         product += power * target[t]
@@ -166,6 +169,7 @@ def _moments(field: NDArray[Any], step: NDArray[Any], delta: float, target: Floa
 @compiled
 def _sweep_fields(
     fields: NDArray[Any],
+    correction: Floats,
     target: Floats,
     load: float,
     gain: float,
@@ -181,7 +185,7 @@ def _sweep_fields(
     for k in range(len(fields)):
         i = int(rng.random() * len(fields)) if temperature > 0.0 else k
         delta = -1.0 if mask[i] else 1.0
-        variance, overlap = _moments(field, fields[i], delta, target)
+        variance, overlap = _moments(field, fields[i], delta, correction, target)
         error = _error(variance + load * (totals[0] + delta), overlap, gain)
         if _keeps(error - totals[2], temperature, rng):
             mask[i] = not mask[i]
@@ -208,6 +212,7 @@ def _field_of(fields: NDArray[Any], background: NDArray[Any], mask: NDArray[np.b
 def search_fields(
     fields: NDArray[Any],
     background: NDArray[Any],
+    correction: Floats,
     target: Floats,
     load: float,
     gain: float,
@@ -215,21 +220,21 @@ def search_fields(
     schedule: Schedule,
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.bool_], float]:
-    """Anneal a mask on y = |f0 + sum_i w_i f_i|^2. Returns the best one found and its error.
+    """Anneal a mask on y = |f0 + sum_i w_i f_i|^2 + y1. Returns the best one found and its error.
 
-    fields: (N, T) real or complex. background: (T,) f0, same type. target: (T,) without mean. load: variance that every
-    mirror that is on adds, as regularisation. gain: 0 for nmse. start: (N,).
+    fields: (N, T) real or complex. background: (T,) f0, same type. correction: (T,) y1. target: (T,) without mean.
+    load: variance that every mirror that is on adds, as regularisation. gain: 0 for nmse. start: (N,).
     """
     mask, best = start.copy(), start.copy()
     field = _field_of(fields, background, mask)
     on = float(np.sum(mask))
-    variance, overlap = _moments(field, background, 0.0, target)
+    variance, overlap = _moments(field, background, 0.0, correction, target)
     error = _error(variance + load * on, overlap, gain)
     totals = np.array([on, 0.0, error, error])
     change = 0.0
     for i in range(len(mask)):
         delta = -1.0 if mask[i] else 1.0
-        variance, overlap = _moments(field, fields[i], delta, target)
+        variance, overlap = _moments(field, fields[i], delta, correction, target)
         change += abs(_error(variance + load * (on + delta), overlap, gain) - error) / len(mask)
     for sweep in range(schedule.sweeps + _MOST_DESCENTS):
         if sweep == schedule.sweeps:
@@ -237,7 +242,7 @@ def search_fields(
             field = _field_of(fields, background, mask)
             totals[0], totals[2] = float(np.sum(mask)), totals[3]
         temperature = _temperature(schedule, change, sweep)
-        flips = _sweep_fields(fields, target, load, gain, temperature, mask, field, totals, best, rng)
+        flips = _sweep_fields(fields, correction, target, load, gain, temperature, mask, field, totals, best, rng)
         if temperature == 0.0 and flips == 0:
             break
     return best, totals[3]

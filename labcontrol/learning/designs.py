@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import circulant
@@ -25,9 +27,32 @@ def s_matrix(neurons: int) -> NDArray[np.bool_]:
     return design
 
 
-def groups(neurons: int, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """(N,) number of the group each mirror belongs to: random groups of equal size, up to one mirror."""
-    return rng.permutation(neurons) % count
+@dataclass(frozen=True)
+class GroupDesign:
+    """An S-matrix of random groups of mirrors instead of mirrors.
+
+    group: (N,) number of the group each mirror belongs to. unit_masks: (M, G) over groups. masks: (M, N) over mirrors.
+    """
+
+    group: NDArray[np.int64]
+    unit_masks: NDArray[np.bool_]
+
+    @property
+    def masks(self) -> NDArray[np.bool_]:
+        return self.expanded(self.unit_masks)
+
+    def expanded(self, unit_masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(B, N) masks over mirrors of (B, G) masks over groups."""
+        expanded: NDArray[np.bool_] = unit_masks[:, self.group]
+        return expanded
+
+
+def group_design(neurons: int, masks: int, rng: np.random.Generator) -> GroupDesign | None:
+    """As many groups as so many masks tell apart; None when that is fewer than 3."""
+    counts = [count for count in range(3, neurons) if count < masks and len(s_matrix(count)) <= masks]
+    if not counts:
+        return None
+    return GroupDesign(rng.permutation(neurons) % counts[-1], s_matrix(counts[-1]))
 
 
 def _is_prime(number: int) -> bool:

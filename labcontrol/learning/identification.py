@@ -20,7 +20,7 @@ from pydantic import Field
 
 from labcontrol.config import LearningConfig, Section
 from labcontrol.learning.boolean_search import GLOBAL, LOCAL, Schedule
-from labcontrol.learning.designs import groups, s_matrix
+from labcontrol.learning.designs import group_design, s_matrix
 from labcontrol.learning.measurements import Measurements
 from labcontrol.learning.problem import Problem
 from labcontrol.learning.readout_models import ReadoutModel, fit_in_phase, fit_linear, residual
@@ -29,8 +29,9 @@ from labcontrol.learning.strategy import Mask, Proposal, Strategy
 
 log = logging.getLogger(__name__)
 
-_POLISHED_MASKS = 64  # distinct solutions kept beside the design
 _SMALLEST_COARSE = 16  # masks in a replay from which on groups are worth their place
+_TEST_MASKS = 8  # random ones, where there are no groups to test the model on
+_LEAST_REPEATS, _NEURONS_A_REPEAT = 4, 40  # of the solution in a round
 COARSE, IDENTIFY, POLISH, WATCH, DONE = "coarse", "identify", "polish", "watch", "done"
 
 
@@ -38,9 +39,13 @@ class IdentificationSettings(Section):
     """Settings of multiplexed identification."""
 
     coarse: bool = Field(True, description="measure random groups of mirrors first")
-    polish_rounds: int = Field(2, ge=0, le=1000, description="how often the solution is measured and corrected")
+    polish_rounds: int = Field(2, ge=1, le=1000, description="how often the solution is measured and corrected")
     repeats: int | None = Field(
-        None, ge=1, le=10_000, description="measurements of the solution in a round; not set: a fortieth of N, or 4"
+        None,
+        ge=1,
+        le=10_000,
+        examples=[20],
+        description="measurements of the solution in a round; where not set, a fortieth of N, at least 4",
     )
     ridge: float = Field(
         1e-3,
@@ -60,7 +65,7 @@ class IdentificationSettings(Section):
         0.2,
         gt=0,
         le=2,
-        description="change of the incumbent's output, as a share of its standard deviation, that is drift",
+        description="change of the incumbent's output, as a share of its standard deviation, that counts as drift",
     )
 
 
@@ -72,20 +77,21 @@ class MultiplexedIdentification(Strategy):
     def __init__(self, problem: Problem, learning: LearningConfig, settings: IdentificationSettings) -> None:
         neurons = problem.neurons
         self._problem, self._settings = problem, settings
-        self._loss = learning.loss
         self._gain = problem.measure.gain if learning.loss == "mse" else 0.0
         self._room = learning.masks_per_replay
-        self._repeats = min(settings.repeats or max(4, neurons // 40), self._room)
+        self._repeats = settings.repeats or max(_LEAST_REPEATS, neurons // _NEURONS_A_REPEAT)
         amplitude = float(np.sqrt(np.mean(problem.amplitudes**2)))
         self._noise_ridge = (problem.noise_std / amplitude) ** 2 if amplitude > 0 else 0.0
-        self._design = self._make_design()
-        coarse_units = min(self._room - 1, neurons // 2) if settings.coarse else 0
-        self._coarse = self._coarse_masks(coarse_units if self._room >= _SMALLEST_COARSE else 0)
+        has_coarse = settings.coarse and self._room >= _SMALLEST_COARSE and neurons > self._room
+        self._coarse = group_design(neurons, self._room - 1, problem.rng) if has_coarse else None
+        self._solvable = s_matrix(neurons)  # what suffices for a linear readout
+        self._test = self._coarse.masks if self._coarse else problem.rng.random((_TEST_MASKS, neurons)) < 0.5
+        self._design = self._solvable if self._coarse else np.concatenate([self._solvable, self._test])
         self._measured = self._no_measurements()
         self._mask, self._error = problem.start.copy(), float("inf")
         self._candidate = self._mask
         self._stage = COARSE
-        self._done = 0  # masks of the stage that were measured, or rounds of polishing
+        self._done = 0  # masks of the design that were measured, or rounds of polishing
         self._identifications = 0
         self._findings: dict[str, Any] = {}
         self._model: ReadoutModel | None = None
@@ -95,22 +101,8 @@ class MultiplexedIdentification(Strategy):
         assert isinstance(settings, IdentificationSettings)
         return cls(problem, learning, settings)
 
-    # --- designs ------------------------------------------------------------------------------------------------
-    def _make_design(self) -> NDArray[np.bool_]:
-        return s_matrix(self._problem.neurons)
-
-    def _coarse_masks(self, units: int) -> NDArray[np.bool_]:
-        """An S-matrix design of groups instead of mirrors, as large as fits `units` masks."""
-        sizes = [count for count in range(3, units) if len(s_matrix(count)) <= units]
-        if not sizes:
-            return np.empty((0, self._problem.neurons), dtype=np.bool_)
-        self._group = groups(self._problem.neurons, sizes[-1], self._problem.rng)
-        masks: NDArray[np.bool_] = s_matrix(sizes[-1])[:, self._group]
-        return masks
-
     def _no_measurements(self) -> Measurements:
-        largest = len(self._coarse) + len(self._design) + 1 + _POLISHED_MASKS
-        return Measurements(self._problem.neurons, len(self._problem.target), largest)
+        return Measurements(self._problem.neurons, len(self._problem.target))
 
     # --- ask ----------------------------------------------------------------------------------------------------
     @property
@@ -131,27 +123,34 @@ class MultiplexedIdentification(Strategy):
 
     def _next_masks(self) -> NDArray[np.bool_]:
         if self._stage == COARSE:
-            return np.concatenate([self._mask[None], self._coarse])
+            return np.concatenate([self._mask[None], self._coarse.masks]) if self._coarse else self._mask[None].copy()
         if self._stage == IDENTIFY:
-            first = self._candidate[None][: int(self._done == 0 and self._room > 1)]
+            first = self._candidate[None][: self._guests]
             return np.concatenate([first, self._design[self._done : self._done + self._room - len(first)]])
         return np.repeat(self._candidate[None], self._repeats, axis=0)
 
+    @property
+    def _guests(self) -> int:
+        """Masks in front of those of the design: the coarse solution, in the first replay of the design."""
+        return int(self._done == 0 and self._coarse is not None)
+
     # --- tell ---------------------------------------------------------------------------------------------------
     def tell(self, proposal: Proposal, outputs: NDArray[np.float32], errors: NDArray[np.float64]) -> NDArray[np.bool_]:
-        if self._stage in (WATCH, POLISH) and self._has_drifted(outputs):
+        if self._stage in (POLISH, WATCH) and self._has_drifted(outputs):
             self._start_again()
             return np.zeros(len(errors), dtype=np.bool_)
         self._measured.add(proposal.masks, outputs)
         accepted = self._judge(proposal.masks, errors)
         if self._stage == COARSE:
-            if len(self._coarse):
+            if self._coarse:
                 self._candidate = self._solve_coarse()
             self._stage, self._done = IDENTIFY, 0
         elif self._stage == IDENTIFY:
-            self._done += len(proposal.masks) - int(self._done == 0 and self._room > 1)
-            if self._done >= len(self._design):
-                self._conclude_identification()
+            self._done += len(proposal.masks) - self._guests
+            if self._done >= len(self._design) and self._is_identified():
+                self._candidate = self._search(self._mask, GLOBAL)
+                self._identifications += 1
+                self._stage, self._done = POLISH, 0
         elif self._stage == POLISH:
             self._done += 1
             self._after_round()
@@ -172,68 +171,16 @@ class MultiplexedIdentification(Strategy):
 
     def _after_round(self) -> None:
         if self._done < self._settings.polish_rounds:
-            self._model = self._fit()
+            self._model = self._refined()
             self._candidate = self._search(self._candidate, LOCAL)
             return
         self._stage = WATCH if self._settings.watch else DONE
         self._candidate = self._mask
 
     # --- models -------------------------------------------------------------------------------------------------
-    def _fit(self) -> ReadoutModel:
-        return fit_linear(self._measured, self._noise_ridge)
-
-    def _conclude_identification(self) -> None:
-        self._test_model()
-        self._model = self._fit()
-        self._candidate = self._search(self._mask, GLOBAL)
-        self._identifications += 1
-        self._stage, self._done = POLISH, 0
-        if self._settings.polish_rounds == 0:
-            self._settings = self._settings.model_copy(update={"polish_rounds": 1})
-
-    def _search(self, start: Mask, schedule: Schedule) -> Mask:
-        assert self._model is not None
-        problem, settings = self._problem, self._settings
-        ridge = settings.ridge
-        if settings.validation_share > 0:
-            share = settings.validation_share
-            ridge = chosen_ridge(self._model, start, problem.target, self._gain, share, schedule, problem.rng)
-            self._findings["ridge"] = ridge
-        return self._model.search(start, problem.target, self._gain, ridge, schedule, problem.rng)
-
-    def _solve_coarse(self) -> Mask:
-        """The best union of groups."""
-        problem, count = self._problem, int(self._group.max()) + 1
-        units = Measurements(count, len(problem.target), len(self._coarse))
-        first = np.array([int(np.flatnonzero(self._group == g)[0]) for g in range(count)])
-        rows = [self._measured.mean_output(mask)[0] for mask in self._coarse]
-        units.add(self._coarse[:, first], np.array(rows))
-        model = self._fit_coarse(units)
-        start = problem.rng.random(count) < 0.5
-        chosen = model.search(start, problem.target, self._gain, self._settings.ridge, GLOBAL, problem.rng)
-        mask: Mask = chosen[self._group]
-        return mask
-
-    def _fit_coarse(self, units: Measurements) -> ReadoutModel:
-        return fit_linear(units, 0.0)
-
-    def _test_model(self) -> None:
-        """Models fitted to the design alone predict the coarse masks; without these, there is nothing to test on."""
-        if not len(self._coarse):
-            return
-        fitted = Measurements(self._problem.neurons, len(self._problem.target), len(self._design))
-        fitted.add(self._design, np.array([self._measured.mean_output(mask)[0] for mask in self._design]))
-        held_out = np.array([self._measured.mean_output(mask)[0] for mask in self._coarse])
-        spread = float(np.sqrt(np.mean(np.var(held_out, axis=1)))) or 1.0
-        # A prediction has the noise of about two outputs, what it is compared with that of one.
-        self._findings |= {
-            "residual_if_linear": residual(fit_linear(fitted, self._noise_ridge), self._coarse, held_out),
-            "residual_if_in_phase": residual(fit_in_phase(fitted, self._noise_ridge), self._coarse, held_out),
-            "residual_of_noise": 3**0.5 * self._problem.noise_std / spread,
-        }
-        self._warn_if_nonlinear()
-
-    def _warn_if_nonlinear(self) -> None:
+    def _is_identified(self) -> bool:
+        """Fit the model to all that was measured; False when it needs more masks than the design had."""
+        self._findings |= self._tested()
         found = self._findings
         if found["residual_if_linear"] > 0.1 + 2 * found["residual_of_noise"]:
             log.warning(
@@ -242,6 +189,50 @@ class MultiplexedIdentification(Strategy):
                 100 * found["residual_if_linear"],
                 100 * found["residual_of_noise"],
             )
+        self._model = self._refined()
+        return True
+
+    def _refined(self) -> ReadoutModel:
+        """The model with everything measured so far."""
+        return fit_linear(self._measured, self._noise_ridge)
+
+    def _fit_units(self, units: Measurements) -> ReadoutModel:
+        """Model of a few groups of mirrors."""
+        return fit_linear(units, 0.0)
+
+    def _search(self, start: Mask, schedule: Schedule) -> Mask:
+        assert self._model is not None
+        problem, ridge = self._problem, self._settings.ridge
+        if self._settings.validation_share > 0:
+            share = self._settings.validation_share
+            ridge = chosen_ridge(self._model, start, problem.target, self._gain, share, schedule, problem.rng)
+            self._findings["ridge"] = ridge
+        return self._model.search(start, problem.target, self._gain, ridge, schedule, problem.rng)
+
+    def _solve_coarse(self) -> Mask:
+        """The best union of groups."""
+        assert self._coarse is not None
+        problem, design = self._problem, self._coarse
+        count = design.unit_masks.shape[1]
+        units = Measurements(count, len(problem.target))
+        units.add(design.unit_masks, self._measured.part(design.masks).outputs)
+        start: Mask = problem.rng.random((count,)) < 0.5
+        chosen = self._fit_units(units).search(
+            start, problem.target, self._gain, self._settings.ridge, GLOBAL, problem.rng
+        )
+        mask: Mask = design.expanded(chosen[None])[0]
+        return mask
+
+    def _tested(self) -> dict[str, float]:
+        """How wrong models that were fitted to the S-matrix alone are about masks that are not in it."""
+        fitted, test = self._measured.part(self._solvable), self._measured.part(self._test)
+        spread = float(np.sqrt(np.mean(np.var(test.outputs, axis=1)))) or 1.0
+        return {
+            "residual_if_linear": residual(fit_linear(fitted, self._noise_ridge), test.masks, test.outputs),
+            "residual_if_in_phase": residual(fit_in_phase(fitted), test.masks, test.outputs),
+            # A prediction has the noise of about two outputs, what it is compared with that of one.
+            "residual_of_noise": float(3**0.5 * self._problem.noise_std / spread),
+        }
 
     # --- drift --------------------------------------------------------------------------------------------------
     def _has_drifted(self, outputs: NDArray[np.float32]) -> bool:
@@ -257,9 +248,8 @@ class MultiplexedIdentification(Strategy):
         return bool(change > self._settings.drift + 3 * noise)
 
     def _start_again(self) -> None:
-        log.warning(
-            "the incumbent's output has drifted by %.0f %%: identifying anew", 100 * self._findings["last_drift"]
-        )
+        change = 100 * self._findings["last_drift"]
+        log.warning("the incumbent's output has drifted by %.0f %%: identifying anew", change)
         self._measured = self._no_measurements()
         self._stage, self._done, self._error = COARSE, 0, float("inf")
         self._candidate = self._mask

@@ -11,13 +11,9 @@ Floats = NDArray[np.float64]
 
 
 class Measurements:
-    """Distinct masks in the order of their first measurement, with the mean of their outputs.
+    """Distinct masks in the order of their first measurement, with the mean of their outputs. steps: T."""
 
-    steps: T. largest: how many masks are kept; the oldest are forgotten first.
-    """
-
-    def __init__(self, neurons: int, steps: int, largest: int) -> None:
-        self._largest = largest
+    def __init__(self, neurons: int, steps: int) -> None:
         self._rows: dict[bytes, int] = {}
         self.masks: NDArray[np.bool_] = np.empty((0, neurons), dtype=np.bool_)
         self.outputs: Floats = np.empty((0, steps))
@@ -45,18 +41,22 @@ class Measurements:
                 new_counts[row - known] += 1
                 new_outputs[row - known] += (output - new_outputs[row - known]) / new_counts[row - known]
         if new_masks:
-            self.masks = np.concatenate([self.masks, new_masks])[-self._largest :]
-            self.outputs = np.concatenate([self.outputs, new_outputs])[-self._largest :]
-            self.counts = np.concatenate([self.counts, new_counts])[-self._largest :]
-            self._index()
+            self.masks = np.concatenate([self.masks, new_masks])
+            self.outputs = np.concatenate([self.outputs, new_outputs])
+            self.counts = np.concatenate([self.counts, new_counts])
 
     def mean_output(self, mask: NDArray[np.bool_]) -> tuple[Floats, float]:
         """(T,) mean output of a mask that was measured, and how often it was. Raises KeyError for any other."""
         row = self._rows[mask.tobytes()]
         return self.outputs[row], float(self.counts[row])
 
-    def _index(self) -> None:
-        self._rows = {mask.tobytes(): row for row, mask in enumerate(self.masks)}
+    def part(self, masks: NDArray[np.bool_]) -> Measurements:
+        """Only these masks (B, N), in this order; each must have been measured."""
+        part = Measurements(self.masks.shape[1], self.outputs.shape[1])
+        rows = [self._rows[mask.tobytes()] for mask in masks]
+        part.add(masks, self.outputs[rows])
+        part.counts = self.counts[rows]
+        return part
 
     def state(self) -> dict[str, Any]:
         return {"masks": np.packbits(self.masks, axis=1), "outputs": self.outputs.copy(), "counts": self.counts.copy()}
@@ -65,4 +65,4 @@ class Measurements:
         neurons = self.masks.shape[1]
         self.masks = np.unpackbits(np.asarray(state["masks"], np.uint8), axis=1, count=neurons).astype(np.bool_)
         self.outputs, self.counts = np.array(state["outputs"]), np.array(state["counts"])
-        self._index()
+        self._rows = {mask.tobytes(): row for row, mask in enumerate(self.masks)}

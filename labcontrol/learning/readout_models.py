@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from labcontrol.learning.boolean_search import Schedule, search_fields, search_linear
 from labcontrol.learning.measurements import Measurements
+from labcontrol.learning.phase_retrieval import retrieve_fields
 from labcontrol.learning.strategy import Mask
 
 Floats = NDArray[np.float64]
@@ -78,18 +79,24 @@ class LinearModel(ReadoutModel):
 
 @dataclass(frozen=True)
 class FieldModel(ReadoutModel):
-    """y = |f0 + sum_i w_i f_i|^2.
+    """y = |f0 + sum_i w_i f_i|^2 + y1.
 
     background: (T,) f0. fields: (N, T) f_i; real where all mirrors are in phase, else complex with a phase of its own
-    at every step that no output depends on.
+    at every step that no output depends on. correction: (T,) y1, what a measurement of a mask found missing there.
     """
 
     background: NDArray[Any]
     fields: NDArray[Any]
+    correction: Floats
+
+    def corrected(self, mask: Mask, output: Floats) -> FieldModel:
+        """The model with the correction that makes it right about one mask; output: (T,) as measured."""
+        uncorrected = replace(self, correction=np.zeros_like(self.correction))
+        return replace(self, correction=_centred((output - uncorrected.predict(mask[None])[0])[None])[0])
 
     def predict(self, masks: NDArray[np.bool_]) -> Floats:
         field = self.background + masks.astype(np.float64) @ self.fields
-        predicted: Floats = np.abs(field) ** 2
+        predicted: Floats = np.abs(field) ** 2 + self.correction
         return predicted
 
     def search(
@@ -99,10 +106,11 @@ class FieldModel(ReadoutModel):
         half = self.background[:steps] + 0.5 * self.fields[:, :steps].sum(axis=0)
         scale = float(np.sqrt(np.std(np.abs(half) ** 2))) or 1.0
         fields, background = self.fields[:, :steps] / scale, self.background[:steps] / scale
+        correction = self.correction[:steps] / scale**2
         single = np.std(2 * np.real(np.conj(half / scale) * fields), axis=1)
         load = ridge * float(np.mean(single**2))
         mask, _ = search_fields(
-            np.ascontiguousarray(fields), background, target, load, gain / scale**2, start, schedule, rng
+            np.ascontiguousarray(fields), background, correction, target, load, gain / scale**2, start, schedule, rng
         )
         return mask
 
@@ -113,10 +121,20 @@ def fit_linear(measured: Measurements, ridge: float) -> LinearModel:
     return LinearModel(background, responses)
 
 
-def fit_in_phase(measured: Measurements, ridge: float) -> FieldModel:
+def fit_in_phase(measured: Measurements) -> FieldModel:
     """Least squares on the square roots of all outputs, which are linear where all fields are in phase."""
-    background, fields = _solve(measured, np.sqrt(np.maximum(measured.outputs, 0.0)), ridge)
-    return FieldModel(background, fields)
+    background, fields = _solve(measured, np.sqrt(np.maximum(measured.outputs, 0.0)), 0.0)
+    return FieldModel(background, fields, np.zeros(len(background)))
+
+
+def fit_fields(measured: Measurements, tolerance: float, rng: np.random.Generator) -> tuple[FieldModel, float]:
+    """Phase retrieval from all outputs; needs about 3 N masks. Returns also the share of steps left unsolved.
+
+    tolerance: relative mismatch of the amplitudes that counts as solved.
+    """
+    found = retrieve_fields(measured.masks, measured.outputs, tolerance, rng)
+    unsolved = float(np.mean(found.mismatch > tolerance))
+    return FieldModel(found.background, found.fields, np.zeros(len(found.background))), unsolved
 
 
 def residual(model: ReadoutModel, masks: NDArray[np.bool_], outputs: Floats) -> float:

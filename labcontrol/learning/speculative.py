@@ -1,10 +1,10 @@
 """Speculative coordinate descent: many single flips in one replay, the best compatible subset of them accepted.
 
-While the SLM holds one pattern the DMD shows the incumbent and B - 1 flips of it. For a linear readout the changes of
-the output add up, so the best subset is known without measuring it: a Boolean problem of B - 1 variables, solved in
-software. For a coherent readout they add up as long as the
-subset is small. Either way the subset is only proposed: the next replay measures it, as its own incumbent, and a step
-that made things worse is taken back and halved.
+While the SLM holds one pattern the DMD shows the incumbent, a few times, and flips of it. For a linear readout the
+changes of the output add up, so the best subset is known without measuring it: a Boolean problem of as many variables
+as there are flips, solved in software. For a coherent readout they add up as long as the subset is small. Either way
+the subset is only proposed: the next replay measures it, as its own incumbent, and a step that made things worse is
+taken back and halved.
 """
 
 from __future__ import annotations
@@ -41,12 +41,6 @@ class SpeculativeDescent(Strategy):
         self._gain = problem.measure.gain if learning.loss == "mse" else 0.0
         self._repeats = settings.incumbent_repeats
         self._flips = min(learning.masks_per_replay - self._repeats, problem.neurons)
-        if self._flips < 1:
-            raise UserError(
-                f"Speculative descent needs a replay of more than {self._repeats} masks, "
-                f"learning.masks_per_replay allows {learning.masks_per_replay}.",
-                "Allow more, or use coordinate-descent where the devices show one mask a replay.",
-            )
         self._rule = selection_rule(learning.selection, problem.neurons, problem.rng, amplitudes=problem.amplitudes)
         self._mask = problem.start.copy()
         self._error = float("inf")
@@ -54,6 +48,16 @@ class SpeculativeDescent(Strategy):
         self._before = float("inf")  # error before the step
         self._largest = self._flips
         self._mirrors = self._draw()
+
+    @classmethod
+    def check(cls, learning: LearningConfig, settings: Section) -> None:
+        assert isinstance(settings, SpeculativeSettings)
+        if learning.masks_per_replay <= settings.incumbent_repeats:
+            raise UserError(
+                f"Speculative descent needs a replay of more than {settings.incumbent_repeats} masks, "
+                f"learning.masks_per_replay allows {learning.masks_per_replay}.",
+                "Allow more, or use noise-aware where the devices show one mask a replay.",
+            )
 
     @classmethod
     def begin(cls, problem: Problem, learning: LearningConfig, settings: Section) -> Self:

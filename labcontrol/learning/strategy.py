@@ -41,6 +41,10 @@ class Strategy(ABC):
 
     Settings: ClassVar[type[Section]] = NoSettings
 
+    @classmethod  # noqa: B027 (most have nothing to check)
+    def check(cls, learning: LearningConfig, settings: Section) -> None:
+        """Raises UserError for what cannot work, before anything is measured. settings: an instance of `Settings`."""
+
     @classmethod
     @abstractmethod
     def begin(cls, problem: Problem, learning: LearningConfig, settings: Section) -> Self:
