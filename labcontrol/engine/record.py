@@ -18,13 +18,11 @@ from labcontrol.tasks import Task
 
 
 def record_path(directory: Path, experiment: ExperimentConfig) -> Path:
-    """A new name that tells date, task, size, rule and seed."""
+    """A new name that tells date, task, size, strategy or its rule, and seed."""
     task = Path(experiment.task.name).stem
     learning = experiment.learning
-    stem = (
-        f"{datetime.now():%Y-%m-%d_%H%M%S}_{task}_N{experiment.neurons}_"
-        f"{learning.selection}_{learning.loss}_seed{experiment.seed}"
-    )
+    how = learning.selection if learning.strategy == "coordinate-descent" else learning.strategy
+    stem = f"{datetime.now():%Y-%m-%d_%H%M%S}_{task}_N{experiment.neurons}_{how}_{learning.loss}_seed{experiment.seed}"
     path = directory / f"{stem}.h5"
     number = 2
     while path.exists():

@@ -21,6 +21,11 @@ STRATEGIES: dict[str, str] = {
     "noise-aware": "flip one mirror, repeat the measurement only until it can tell",
     "speculative": "measure many single flips in one replay, take the best subset of them together",
     "multiplexed-identification": "measure what every mirror does with an S-matrix of masks, solve in software, polish",
+    "quadratic-identification": "the same for a coherent readout: fields, by phase retrieval where they interfere",
+    "cma-es": "baseline: separable CMA-ES on real numbers, of which the positive ones are mirrors on",
+    "one-plus-lambda": "baseline: evolution with one parent, on such numbers",
+    "spsa": "baseline: gradient from two random points, on such numbers",
+    "pepg": "baseline: parameter-exploring policy gradients, on such numbers",
 }
 
 # Imported when used: a window that only lists names should not wait for a compiler or an optimiser library.
@@ -29,6 +34,11 @@ _HOMES: dict[str, str] = {
     "noise-aware": "noise_aware:NoiseAwareDescent",
     "speculative": "speculative:SpeculativeDescent",
     "multiplexed-identification": "identification:MultiplexedIdentification",
+    "quadratic-identification": "quadratic_identification:QuadraticIdentification",
+    "cma-es": "black_box:CmaEs",
+    "one-plus-lambda": "black_box:OnePlusLambda",
+    "spsa": "black_box:Spsa",
+    "pepg": "black_box:Pepg",
 }
 
 
@@ -50,11 +60,11 @@ def strategy_settings(config: LearningConfig) -> Section:
 
 
 def check_learning(config: LearningConfig) -> None:
-    """Raises UserError for a name nobody knows, with the nearest one that exists, and for wrong settings."""
+    """Raises UserError for a name nobody knows, with the nearest one that exists, and for what cannot work."""
     _require_known("learning.strategy", config.strategy, STRATEGIES)
     _require_known("learning.selection", config.selection, SELECTIONS)
     _require_known("learning.acceptance", config.acceptance, ACCEPTANCES)
-    strategy_settings(config)
+    strategy_class(config.strategy).check(config, strategy_settings(config))
 
 
 def initial_mask(config: LearningConfig, neurons: int, rng: np.random.Generator) -> Mask:

@@ -1,0 +1,82 @@
+"""Every strategy on the simulated table in real time, with a stale frame and a command that is not answered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from labcontrol.bench import Bench, simulated_bench
+from labcontrol.config import BenchConfig, ExperimentConfig
+from labcontrol.engine import Run, RunState
+from labcontrol.engine.verify import verify
+from labcontrol.learning import STRATEGIES
+from labcontrol.records import RunReader
+
+NEURONS, REPLAYS = 16, 5
+
+# Real time, on devices fast enough for a test; the warm-up of a laser is not what is tested here.
+QUICK = {
+    "clock": "real",
+    "laser": {"warm_up_time_s": 0.0, "warm_up_share": 0.0},
+    "slm": {"refresh_hz": 2000.0, "response_time_s": 0.0, "latency_s": 0.0},
+    "camera": {"readout_time_s": 2e-4},
+}
+
+
+def experiment(strategy: str) -> ExperimentConfig:
+    return ExperimentConfig.model_validate(
+        {
+            "neurons": NEURONS,
+            "task": {"steps": 20, "test_steps": 5, "washout": 5},
+            "reservoir": {"reference_patterns": 2},
+            "learning": {"strategy": strategy, "masks_per_replay": 20},
+            "stop": {"replays": REPLAYS},
+            "prediction": {"pilot_flips": 4},
+        }
+    )
+
+
+def bench(config: ExperimentConfig) -> BenchConfig:
+    simulated = simulated_bench(config.neurons, config.seed)
+    assert simulated.table is not None
+    table = simulated.table.model_copy(update={"options": simulated.table.options | QUICK})
+    return simulated.model_copy(update={"table": table})
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_it_learns_in_real_time_and_survives_faults(
+    strategy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Bench] = []
+
+    class KeptBench(Bench):
+        def open(self) -> Any:
+            opened.append(self)
+            return super().open()
+
+    monkeypatch.setattr("labcontrol.engine.run.Bench", KeptBench)
+    config = experiment(strategy)
+    run = Run(config, bench(config), tmp_path)
+    steps = 0
+    script = {60: ("camera", "stale"), 90: ("camera", "timeout")}
+
+    def between_steps() -> None:
+        nonlocal steps
+        steps += 1
+        if steps in script:
+            device, fault = script[steps]
+            table: Any = opened[0].table
+            getattr(table, device).faults.add(fault)
+
+    monkeypatch.setattr(run._control, "between_steps", between_steps)
+    status = run.execute()
+    assert status.state is RunState.FINISHED
+    assert status.retaken >= 2
+    assert steps > max(script)
+    assert run.result["replays"] <= REPLAYS
+    assert np.isfinite(run.result["train"]["nmse"])
+    with RunReader(run.record) as record:
+        assert verify(record) == []
