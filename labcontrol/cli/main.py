@@ -24,6 +24,7 @@ from labcontrol.cli.report import report
 from labcontrol.cli.resume import resume
 from labcontrol.cli.run import run
 from labcontrol.cli.runs import app as runs
+from labcontrol.cli.scaling import scaling
 from labcontrol.cli.strategies import strategies
 from labcontrol.errors import UserError
 
@@ -41,6 +42,7 @@ app.command()(resume)
 app.add_typer(runs, name="runs")
 app.command()(replay)
 app.command()(report)
+app.command()(scaling)
 app.command()(init)
 app.command()(check)
 app.command()(drivers)
