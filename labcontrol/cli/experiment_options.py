@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from labcontrol.bench import simulated_bench
-from labcontrol.config import BenchConfig, ExperimentConfig, load_bench, load_experiment, user_error
+from labcontrol.config import BenchConfig, ExperimentConfig, load_bench, load_experiment, settings_from_text, user_error
 from labcontrol.errors import UserError
 
 
@@ -37,17 +36,8 @@ def experiment_from(path: Path | None, overrides: dict[str, Any]) -> ExperimentC
 
 
 def options_from(texts: list[str] | None) -> dict[str, Any] | None:
-    """Settings of a strategy given as KEY=VALUE; values as in TOML, or plain text. None for none. Raises UserError."""
-    options = {}
-    for text in texts or ():
-        key, equals, value = text.partition("=")
-        if not (key and equals):
-            raise UserError(f"--option {text!r} should read KEY=VALUE.", "'labcontrol strategies NAME' lists the keys.")
-        try:
-            options[key] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            options[key] = value
-    return options or None
+    """Settings of a strategy given as KEY=VALUE. None for none. Raises UserError."""
+    return settings_from_text(texts or (), "--option", "'labcontrol strategies NAME' lists the keys.") or None
 
 
 def bench_for(experiment: ExperimentConfig) -> BenchConfig:

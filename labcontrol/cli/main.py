@@ -17,6 +17,7 @@ from labcontrol import __version__
 from labcontrol.cli import calibrations
 from labcontrol.cli.calibrate import calibrate
 from labcontrol.cli.check import check
+from labcontrol.cli.compare import compare
 from labcontrol.cli.drivers import drivers
 from labcontrol.cli.init import init
 from labcontrol.cli.replay import replay
@@ -49,6 +50,7 @@ app.command()(drivers)
 app.command()(strategies)
 app.command()(calibrate)
 app.add_typer(calibrations.app, name="calibrations")
+app.command()(compare)
 
 
 def _version(asked: bool) -> None:

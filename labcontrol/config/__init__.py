@@ -27,6 +27,7 @@ from labcontrol.config.experiment import (
 )
 from labcontrol.config.files import load_bench, load_experiment
 from labcontrol.config.section import Section, user_error
+from labcontrol.config.settings_text import settings_from_text
 
 __all__ = [
     "AppliedCalibration",
@@ -53,5 +54,6 @@ __all__ = [
     "TaskConfig",
     "load_bench",
     "load_experiment",
+    "settings_from_text",
     "user_error",
 ]

@@ -1,0 +1,84 @@
+"""What could be reached at best: real-valued weights, and the best Boolean mask found with every response known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labcontrol.compare.known_table import KnownTable
+from labcontrol.learning.boolean_search import Schedule
+from labcontrol.learning.readout_models import FieldModel, LinearModel
+from labcontrol.tasks.errors import nmse, standardised
+
+_RIDGES = tuple(10.0**power for power in range(-9, 1))
+_KEPT_BACK = 0.2
+_RESTARTS = 8
+_SCHEDULE = Schedule(sweeps=2000)
+
+
+@dataclass(frozen=True)
+class Ceilings:
+    """nmse on the training and the test part.
+
+    ridge: real-valued weights of the light of each mirror. mask: the best Boolean mask found on the training part.
+    """
+
+    ridge_train: float
+    ridge_test: float
+    mask_train: float
+    mask_test: float
+
+
+def ceilings(table: KnownTable, seed: int) -> Ceilings:
+    """Both ceilings of a table; seed: of the search."""
+    light = table.outputs(np.eye(table.neurons, dtype=np.bool_)).astype(np.float64)
+    test_light = table.outputs(np.eye(table.neurons, dtype=np.bool_), test=True).astype(np.float64)
+    weights = _ridge(light, table.train_target)
+    mask = _best_mask(table, np.random.default_rng(seed))
+    return Ceilings(
+        _nmse(weights @ light, table.train_target),
+        _nmse(weights @ test_light, table.test_target),
+        float(nmse(table.outputs(mask[None])[0], table.train_target)),
+        float(nmse(table.outputs(mask[None], test=True)[0], table.test_target)),
+    )
+
+
+def _ridge(light: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N,) weights of light (N, T); the ridge is chosen on the last fifth of the steps."""
+    fitted = round((1 - _KEPT_BACK) * len(target))
+    errors = [
+        _nmse(_weights(light[:, :fitted], target[:fitted], ridge) @ light[:, fitted:], standardised(target[fitted:]))
+        for ridge in _RIDGES
+    ]
+    return _weights(light, target, _RIDGES[int(np.argmin(errors))])
+
+
+def _weights(light: NDArray[np.float64], target: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:
+    """Dual form: T is smaller than N as often as not, and the weights are the same."""
+    centred = light - light.mean(axis=1, keepdims=True)
+    gram = centred.T @ centred
+    shrunk = gram + ridge * float(np.trace(gram)) / len(gram) * np.eye(len(gram))
+    weights: NDArray[np.float64] = centred @ np.linalg.solve(shrunk, standardised(target))
+    return weights
+
+
+def _best_mask(table: KnownTable, rng: np.random.Generator) -> NDArray[np.bool_]:
+    responses = table.responses[:, : table.steps].astype(np.float64)
+    background = table.background[: table.steps].astype(np.float64)
+    model = (
+        FieldModel(background, responses, np.zeros(table.steps))
+        if table.coherent
+        else LinearModel(background, responses)
+    )
+    found = [
+        model.search(rng.random(table.neurons) < 0.5, table.train_target, 0.0, 0.0, _SCHEDULE, rng)
+        for _ in range(_RESTARTS)
+    ]
+    errors = [nmse(table.outputs(mask[None])[0], table.train_target) for mask in found]
+    return found[int(np.argmin(errors))]
+
+
+def _nmse(output: NDArray[np.float64], target: NDArray[np.float64]) -> float:
+    return float(nmse(output.astype(np.float32), target))
