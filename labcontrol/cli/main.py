@@ -20,6 +20,7 @@ from labcontrol.cli.check import check
 from labcontrol.cli.compare import compare
 from labcontrol.cli.drivers import drivers
 from labcontrol.cli.init import init
+from labcontrol.cli.monitor import monitor
 from labcontrol.cli.replay import replay
 from labcontrol.cli.report import report
 from labcontrol.cli.resume import resume
@@ -41,6 +42,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(resume)
 app.add_typer(runs, name="runs")
+app.command()(monitor)
 app.command()(replay)
 app.command()(report)
 app.command()(scaling)

@@ -11,7 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from labcontrol.errors import UserError
-from labcontrol.plots.drawing import PALETTE, thinned
+from labcontrol.plots.curves import thinned
+from labcontrol.plots.drawing import PALETTE
 from labcontrol.plots.run_figure import write_figure
 from labcontrol.records import RunReader, reading
 

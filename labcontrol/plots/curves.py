@@ -107,14 +107,21 @@ def _coverage(run: RunReader, law: AmplitudeLaw | None, flips: Floats, measured:
         return None
     neurons = run.neurons
     scale = min(1.0, _MOST_SIMULATED / neurons)
+    # Of a long run only so many points are computed: amplitude rules cost N for each.
+    points = flips[thinned(len(flips))]
     amplitudes = None
     if law is not None:
         amplitudes = completed_amplitudes(neurons, law.mirrors, law.amplitudes)[: round(neurons * scale)]
     try:
         unvisited = coverage(
-            run.experiment["learning"]["selection"], round(neurons * scale), flips * scale, amplitudes=amplitudes
+            run.experiment["learning"]["selection"], round(neurons * scale), points * scale, amplitudes=amplitudes
         )
     except (UserError, KeyError):  # a rule that the law does not speak of
         return None
     # The law has no rate of its own to fit, only a start and a floor: those the run really had.
-    return np.asarray(known[-1] + (known[0] - known[-1]) * unvisited)
+    return np.asarray(known[-1] + (known[0] - known[-1]) * np.interp(flips, points, unvisited))
+
+
+def thinned(length: int, points: int = 2000) -> NDArray[np.int64]:
+    """Indices of at most so many of `length` points, the first and the last among them."""
+    return np.unique(np.linspace(0, max(length - 1, 0), min(length, points)).astype(np.int64))

@@ -10,13 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from labcontrol.plots.curves import PredictionCurves
+from labcontrol.plots.curves import PredictionCurves, thinned
 from labcontrol.records import RunReader
 
 Floats = NDArray[np.float64]
 
 SHOWN_STEPS = 100
-_MOST_POINTS = 2000  # of a line; the eye sees no more, and a vector figure stays small
 _FEWEST_FOR_PIXELS = 3000  # of single dots: as many are drawn as an image
 
 
@@ -34,11 +33,6 @@ class Palette:
 
 
 PALETTE = Palette()
-
-
-def thinned(length: int, points: int = _MOST_POINTS) -> NDArray[np.int64]:
-    """Indices of at most so many of `length` points, the first and the last among them."""
-    return np.unique(np.linspace(0, max(length - 1, 0), min(length, points)).astype(np.int64))
 
 
 def draw_learning(axes: Axes, run: RunReader, curves: PredictionCurves, palette: Palette = PALETTE) -> None:

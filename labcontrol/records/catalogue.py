@@ -103,9 +103,9 @@ def run_files(folder: Path) -> list[Path]:
 def _summary(run: RunReader) -> RunSummary:
     experiment = run.experiment
     learning: dict[str, Any] = experiment.get("learning", {})
-    states, state = run.states, run.state
-    errors = run.incumbent_errors()
-    known = errors[np.isfinite(errors)]
+    states, state, table = run.states, run.state, run.epochs
+    errors = table.error(run.loss)
+    start, incumbent = np.flatnonzero(table.accepted)[:1], table.last_incumbent_epoch()
     test = (run.result or {}).get("test") or {}
     return RunSummary(
         path=run.path,
@@ -121,8 +121,8 @@ def _summary(run: RunReader) -> RunSummary:
         loss=run.loss,
         seed=experiment.get("seed"),
         epochs=len(errors),
-        start_error=float(known[0]) if known.size else None,
-        error=float(known[-1]) if known.size else None,
+        start_error=float(errors[start[0]]) if len(start) else None,
+        error=float(errors[incumbent]) if incumbent >= 0 else None,
         test_error=test.get(run.loss),
         note="\n".join(filter(None, [str(experiment.get("note", "")), read_note(run.path)])),
     )

@@ -12,6 +12,8 @@ from labcontrol.records.epoch import Epoch
 Loss = Literal["mse", "nmse"]
 Floats = NDArray[np.float64]
 
+_MASKS_AT_ONCE = 4096
+
 
 class EpochTable:
     """The epochs of a run up to a certain one. Columns are read when asked for, all with the same length."""
@@ -81,14 +83,35 @@ class EpochTable:
 
         The incumbent is measured when it is accepted, and again where a row without a flip shows its mask.
         """
-        measured = self.accepted
+        measured, mirror = self.accepted, self.mirror
         indices = np.arange(self._length)
         accepted = np.maximum.accumulate(np.where(measured, indices, -1))
-        again = np.flatnonzero((self.mirror < 0) & ~measured & (accepted >= 0))
-        if again.size:
-            masks = self.packed_masks()
-            measured[again] = (masks[again] == masks[accepted[again]]).all(axis=1)
+        again = np.flatnonzero((mirror < 0) & ~measured & (accepted >= 0))
+        measured[again] = self._same_masks(again, accepted[again])
         return np.maximum.accumulate(np.where(measured, indices, -1))
+
+    def last_incumbent_epoch(self) -> int:
+        """The last of `incumbent_epochs`, without reading most of the masks; -1 before there is one."""
+        accepted = np.flatnonzero(self.accepted)
+        if not len(accepted):
+            return -1
+        last = int(accepted[-1])
+        again = last + 1 + np.flatnonzero(self._column("mirror", last + 1) < 0)
+        same = again[self._same_masks(again, np.full(len(again), last))]
+        return int(same[-1]) if len(same) else last
+
+    def _same_masks(self, later: NDArray[np.int64], earlier: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether the masks of two lists of epochs, both rising, are equal pair by pair."""
+        same = np.zeros(len(later), dtype=np.bool_)
+        for start in range(0, len(later), _MASKS_AT_ONCE):
+            pairs = slice(start, start + _MASKS_AT_ONCE)
+            first, last = int(later[pairs][0]), int(later[pairs][-1])
+            masks = self.packed_masks(first, last + 1)
+            for k in np.unique(earlier[pairs]):
+                mask = masks[k - first] if k >= first else self.packed_masks(int(k), int(k) + 1)[0]
+                of_it = np.flatnonzero(earlier[pairs] == k)
+                same[start + of_it] = (masks[later[pairs][of_it] - first] == mask).all(axis=1)
+        return same
 
     def incumbent_errors(self, loss: Loss) -> Floats:
         """(K,) error of the incumbent after each epoch, by its latest measurement; NaN before there is one."""

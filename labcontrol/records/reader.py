@@ -21,7 +21,7 @@ from labcontrol.records.lock import is_being_written
 from labcontrol.records.storage import committed_rows, content_sha256, open_run_file
 
 # What reading the content of a damaged or tampered file can raise.
-_DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError)
+DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError)
 
 
 @contextlib.contextmanager
@@ -30,7 +30,7 @@ def reading(path: Path) -> Iterator[RunReader]:
     with RunReader(path) as run:
         try:
             yield run
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise UserError(
                 f"The content of {path} is damaged: {error}.", "Copy it again from where it came from."
             ) from error

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from labcontrol.plots.curves import PredictionCurves
+from labcontrol.plots.curves import PredictionCurves, thinned
 from labcontrol.plots.drawing import (
     Palette,
     draw_learning,
@@ -26,7 +26,6 @@ from labcontrol.plots.drawing import (
     draw_residual,
     shown_output,
     standardised_output,
-    thinned,
 )
 from labcontrol.records import RunReader
 

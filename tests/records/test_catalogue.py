@@ -83,6 +83,8 @@ def test_the_incumbents_error_is_that_of_its_latest_measurement(tmp_path: Path, 
                 held = errors[k]
             expected.append(held)
         np.testing.assert_array_equal(run.incumbent_errors(), expected)
+        assert table.last_incumbent_epoch() == table.incumbent_epochs()[-1]
+        assert summary(path).error == expected[-1]
         assert len(run.incumbent_errors("mse")) == len(table)
 
 

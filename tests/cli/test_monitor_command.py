@@ -1,0 +1,130 @@
+"""`labcontrol monitor` beside a run that is being written, ends, or is killed."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from labcontrol.cli.monitor import picture
+from labcontrol.cli.terminal_curve import Line, curve_text
+from labcontrol.records import RunWriter
+from labcontrol.report.follow import Follower
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "records"))
+from synthetic_run import SyntheticRun
+
+Cli = Callable[..., Any]
+
+
+def begin(path: Path, replays: int) -> tuple[SyntheticRun, RunWriter]:
+    run = SyntheticRun(selection="uniform")
+    writer = RunWriter.create(path, run.header)
+    run.write_pilot(writer)
+    for epochs in run.replays(replays):
+        writer.append_many(epochs)
+    return run, writer
+
+
+def test_a_running_run_is_seen_as_far_as_it_is(cli: Cli, tmp_path: Path) -> None:
+    _, writer = begin(tmp_path / "run.h5", 30)
+    with writer:
+        seen = json.loads(cli("monitor", "--once", "--json", "--folder", tmp_path).out)
+        writer.fault("camera", "timeout", "no frame", "taken again")
+        again = json.loads(cli("monitor", "--once", "--json", "--folder", tmp_path).out)
+        in_words = cli("monitor", "--once", "--folder", tmp_path).out
+    assert (seen["state"], seen["epoch"], seen["epochs"], seen["faults"]) == ("running", 30, 144, 0)
+    assert again["faults"] == 1
+    assert "epoch 30/144" in in_words
+
+
+def test_watching_ends_when_the_run_does(cli: Cli, tmp_path: Path) -> None:
+    run, writer = begin(tmp_path / "run.h5", 3)
+    looked = threading.Event()
+
+    def go_on() -> None:
+        looked.wait(20)
+        with writer:
+            writer.finish("finished", "all epochs done", run.final_mask, result={})
+
+    other = threading.Thread(target=go_on)
+    other.start()
+    original = Follower.look
+
+    def look(self: Follower, now_unix_s: float) -> Any:
+        looked_at = original(self, now_unix_s)
+        looked.set()
+        return looked_at
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Follower, "look", look)
+        outcome = cli("monitor", "--json", "--interval", "0.05", "--folder", tmp_path)
+    other.join()
+    states = [json.loads(line)["state"] for line in outcome.out.splitlines()]
+    assert states[0] == "running"
+    assert states[-1] == "finished"
+    assert outcome.code == 0
+
+
+def test_a_killed_run_is_named_and_how_to_go_on(cli: Cli, tmp_path: Path) -> None:
+    _, writer = begin(tmp_path / "run.h5", 3)
+    writer.close()  # without an end, as a kill leaves it
+    outcome = cli("monitor", "--folder", tmp_path)
+    assert outcome.out.startswith("interrupted")
+    assert "labcontrol resume" in outcome.err
+
+
+def test_a_run_before_its_first_epoch_and_one_that_never_began_can_be_watched(cli: Cli, tmp_path: Path) -> None:
+    run = SyntheticRun()
+    with RunWriter.create(tmp_path / "run.h5", run.header):
+        assert "no epoch yet" in cli("monitor", "--once", "--folder", tmp_path).out
+    missing = cli("monitor", "--folder", tmp_path / "nowhere")
+    assert missing.code == 2
+    assert "There is no folder" in missing.err
+
+
+def test_a_continued_run_is_followed_into_its_new_file(tmp_path: Path) -> None:
+    path = SyntheticRun().write(tmp_path / "run.h5", replays=40, finish=False)
+    with Follower(path) as follower:
+        assert follower.look(0.0).epochs == 40
+        with RunWriter.reopen(path, 30):
+            seen = follower.look(0.0)
+    assert (seen.state.name, seen.epochs) == ("running", 30)
+
+
+@pytest.mark.parametrize("size", [(100, 30), (60, 12)])
+def test_the_picture_fits_terminals_of_any_size(tmp_path: Path, size: tuple[int, int]) -> None:
+    _, writer = begin(tmp_path / "run.h5", 60)
+    with writer, Follower(tmp_path / "run.h5") as follower:
+        writer.log("info", "learning")
+        seen = follower.look(2e9)
+    console = Console(width=size[0], height=size[1])
+    with console.capture() as captured:
+        console.print(picture(tmp_path / "run.h5", seen, *size))
+    lines = captured.get().splitlines()
+    assert all(len(line) <= size[0] for line in lines)
+    assert len(lines) <= size[1]
+    assert any("no epoch for" in line for line in lines)
+
+
+def test_the_curve_starts_high_and_ends_low() -> None:
+    x = np.arange(100.0)
+    text = curve_text([Line(x, np.exp(-x / 30), "blue")], 99.0, 60, 10).plain.splitlines()
+    first, last = text[0], text[-2]
+    assert first.rstrip("\u2800")[10:12].strip("\u2800")
+    assert last.rstrip("\u2800")[-1] != "\u2800"
+    assert len(last.rstrip("\u2800")) == 60
+    assert "1.15" in first
+
+
+def test_values_that_no_logarithm_has_are_left_out() -> None:
+    x = np.arange(10.0)
+    text = curve_text([Line(x, np.full(10, np.nan), "red"), Line(x, np.zeros(10), "blue")], 9.0, 40, 6).plain
+    assert set(text) & {chr(code) for code in range(0x2801, 0x2900)} == set()
