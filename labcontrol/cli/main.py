@@ -28,6 +28,7 @@ from labcontrol.cli.run import run
 from labcontrol.cli.runs import app as runs
 from labcontrol.cli.scaling import scaling
 from labcontrol.cli.strategies import strategies
+from labcontrol.cli.window import window
 from labcontrol.errors import UserError
 
 app = typer.Typer(
@@ -40,6 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(run)
+app.command()(window)
 app.command()(resume)
 app.add_typer(runs, name="runs")
 app.command()(monitor)

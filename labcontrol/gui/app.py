@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 
 import pyqtgraph as pg
 from PyQt5.QtCore import QCoreApplication, QSettings, Qt, QTimer
@@ -15,12 +16,12 @@ from PyQt5.QtWidgets import QApplication
 
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.engine import Run
+from labcontrol.gui.crashes import CrashWatch
 from labcontrol.gui.desktop import Appearance
+from labcontrol.gui.log_file import log_folder, logging_to_file
 from labcontrol.gui.log_page import LogRelay
 from labcontrol.gui.main_window import MainWindow
 from labcontrol.gui.run_process import ProcessRuns
-
-log = logging.getLogger(__name__)
 
 _END_TIMEOUT_S = 30.0
 _SIGNAL_CHECK_MS = 200
@@ -47,45 +48,60 @@ def run_application(experiment: ExperimentConfig, bench: BenchConfig, directory:
     Run(experiment, bench, directory)  # what does not fit together is said in the terminal, before a window opens
     app = make_application()
     settings = QSettings()
-    appearance = Appearance(app, settings)
-    window = MainWindow(experiment, bench, ProcessRuns(directory), appearance, settings)
-    relay = _log_into(window)
-    _show_crashes_in(window)
-    window.show()
-    if autostart:
-        QTimer.singleShot(0, window.start_run)
-    interrupt = signal.signal(signal.SIGINT, lambda *_: window.close())
+    window = MainWindow(experiment, bench, ProcessRuns(directory), Appearance(app, settings), settings)
+    with logging_to_file(log_folder()), _logging_into(window), _watched(window), _ended_by_signals(window):
+        window.show()
+        if autostart:
+            QTimer.singleShot(0, window.start_run)
+        else:
+            window.welcome_if_wanted()
+        code = app.exec_()
+        window.controller.abort()  # where the window was not closed but the loop ended
+        window.controller.finish(_END_TIMEOUT_S)
+        return code
+
+
+@contextmanager
+def _logging_into(window: MainWindow) -> Iterator[None]:
+    """Log lines go to the window too; the terminal shows as much as before."""
+    root, relay, level = logging.getLogger(), LogRelay(), logging.getLogger().level
+    for handler in root.handlers:
+        if not isinstance(handler, logging.FileHandler):
+            handler.setLevel(max(handler.level, level))
+    root.setLevel(logging.INFO)
+    root.addHandler(relay)
+    window.log.listen(relay)
+    try:
+        yield
+    finally:
+        root.removeHandler(relay)
+        root.setLevel(level)
+
+
+@contextmanager
+def _watched(window: MainWindow) -> Iterator[None]:
+    """An error of the program in a view is shown and logged; the run goes on in its own process."""
+    watch = CrashWatch()
+    watch.caught.connect(window.show_crash)
+    try:
+        yield
+    finally:
+        watch.close()
+
+
+@contextmanager
+def _ended_by_signals(window: MainWindow) -> Iterator[None]:
+    """Ctrl-C asks as closing the window does; the end of the session (SIGTERM) ends the run without a question."""
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: window.close()),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: window.end_now()),
+    }
     # Python sees a signal only when it gets to run: wake it now and then.
     heartbeat = QTimer()
     heartbeat.timeout.connect(lambda: None)
     heartbeat.start(_SIGNAL_CHECK_MS)
     try:
-        return app.exec_()
+        yield
     finally:
-        signal.signal(signal.SIGINT, interrupt)
-        sys.excepthook = sys.__excepthook__
-        logging.getLogger().removeHandler(relay)
-        window.controller.abort()
-        window.controller.finish(_END_TIMEOUT_S)
-
-
-def _log_into(window: MainWindow) -> LogRelay:
-    """Log lines go to the window too; the terminal shows as much as before."""
-    root, relay = logging.getLogger(), LogRelay()
-    for handler in root.handlers:
-        handler.setLevel(max(handler.level, root.level))
-    root.setLevel(logging.INFO)
-    root.addHandler(relay)
-    relay.arrived.connect(window.log.add)
-    return relay
-
-
-def _show_crashes_in(window: MainWindow) -> None:
-    """An error of the program in a view is shown and logged; the run goes on in its own process."""
-
-    def on_crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        log.critical("the window had an error", exc_info=(kind, error, trace))
-        window.banner.show_error(error, "The window had an error; the run is not affected.")
-        window.controller.note(f"the window had an error: {kind.__name__}: {error}")
-
-    sys.excepthook = on_crash
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtCore import QSettings, Qt, pyqtSignal
 from PyQt5.QtGui import QHideEvent
 from PyQt5.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QSplitter, QVBoxLayout, QWidget
 
@@ -98,7 +98,8 @@ class DevicesPage(QWidget):
                 self._connect_device(role)
 
     def light_off(self) -> None:
-        """At once, from any state."""
+        """At once, from any state; what waits for the devices to be let go does not happen."""
+        self._then = None
         self.laser.disarm()
         self.link.light_off()
 
@@ -129,6 +130,20 @@ class DevicesPage(QWidget):
     def close_bench(self) -> None:
         """Light off, let go of every device, and wait until it is done."""
         self.link.close()
+
+    def save_layout(self, settings: QSettings) -> None:
+        for name, splitter in (("columns", self.splitter), ("rows", self.rows)):
+            settings.setValue(f"devices/{name}", splitter.saveState())
+
+    def restore_layout(self, settings: QSettings) -> None:
+        for name, splitter in (("columns", self.splitter), ("rows", self.rows)):
+            state = settings.value(f"devices/{name}")
+            if state is not None:
+                splitter.restoreState(state)
+
+    def restore_default_layout(self) -> None:
+        self.splitter.setSizes([2, 3])
+        self.rows.setSizes([3, 2])
 
     def hideEvent(self, event: QHideEvent | None) -> None:
         self.laser.disarm()
@@ -203,7 +218,8 @@ class DevicesPage(QWidget):
         bar.addWidget(self.words, 1)
         bar.addWidget(self.connect_button)
         bar.addWidget(self.release_button)
-        left, right = QWidget(), QSplitter(Qt.Orientation.Vertical)
+        left = QWidget()
+        self.rows = right = QSplitter(Qt.Orientation.Vertical)
         column = QVBoxLayout(left)
         column.setContentsMargins(0, 0, 2, 0)
         column.setSpacing(8)

@@ -10,12 +10,10 @@ from pathlib import Path
 from PyQt5.QtCore import QEvent, QSettings, QTimer
 from PyQt5.QtGui import QCloseEvent
 from PyQt5.QtWidgets import (
-    QActionGroup,
     QHBoxLayout,
     QLabel,
     QMainWindow,
     QMenuBar,
-    QMessageBox,
     QSizePolicy,
     QStackedWidget,
     QTabBar,
@@ -26,9 +24,9 @@ from PyQt5.QtWidgets import (
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.engine import RunStatus
 from labcontrol.errors import UserError
-from labcontrol.gui.about import show_about
 from labcontrol.gui.banner import Banner
-from labcontrol.gui.desktop import CHOICES, Appearance
+from labcontrol.gui.closing import Ending, ask_how_to_end
+from labcontrol.gui.desktop import Appearance
 from labcontrol.gui.devices_page import DevicesPage
 from labcontrol.gui.experiment_page import ExperimentPage
 from labcontrol.gui.learning_plot import Overlay
@@ -41,9 +39,12 @@ from labcontrol.gui.run_header import RunHeader
 from labcontrol.gui.run_process import LiveRun, RunFactory
 from labcontrol.gui.runs_page import RunsPage
 from labcontrol.gui.theme import Theme
+from labcontrol.gui.welcome_page import WelcomePage
+from labcontrol.gui.window_menus import fill_menus
 
-_END_TIMEOUT_S = 30.0
+_SOON_S = 0.5
 _QUEUE_KEY = "queue/waiting"
+_WELCOME_KEY = "welcome/show"
 _RUN_OWNS_TABLE = "A run owns the table; the devices can be used by hand when it is over."
 
 
@@ -63,7 +64,8 @@ class MainWindow(QMainWindow):
     ) -> None:
         super().__init__()
         self.setWindowTitle("labcontrol")
-        self._settings, self._appearance, self._runs = settings, appearance, runs
+        self._settings, self.appearance, self._runs = settings, appearance, runs
+        self._ending: Ending | None = None
         self.header = RunHeader()
         self.banner = Banner()
         self.pause_notice = PauseNotice()
@@ -72,10 +74,13 @@ class MainWindow(QMainWindow):
         self.queue_words.setProperty("role", "muted")
         self.tabs = QTabBar()
         self.pages = QStackedWidget()
+        self.page_titles: list[str] = []
+        self.welcome = WelcomePage()
         self.experiment = ExperimentPage(experiment, bench)
         self.devices = DevicesPage(lambda: self.experiment.chosen()[1])
         self.runs = RunsPage(runs.folder)
         self.log = LogPage()
+        self._add_page("Welcome", self.welcome)
         self._add_page("Live", self.live)
         self._add_page("Experiment", self.experiment)
         self._add_page("Devices", self.devices)
@@ -85,12 +90,17 @@ class MainWindow(QMainWindow):
         self.menus.setSizePolicy(QSizePolicy.Maximum, QSizePolicy.Preferred)
         self.controller = RunController(self.live.follower, self)
         self._lay_out()
-        self._fill_menus()
+        fill_menus(self)
         self._connect()
         self._restore()
         self.set_theme(appearance.theme)
 
     # --- life ---------------------------------------------------------------------------------------------------
+    @property
+    def first_page(self) -> int:
+        """Index of the first page that is always there."""
+        return self.pages.indexOf(self.welcome) + 1
+
     def start_run(self) -> None:
         """Start what the form says; what stands in the way is shown with its remedy."""
         self._start(lambda: self._runs.new(*self.experiment.chosen()))
@@ -100,6 +110,11 @@ class MainWindow(QMainWindow):
         experiment = queued.experiment
         self._start(lambda: self._runs.new(experiment, self.experiment.bench_of(experiment)))
 
+    def start_simulated(self) -> None:
+        """The experiment that needs no setting, on the simulated table."""
+        self.experiment.show_experiment(ExperimentConfig())
+        self.start_run()
+
     def continue_run(self, record: Path) -> None:
         """Go on with the run of a record."""
         self._start(lambda: self._runs.continued(record))
@@ -107,6 +122,7 @@ class MainWindow(QMainWindow):
     def safe_off(self) -> None:
         """Light off at once, whoever switched it on; a run ends and keeps what was measured."""
         self.devices.light_off()
+        self.experiment.queue.queue.stop()
         self.controller.abort()
 
     def _start(self, make_run: Callable[[], LiveRun]) -> None:
@@ -132,6 +148,26 @@ class MainWindow(QMainWindow):
         """Bring a page to the front."""
         self.tabs.setCurrentIndex(self.pages.indexOf(page))
 
+    def show_crash(self, error: BaseException) -> None:
+        """An error of the program in the window: said here and in the record of the run, which goes on."""
+        self.banner.show_error(error, "The window had an error; the run is not affected.")
+        self.controller.note(f"the window had an error: {type(error).__name__}: {error}")
+
+    def show_welcome(self) -> None:
+        """Bring the welcome to the front; it goes when another page is chosen."""
+        self.tabs.setTabVisible(0, True)
+        self.show_page(self.welcome)
+
+    def welcome_if_wanted(self) -> None:
+        """Show the welcome unless a person has said not to."""
+        if self.welcome.at_start.isChecked():
+            self.show_welcome()
+
+    def restore_default_layout(self) -> None:
+        """Every dock and splitter back in its place."""
+        self.live.restore_default_layout()
+        self.devices.restore_default_layout()
+
     def set_theme(self, theme: Theme) -> None:
         """Colours of what the style sheet does not reach."""
         self.live.set_theme(theme)
@@ -142,40 +178,40 @@ class MainWindow(QMainWindow):
     def changeEvent(self, event: QEvent | None) -> None:
         super().changeEvent(event)
         if event is not None and event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
-            self._appearance.update()
+            self.appearance.update()
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
         assert event is not None
-        if self.controller.is_active and not self._may_end():
+        if self.controller.is_active and not self._end_run():
             event.ignore()
             return
-        self._settings.setValue("window/geometry", self.saveGeometry())
-        self._settings.setValue(_QUEUE_KEY, self.experiment.queue.queue.to_text())
-        self.live.save_layout(self._settings)
+        self._save_layout()
         self.devices.close_bench()
         self.controller.close()
         self.runs.close_background()
         super().closeEvent(event)
 
-    def _may_end(self) -> bool:
-        """Ask whether to end the run in progress, and end it; False to stay."""
-        box = QMessageBox(self)
-        box.setIcon(QMessageBox.Question)
-        box.setWindowTitle("A run is in progress")
-        box.setText("A run is in progress and holds the table.")
-        box.setInformativeText("Either way the laser is switched off, the record closed, and every epoch kept.")
-        stop = box.addButton("Stop after this epoch", QMessageBox.AcceptRole)
-        abort = box.addButton("Abort now", QMessageBox.DestructiveRole)
-        stay = box.addButton("Keep running", QMessageBox.RejectRole)
-        box.setDefaultButton(stay)
-        box.exec_()
-        if box.clickedButton() is stop:
-            self.controller.stop()
-        elif box.clickedButton() is abort:
-            self.controller.abort()
-        else:
+    def end_now(self) -> None:
+        """Abort the run and close the window as soon as it is over, without a question: the session ends."""
+        self._ending = Ending.ABORT
+        self.close()
+
+    def _close_now(self) -> None:
+        self.close()
+
+    def _end_run(self) -> bool:
+        """Whether the run in progress is over now; when a person wants it to end, the window closes itself then."""
+        ending = self._ending or ask_how_to_end(self)
+        if ending is Ending.STAY:
             return False
-        return self.controller.finish(_END_TIMEOUT_S)
+        self.experiment.queue.queue.stop()
+        if ending is Ending.STOP:
+            self.controller.stop()
+        else:
+            self.controller.abort()
+        self._ending = ending
+        self.banner.show_note("The run is ending; the window closes when laser and record are safe.")
+        return self.controller.finish(_SOON_S)
 
     # --- parts --------------------------------------------------------------------------------------------------
     def _lay_out(self) -> None:
@@ -202,31 +238,13 @@ class MainWindow(QMainWindow):
     def _add_page(self, title: str, page: QWidget) -> None:
         self.tabs.addTab(title)
         self.pages.addWidget(page)
-
-    def _fill_menus(self) -> None:
-        run = self.menus.addMenu("&Run")
-        view = self.menus.addMenu("&View")
-        assert run is not None
-        assert view is not None
-        run.addActions(self.header.actions())
-        view.addActions(self.live.dock_actions)
-        view.addSeparator()
-        view.addAction("Restore default layout", self.live.restore_default_layout)
-        view.addSeparator()
-        themes = QActionGroup(self)
-        for choice in CHOICES:
-            action = themes.addAction(f"{choice.capitalize()} theme" if choice != "desktop" else "Theme of the desktop")
-            assert action is not None
-            action.setCheckable(True)
-            action.setChecked(choice == self._appearance.choice)
-            action.triggered.connect(partial(self._choose_theme, choice))
-        view.addActions(themes.actions())
-        help_menu = self.menus.addMenu("&Help")
-        assert help_menu is not None
-        help_menu.addAction("About labcontrol", lambda: show_about(self))
+        if page is not self.welcome:
+            self.page_titles.append(title)
+            self.tabs.setTabToolTip(self.tabs.count() - 1, f"{title} (Ctrl+{len(self.page_titles)})")
 
     def _connect(self) -> None:
         header, controller = self.header, self.controller
+        self.tabs.setUsesScrollButtons(False)
         self.tabs.setDrawBase(False)
         self.tabs.setExpanding(False)
         self.tabs.currentChanged.connect(self._on_page)
@@ -238,6 +256,13 @@ class MainWindow(QMainWindow):
         header.safe_off.connect(self.safe_off)
         controller.status_changed.connect(self._show_status)
         controller.failed.connect(lambda error: self.banner.show_error(error, "The run failed."))
+        self.welcome.start_simulated.connect(self.start_simulated)
+        self.welcome.show_experiment.connect(lambda: self.show_page(self.experiment))
+        self.welcome.show_devices.connect(lambda: self.show_page(self.devices))
+        self.welcome.show_runs.connect(lambda: self.show_page(self.runs))
+        self.welcome.shown_at_start.connect(lambda wanted: self._settings.setValue(_WELCOME_KEY, wanted))
+        self.log.unread.connect(self._show_unread)
+        self.log.problem.connect(lambda error: self.banner.show_error(error, "The log was not written."))
         controller.finished.connect(self._on_finished)
         self.pause_notice.resume.connect(controller.resume)
         self.pause_notice.abort.connect(controller.abort)
@@ -251,10 +276,12 @@ class MainWindow(QMainWindow):
         self.runs.continue_run.connect(self.continue_run)
         self.runs.use_settings.connect(self._use_settings)
         self.runs.compare.connect(self._lay_over)
-        self._appearance.changed.connect(self.set_theme)
+        self.appearance.changed.connect(self.set_theme)
 
     def _on_page(self, index: int) -> None:
         self.pages.setCurrentIndex(index)
+        if self.pages.currentWidget() is not self.welcome:
+            self.tabs.setTabVisible(0, False)
         if self.pages.currentWidget() is self.runs:
             self.runs.read()
         elif self.pages.currentWidget() is self.devices:
@@ -262,6 +289,9 @@ class MainWindow(QMainWindow):
 
     def _on_finished(self, status: RunStatus) -> None:
         """Go on with the queue, if it is going and the run ended by itself."""
+        if self._ending is not None:
+            QTimer.singleShot(0, self._close_now)
+            return
         queue = self.experiment.queue
         waiting, was_going, halts = len(queue.queue.waiting), queue.queue.going, queue.queue.halts
         following = queue.queue.after(status)
@@ -271,6 +301,9 @@ class MainWindow(QMainWindow):
             QTimer.singleShot(0, partial(self.start_queued, following))
         elif was_going and waiting and not halts:
             self.banner.show_note(f"The queue waits ({waiting} to go): the last run did not end by itself.")
+
+    def _show_unread(self, errors: int) -> None:
+        self.tabs.setTabText(self.pages.indexOf(self.log), f"Log · {errors} new" if errors else "Log")
 
     def _show_queue(self) -> None:
         queue = self.experiment.queue.queue
@@ -284,9 +317,6 @@ class MainWindow(QMainWindow):
     def _lay_over(self, overlays: list[Overlay]) -> None:
         self.live.learning.set_overlays(overlays)
         self.show_page(self.live)
-
-    def _choose_theme(self, choice: str, _checked: bool) -> None:
-        self._appearance.choose(choice)
 
     def _show_status(self, status: RunStatus) -> None:
         run = self.controller.run
@@ -302,6 +332,12 @@ class MainWindow(QMainWindow):
         if not active and self.devices.is_in_use:
             self.header.show_by_hand()
 
+    def _save_layout(self) -> None:
+        self._settings.setValue("window/geometry", self.saveGeometry())
+        self._settings.setValue(_QUEUE_KEY, self.experiment.queue.queue.to_text())
+        self.live.save_layout(self._settings)
+        self.devices.save_layout(self._settings)
+
     def _restore(self) -> None:
         geometry = self._settings.value("window/geometry")
         if geometry is None:
@@ -309,4 +345,7 @@ class MainWindow(QMainWindow):
         else:
             self.restoreGeometry(geometry)
         self.live.restore_layout(self._settings)
+        self.devices.restore_layout(self._settings)
         self.experiment.queue.load(RunQueue.from_text(str(self._settings.value(_QUEUE_KEY, ""))))
+        self.welcome.at_start.setChecked(self._settings.value(_WELCOME_KEY, True, type=bool))
+        self.show_page(self.live)

@@ -152,6 +152,7 @@ QToolTip { background: $panel; color: $text; border: 1px solid $border; padding:
 QLabel[role="caption"] { color: $muted; font-size: 8pt; }
 QLabel[role="value"] { font-size: 13pt; font-weight: 600; }
 QLabel[role="title"] { font-size: 12pt; font-weight: 600; }
+QLabel[role="heading"] { font-size: 18pt; font-weight: 600; }
 QLabel[role="muted"] { color: $muted; }
 QLabel[role="problem"] { color: $danger; font-size: 8pt; }
 QLabel[role="dock"] { color: $muted; font-weight: 600; }

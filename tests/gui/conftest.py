@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from gui_helpers import MakeWindow, ScriptedRun, ScriptedRuns
-from PyQt5.QtCore import QSettings
+from PyQt5.QtCore import QEvent, QSettings
 from PyQt5.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -41,6 +41,8 @@ def _nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     assert set(threading.enumerate()) <= threads
     if "qtbot" in request.fixturenames:
         assert [widget for widget in QApplication.topLevelWidgets() if widget.isVisible()] == []
+        # Outside an event loop Qt puts deletions off for ever; every later test would style the old widgets again.
+        QApplication.sendPostedEvents(None, QEvent.DeferredDelete)
 
 
 @pytest.fixture
