@@ -269,6 +269,7 @@ def test_a_closed_window_leaves_no_widgets(qapp: QApplication, settings: QSettin
         window.deleteLater()
         del window
         QApplication.sendPostedEvents(None, QEvent.DeferredDelete)
+        qapp.processEvents()
         gc.collect()
         return len(qapp.allWidgets())
 
