@@ -11,16 +11,18 @@ import numpy as np
 import pyqtgraph as pg
 from PyQt5.QtCore import Qt
 
+from labcontrol.engine import DriftMeasured
 from labcontrol.gui.learning_axes import Scales
 from labcontrol.gui.learning_data import LearningData
 from labcontrol.gui.theme import Theme
-from labcontrol.gui.words import duration
+from labcontrol.gui.words import duration, figures
 from labcontrol.records.reader import Fault
 
 # Symbol of each kind; the shapes differ so that colour is not needed.
 _SYMBOLS = {"fault": "t", "drift": "d", "pause": "s"}
 _MOST_MARKS = 2000
 _SIZE_PX = 11
+_NOTABLE_DRIFT = 4.0  # standard deviations of noise: by chance about once in ten thousand measurements
 
 
 @dataclass(frozen=True)
@@ -79,16 +81,24 @@ class Marks:
         )
 
 
-def fault_mark(fault: Fault, epoch: float) -> Mark:
+def fault_mark(fault: Fault) -> Mark:
     """A device did something wrong."""
     action = f"\n{fault.action}" if fault.action else ""
-    return Mark(epoch, "fault", f"{_clock(fault.unix_s)}  {fault.device}: {fault.text}{action}")
+    return Mark(max(fault.epoch - 1, 0), "fault", f"{_clock(fault.unix_s)}  {fault.device}: {fault.text}{action}")
 
 
 def pause_mark(epoch: float, unix_s: float, reason: str, lasted_s: float | None = None) -> Mark:
     """The run was held; lasted_s: for so long, None while it lasts."""
     lasted = "" if lasted_s is None else f", for {duration(lasted_s)}"
     return Mark(epoch, "pause", f"{_clock(unix_s)}  {reason or 'paused'}{lasted}")
+
+
+def drift_mark(drift: DriftMeasured) -> Mark | None:
+    """The reference mask gives another output than at first; None as long as noise explains it."""
+    if drift.excess < _NOTABLE_DRIFT:
+        return None
+    text = f"Drift: the reference mask's output has moved by {drift.excess:.1f} times the noise"
+    return Mark(max(drift.epoch - 1, 0), "drift", f"{text}; its error is {figures(drift.error)}")
 
 
 def _tip(**point: Any) -> str:

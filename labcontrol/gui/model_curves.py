@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from labcontrol.config import LearningConfig
 from labcontrol.errors import UserError
 from labcontrol.learning import completed_amplitudes
 from labcontrol.theory import AmplitudeLaw, FitComparison, LearningFit, coverage, fit_learning_curve
@@ -61,20 +62,32 @@ class ModelCurve:
         return float(low[0]), float(high[0])
 
 
-def prediction_curve(law: AmplitudeLaw, loss: str, selection: str) -> ModelCurve:
-    """Law 2, known before the first epoch."""
+def epochs_per_flip(learning: LearningConfig) -> int | None:
+    """Epochs in which one flip is judged; None for strategies that do not go flip by flip."""
+    if learning.strategy != "coordinate-descent":
+        return None
+    return 2 if learning.acceptance == "re-measured" else 1
+
+
+def prediction_curve(law: AmplitudeLaw, learning: LearningConfig) -> ModelCurve | None:
+    """Law 2, known before the first epoch; None for strategies it does not speak of."""
+    each = epochs_per_flip(learning)
+    if each is None:
+        return None
     half_width = _NORMAL_95 * law.kappa_error
     slowest = law.neurons / (law.kappa - half_width) if law.kappa > half_width else math.inf
-    restriction = "" if selection == "uniform" else f" It holds for uniform selection; this run selects {selection}."
+    restriction = ""
+    if learning.selection != "uniform":
+        restriction = f" It holds for uniform selection; this run selects {learning.selection}."
     return ModelCurve(
         key="prediction",
         name=MODEL_NAMES["prediction"],
         help=f"Exponential whose rate was measured with a pilot of {len(law.mirrors)} single flips before the run; the "
         f"shade is the 95 % interval of a single run.{restriction}",
-        loss=loss,
-        values=law.curve,
-        band=law.band,
-        tau=(law.tau, law.neurons / (law.kappa + half_width), slowest),
+        loss=learning.loss,
+        values=lambda epochs: law.curve(epochs / each),
+        band=lambda epochs: law.band(epochs / each),
+        tau=(each * law.tau, each * law.neurons / (law.kappa + half_width), each * slowest),
     )
 
 
@@ -88,8 +101,7 @@ class MeasuredCurve:
     epochs: Floats
     incumbent: Floats
     law: AmplitudeLaw
-    loss: str
-    selection: str
+    learning: LearningConfig
 
     def models(self) -> list[ModelCurve]:
         """Law 1 and, once there is something to fit, the fit. Takes milliseconds; seconds for a new rule and N."""
@@ -111,7 +123,7 @@ class MeasuredCurve:
             name=MODEL_NAMES["fit"] + better,
             help="Least squares to the best error so far: floor + height exp(-k / tau), with 95 % intervals. Weight of "
             f"evidence (Akaike) of the forms compared: {weights}.",
-            loss=self.loss,
+            loss=self.learning.loss,
             values=fit.curve,
             band=_fit_band(fit),
             tau=fit.tau,
@@ -119,12 +131,17 @@ class MeasuredCurve:
         )
 
     def _coverage(self, floor: float) -> ModelCurve:
-        neurons, start, selection = self.law.neurons, self.law.start, self.selection
+        neurons, start, selection = self.law.neurons, self.law.start, self.learning.selection
+        each = epochs_per_flip(self.learning)
+        if each is None:
+            raise UserError("The coverage law speaks of single flips.")
         scale = min(1.0, _MOST_SIMULATED / neurons)
         amplitudes = completed_amplitudes(neurons, self.law.mirrors, self.law.amplitudes)[: round(neurons * scale)]
 
         def values(epochs: Floats) -> Floats:
-            return floor + (start - floor) * coverage(selection, len(amplitudes), epochs * scale, amplitudes=amplitudes)
+            return floor + (start - floor) * coverage(
+                selection, len(amplitudes), epochs / each * scale, amplitudes=amplitudes
+            )
 
         values(np.zeros(1))  # what must be simulated is simulated here
         return ModelCurve(
@@ -132,9 +149,9 @@ class MeasuredCurve:
             name=f"Law 1, coverage by {selection} selection",
             help="What independent neurons would give: a mirror is put right at its first visit. Start as predicted, "
             "floor as fitted; the rate has no free parameter.",
-            loss=self.loss,
+            loss=self.learning.loss,
             values=values,
-            tau=(float(neurons),) * 3 if selection == "uniform" else None,
+            tau=(float(each * neurons),) * 3 if selection == "uniform" else None,
         )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine.pilot import predict
 from labcontrol.errors import UserError
-from labcontrol.gui.model_curves import MODEL_NAMES, ModelCurve, sampled_curve
+from labcontrol.gui.model_curves import MODEL_NAMES, ModelCurve, epochs_per_flip, sampled_curve
 from labcontrol.records import RunReader
 from labcontrol.theory import (
     MEAN_FIELD_SELECTIONS,
@@ -58,23 +58,23 @@ def mean_field_model(record: Path) -> SampledModel | None:
         experiment = ExperimentConfig.model_validate(run.experiment)
         pilot, mask, target = run.pilot, run.initial_mask, run.target
     learning = experiment.learning
-    descends = learning.strategy == "coordinate-descent" and learning.selection in MEAN_FIELD_SELECTIONS
-    if pilot is None or not descends:
+    each = epochs_per_flip(learning)
+    if pilot is None or each is None or learning.selection not in MEAN_FIELD_SELECTIONS:
         return None
     flipped = pilot.mirrors >= 0
     repeats = np.concatenate([pilot.outputs[:1], pilot.outputs[1:][~flipped]])
     start, noise_std = repeats.mean(axis=0, dtype=np.float64), noise_from_repeats(repeats)
     responses = flip_responses(start, pilot.outputs[1:][flipped], pilot.mirrors[flipped], mask, noise_std)
     gain = predict(pilot, mask, target, learning.loss).gain
-    modes, begin = modes_of_pilot(responses, start, target, gain, learning.loss)
-    law = mean_field(modes, learning, epochs=experiment.epochs, start=begin, noise_std=noise_std)
+    modes, begin = modes_of_pilot(responses, start, target, gain, learning.loss, float(mask.mean()))
+    law = mean_field(modes, learning, epochs=-(-experiment.epochs // each), start=begin, noise_std=noise_std)
     return SampledModel(
         key="mean-field",
         name=MODEL_NAMES["mean-field"],
         help=f"The whole curve and its floor without a free parameter, from the modes of the {flipped.sum()} responses "
         f"measured in the pilot before learning; the others are taken to be like them.",
         loss=learning.loss,
-        epochs=law.epochs,
+        epochs=each * law.epochs,
         errors=law.errors,
     )
 
@@ -86,7 +86,8 @@ def twin_model(record: Path) -> SampledModel:
     with RunReader(record) as run:
         experiment = ExperimentConfig.model_validate(run.experiment)
         learning = experiment.learning
-        if learning.strategy != "coordinate-descent":
+        each = epochs_per_flip(learning)
+        if each is None:
             raise UserError(f"The twin descends coordinate by coordinate; this run's strategy is {learning.strategy}.")
         states, origin, kind = _states(run, experiment)
         pilot = run.pilot
@@ -94,7 +95,7 @@ def twin_model(record: Path) -> SampledModel:
         if pilot is not None:
             repeats = np.concatenate([pilot.outputs[:1], pilot.outputs[1:][pilot.mirrors < 0]])
             noise_std = noise_from_repeats(repeats) / (run.gain or 1.0) * states.gain
-    epochs = max(experiment.epochs - 1, 1)
+    epochs = max((experiment.epochs - 1) // each, 1)
     affordable = _TWIN_VISITS * 100 // (epochs * states.steps)
     runs = min(max(affordable, _TWIN_RUNS[0]), _TWIN_RUNS[1])
     seeds = [experiment.seed + 1 + n for n in range(runs)]
@@ -107,7 +108,7 @@ def twin_model(record: Path) -> SampledModel:
         help=f"{runs} runs in software on {origin}, which differ from this one in their random choices: their median, "
         "and the band that holds nine of ten.",
         loss=learning.loss,
-        epochs=shown.astype(np.float64),
+        epochs=each * shown.astype(np.float64),
         errors=ensemble.median[shown],
         band=(low[shown], high[shown]),
     )

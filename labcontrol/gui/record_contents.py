@@ -49,9 +49,9 @@ class RecordContents:
         law, learning, data = self.law, self.experiment.learning, self.data
         if law is None:
             return []
-        measured = MeasuredCurve(*data.sampled(data.loss), law, learning.loss, learning.selection)
-        law3 = mean_field_model(self.path)
-        models = [prediction_curve(law, learning.loss, learning.selection), *measured.models()]
+        law2, law3 = prediction_curve(law, learning), mean_field_model(self.path)
+        models = MeasuredCurve(*data.sampled(data.loss), law, learning).models()
+        models += [] if law2 is None else [law2]
         return models if law3 is None else [*models, law3.curve()]
 
 
@@ -90,7 +90,7 @@ def _read(path: Path) -> RecordContents:
             law=None if pilot is None else predict(pilot, run.initial_mask, run.target, loss),
             mask=mask,
             output=output,
-            marks=[fault_mark(fault, data.epoch_at(fault.unix_s)) for fault in run.faults],
+            marks=[fault_mark(fault) for fault in run.faults],
             measure=ErrorMeasure(run.target, gain or 1.0),
         )
 

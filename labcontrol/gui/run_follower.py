@@ -12,12 +12,23 @@ from numpy.typing import NDArray
 from PyQt5.QtCore import QObject
 
 from labcontrol.config import ExperimentConfig
-from labcontrol.engine import EpochDone, Event, Predicted, Prepared, RunState, RunStatus, Seen, StateChanged
+from labcontrol.engine import (
+    DriftMeasured,
+    EpochDone,
+    Event,
+    FaultSeen,
+    Predicted,
+    Prepared,
+    RunState,
+    RunStatus,
+    Seen,
+    StateChanged,
+)
 from labcontrol.errors import UserError
 from labcontrol.gui.background import Background
 from labcontrol.gui.camera_view import CameraView
 from labcontrol.gui.learning_data import LearningData
-from labcontrol.gui.learning_marks import Mark, pause_mark
+from labcontrol.gui.learning_marks import Mark, drift_mark, fault_mark, pause_mark
 from labcontrol.gui.learning_view import LearningView
 from labcontrol.gui.model_curves import MeasuredCurve, ModelCurve, prediction_curve
 from labcontrol.gui.model_jobs import mean_field_model
@@ -31,6 +42,7 @@ from labcontrol.theory import AmplitudeLaw
 log = logging.getLogger(__name__)
 
 _MODEL_INTERVAL_S = 1.0
+_MOST_MARKS = 1000
 
 
 @dataclass(frozen=True)
@@ -89,24 +101,32 @@ class RunFollower(QObject):
         if status.record is not None and status.record != self._record:
             self._record = status.record
             self._views.learning.set_record(status.record)
-        done = [event for event in events if isinstance(event, EpochDone)]
         for event in events:
-            if isinstance(event, Prepared):
-                self._on_prepared(event)
-            elif isinstance(event, Predicted):
-                self._on_prediction(event.law)
-            elif isinstance(event, Seen):
-                self._views.camera.set_frame(event.view.frame)
-                self._views.slm.set_pattern(event.view.pattern)
-                self._views.traces.set_frame(event.view.step - self._washout, event.view.frame)
+            self._show(event)
+        done = [event for event in events if isinstance(event, EpochDone)]
         if done:
             self._on_epochs(done)
-        for event in events:
-            if isinstance(event, StateChanged):
-                self._on_state(event.status)
         if events:
             self._data.epoch_s = status.epoch_s
             self._views.learning.refresh()
+
+    def _show(self, event: Event) -> None:
+        """Anything but epochs, which are taken in together."""
+        match event:
+            case Prepared():
+                self._on_prepared(event)
+            case Predicted():
+                self._on_prediction(event.law)
+            case Seen():
+                self._views.camera.set_frame(event.view.frame)
+                self._views.slm.set_pattern(event.view.pattern)
+                self._views.traces.set_frame(event.view.step - self._washout, event.view.frame)
+            case StateChanged():
+                self._on_state(event.status)
+            case FaultSeen():
+                self._mark(fault_mark(event.fault))
+            case DriftMeasured():
+                self._mark(drift_mark(event))
 
     def renew_models(self, *, at_once: bool) -> None:
         """Fit what has been measured since, if it is time. at_once: because nothing more will come."""
@@ -116,7 +136,7 @@ class RunFollower(QObject):
         if now_s - self._modelled_s < _MODEL_INTERVAL_S and not at_once:
             return
         learning = self._experiment.learning
-        measured = MeasuredCurve(*data.sampled(data.loss), law, learning.loss, learning.selection)
+        measured = MeasuredCurve(*data.sampled(data.loss), law, learning)
         record = self._record if self._law3_wanted else None
         self._law3_wanted = False
 
@@ -151,11 +171,11 @@ class RunFollower(QObject):
         self._views.mask.set_mask(self._mask)
 
     def _on_prediction(self, law: AmplitudeLaw) -> None:
-        learning = self._experiment.learning
         self._measure = ErrorMeasure(self._target, law.gain)
         self._law = law
         self._law3_wanted = True
-        self._views.learning.set_models([prediction_curve(law, learning.loss, learning.selection)])
+        law2 = prediction_curve(law, self._experiment.learning)
+        self._views.learning.set_models([] if law2 is None else [law2])
 
     def _on_epochs(self, done: list[EpochDone]) -> None:
         if not len(self._data):
@@ -177,14 +197,15 @@ class RunFollower(QObject):
             self._mark(pause_mark(max(status.epoch - 1, 0), now_s, status.reason))
         elif status.state is not RunState.PAUSED and began_s is not None:
             self._paused_unix_s = None
-            paused = max(n for n, mark in enumerate(self._marks) if mark.kind == "pause")
-            reason = self._marks[paused].text.split("  ", 1)[-1]
-            self._marks[paused] = pause_mark(self._marks[paused].epoch, began_s, reason, now_s - began_s)
-            self._views.learning.set_marks(self._marks)
+            begun = next(mark for mark in reversed(self._marks) if mark.kind == "pause")
+            reason = begun.text.split("  ", 1)[-1]
+            self._marks.remove(begun)
+            self._mark(pause_mark(begun.epoch, began_s, reason, now_s - began_s))
 
-    def _mark(self, mark: Mark) -> None:
-        self._marks.append(mark)
-        self._views.learning.set_marks(self._marks)
+    def _mark(self, mark: Mark | None) -> None:
+        if mark is not None:
+            self._marks = [*self._marks[-_MOST_MARKS:], mark]
+            self._views.learning.set_marks(self._marks)
 
     def _recall(self, epochs: int, record: Path | None) -> None:
         """The epochs before the first one told: those of a run that is continued."""

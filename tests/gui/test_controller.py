@@ -10,9 +10,10 @@ from gui_helpers import NEURONS, STEPS, MakeWindow, ScriptedRun, ScriptedRuns, a
 from PyQt5.QtWidgets import QMessageBox
 
 from drivers.interfaces import DeviceFaultError
-from labcontrol.engine import EpochDone, Predicted, Prepared, RunState, RunStatus, Seen
+from labcontrol.engine import EpochDone, FaultSeen, Predicted, Prepared, RunState, RunStatus, Seen, StateChanged
 from labcontrol.errors import UserError
 from labcontrol.gui.main_window import MainWindow
+from labcontrol.records.reader import Fault
 from labcontrol.tasks import Task
 
 
@@ -153,3 +154,16 @@ def test_the_layout_comes_back(make_window: MakeWindow, scripted_run: ScriptedRu
     assert not second.live.camera.isVisible()
     second.live.restore_default_layout()
     assert second.live.camera.isVisible()
+
+
+def test_pauses_and_faults_are_marked_on_the_curve(window: MainWindow, scripted_run: ScriptedRun) -> None:
+    tell_beginning(scripted_run)
+    tell_epochs(scripted_run, 20)
+    fault = Fault(1001.0, "camera", "drop", "a frame was lost", "taken again", epoch=12)
+    scripted_run.mailbox.put(FaultSeen(fault))
+    for state in (RunState.PAUSED, RunState.RUNNING):
+        scripted_run.mailbox.put(StateChanged(RunStatus(state, "paused by the user", epoch=20, epochs=100)))
+    window.controller.tick()
+    marks = window.live.learning.plot.marks.marks
+    assert [(mark.kind, mark.epoch) for mark in marks] == [("fault", 11), ("pause", 19)]
+    assert "for 0 s" in marks[1].text

@@ -11,14 +11,14 @@ from gui_helpers import NEURONS, STEPS, amplitude_law, epoch, frame
 from pytestqt.qtbot import QtBot
 
 from labcontrol.bench import simulated_bench
-from labcontrol.config import ExperimentConfig
-from labcontrol.engine import Run
+from labcontrol.config import ExperimentConfig, LearningConfig
+from labcontrol.engine import DriftMeasured, Run
 from labcontrol.gui.camera_view import CameraView
 from labcontrol.gui.image_panel import rgb
 from labcontrol.gui.learning_data import LearningData
-from labcontrol.gui.learning_marks import fault_mark, pause_mark
+from labcontrol.gui.learning_marks import drift_mark, fault_mark, pause_mark
 from labcontrol.gui.learning_view import LearningView
-from labcontrol.gui.model_curves import MeasuredCurve, prediction_curve, sampled_curve, verdict
+from labcontrol.gui.model_curves import MeasuredCurve, ModelCurve, prediction_curve, sampled_curve, verdict
 from labcontrol.gui.model_jobs import mean_field_model, twin_model
 from labcontrol.gui.output_view import OutputView
 from labcontrol.gui.pattern_views import MaskView, SlmView
@@ -26,6 +26,7 @@ from labcontrol.gui.theme import DARK, LIGHT
 from labcontrol.records import RunReader
 from labcontrol.records.reader import Fault
 from labcontrol.tasks import ErrorMeasure
+from labcontrol.theory import AmplitudeLaw
 
 
 @pytest.fixture
@@ -38,6 +39,12 @@ def learning(qtbot: QtBot) -> LearningView:
     return view
 
 
+def law2(law: AmplitudeLaw | None = None) -> ModelCurve:
+    curve = prediction_curve(law or amplitude_law(), LearningConfig(loss="mse", selection="uniform"))
+    assert curve is not None
+    return curve
+
+
 def measured(epochs: int = 40) -> LearningData:
     data = LearningData("mse", NEURONS)
     errors = amplitude_law().curve(np.arange(epochs))
@@ -47,7 +54,7 @@ def measured(epochs: int = 40) -> LearningData:
 
 def test_learning_on_the_law_is_called_so_and_leaves_no_residual(learning: LearningView) -> None:
     learning.begin(measured(), 100)
-    learning.set_models([prediction_curve(amplitude_law(), "mse", "uniform")])
+    learning.set_models([law2()])
     learning.refresh()
     assert "as predicted" in learning.verdict.text()
     _, residual = learning.plot.difference.curve.getData()
@@ -55,7 +62,7 @@ def test_learning_on_the_law_is_called_so_and_leaves_no_residual(learning: Learn
 
 
 def test_the_verdict_names_the_side_of_the_interval() -> None:
-    curve = prediction_curve(amplitude_law(), "mse", "uniform")
+    curve = law2()
     models = {"prediction": curve}
     assert "slower" in verdict(0.9, 10, models)[1]
     assert "faster" in verdict(0.011, 10, models)[1]
@@ -66,8 +73,10 @@ def test_the_verdict_names_the_side_of_the_interval() -> None:
 def test_a_good_fit_is_compared_by_its_time_constant(factor: float, words: str) -> None:
     law = amplitude_law()
     k = np.arange(120.0)
-    measured = MeasuredCurve(k, 0.2 + 0.8 * np.exp(-k / (factor * law.tau)), law, "mse", "uniform")
-    models = {model.key: model for model in [prediction_curve(law, "mse", "uniform"), *measured.models()]}
+    measured = MeasuredCurve(
+        k, 0.2 + 0.8 * np.exp(-k / (factor * law.tau)), law, LearningConfig(loss="mse", selection="uniform")
+    )
+    models = {model.key: model for model in [law2(law), *measured.models()]}
     assert models["fit"].tau is not None
     assert models["fit"].tau[0] == pytest.approx(factor * law.tau, rel=1e-3)
     assert words in verdict(measured.incumbent[-1], k[-1], models)[1]
@@ -76,7 +85,7 @@ def test_a_good_fit_is_compared_by_its_time_constant(factor: float, words: str) 
 @pytest.mark.parametrize("selection", ["uniform", "cyclic", "greedy"])
 def test_coverage_starts_at_the_start_and_ends_at_the_floor(selection: str) -> None:
     law = amplitude_law()
-    measured = MeasuredCurve(np.arange(3.0), np.ones(3), law, "mse", selection)
+    measured = MeasuredCurve(np.arange(3.0), np.ones(3), law, LearningConfig(loss="mse", selection=selection))
     curve = next(model for model in measured.models() if model.key == "coverage")
     ends = curve.values(np.array([0.0, 40.0 * NEURONS]))
     assert ends[0] == pytest.approx(law.start)
@@ -112,7 +121,7 @@ def test_the_horizontal_axis_counts_what_it_says(learning: LearningView, axis: s
 
 def test_a_law_for_one_error_is_not_drawn_over_the_other(learning: LearningView) -> None:
     learning.begin(measured(), 100)
-    learning.set_models([prediction_curve(amplitude_law(), "mse", "uniform")])
+    learning.set_models([law2()])
     assert len(learning.plot.model_lines.lines["prediction"].getData()[0]) > 0
     learning.loss.setCurrentText("nmse")
     assert learning.plot.model_lines.lines["prediction"].getData()[0] is None or not len(
@@ -134,7 +143,7 @@ def test_zooming_ends_following_and_a_click_resumes_it(learning: LearningView) -
 
 def test_values_of_the_law_stand_in_the_table(learning: LearningView) -> None:
     learning.begin(measured(), 100)
-    learning.set_models([prediction_curve(amplitude_law(), "mse", "uniform")])
+    learning.set_models([law2()])
     texts = [cell.text() for cell in learning.table._rows["prediction"].cells]
     assert texts[0].startswith("8.00")
     assert texts[1] == "0.500"
@@ -238,7 +247,7 @@ def test_a_twin_is_computed_elsewhere_and_refused_with_words(
 def test_the_residual_is_taken_against_the_chosen_curve(learning: LearningView) -> None:
     learning.begin(measured(), 100)
     half = sampled_curve("mean-field", "Law 3", "", "mse", np.array([0.0, 100.0]), np.array([0.5, 0.5]))
-    learning.set_models([prediction_curve(amplitude_law(), "mse", "uniform"), half])
+    learning.set_models([law2(), half])
     against = learning.table._rows["mean-field"].against
     assert against is not None
     against.click()
@@ -249,8 +258,8 @@ def test_the_residual_is_taken_against_the_chosen_curve(learning: LearningView) 
 
 def test_marks_say_what_happened_and_where(learning: LearningView) -> None:
     learning.begin(measured(), 100)
-    fault = Fault(1001.0, "camera", "drop", "a frame was lost", "taken again")
-    learning.set_marks([fault_mark(fault, 10.0), pause_mark(20.0, 1002.0, "paused by the user", 75.0)])
+    fault = Fault(1001.0, "camera", "drop", "a frame was lost", "taken again", epoch=11)
+    learning.set_marks([fault_mark(fault), pause_mark(20.0, 1002.0, "paused by the user", 75.0)])
     learning.refresh()
     points = learning.plot.marks.symbols.points()
     assert [point.pos().x() for point in points] == [10.0, 20.0]
@@ -258,12 +267,30 @@ def test_marks_say_what_happened_and_where(learning: LearningView) -> None:
     assert "1 min 15 s" in points[1].data()
 
 
+def test_a_flip_that_is_judged_by_two_measurements_takes_two_epochs() -> None:
+    once = prediction_curve(amplitude_law(), LearningConfig(loss="mse", selection="uniform"))
+    twice = prediction_curve(amplitude_law(), LearningConfig(loss="mse", selection="uniform", acceptance="re-measured"))
+    assert once is not None
+    assert twice is not None
+    assert twice.at(20.0) == once.at(10.0)
+    assert prediction_curve(amplitude_law(), LearningConfig(strategy="multiplexed-identification")) is None
+
+
+def test_only_drift_that_noise_does_not_explain_is_marked() -> None:
+    assert drift_mark(DriftMeasured(10, 1.0, 0.1, 1.5)) is None
+    mark = drift_mark(DriftMeasured(10, 1.0, 0.1, 8.0))
+    assert mark is not None
+    assert (mark.epoch, mark.kind) == (9, "drift")
+
+
 def test_the_outlook_names_what_is_expected_and_what_is_accepted(learning: LearningView) -> None:
     data = measured()
     data.epoch_s = 2.0
     learning.begin(data, 100)
     law = amplitude_law()
-    learning.set_models(MeasuredCurve(*data.sampled("mse"), law, "mse", "uniform").models())
+    learning.set_models(
+        MeasuredCurve(*data.sampled("mse"), law, LearningConfig(loss="mse", selection="uniform")).models()
+    )
     words = learning.outlook.text()
     assert "Expected at epoch 100" in words
     assert "2 min 00 s" in words
