@@ -95,12 +95,15 @@ class CurveTable(QWidget):
     def set_models(self, models: Mapping[str, ModelCurve], neurons: int) -> None:
         """Values of the models; rows of models that are not there stay empty."""
         for key, row in self._rows.items():
+            if row.against is None:
+                continue
             model = models.get(key)
             row.box.setEnabled(model is not None or key == "twin")
-            if row.against is not None:
-                row.against.setEnabled(model is not None)
+            row.against.setEnabled(model is not None)
             texts = ["", "", ""]
-            if model is not None:
+            if model is None:
+                row.box.setText(MODEL_NAMES[key])
+            else:
                 row.box.setText(model.name)
                 row.box.setToolTip(model.help)
                 texts = [

@@ -77,6 +77,7 @@ class LearningView(QFrame):
 
     def begin(self, data: LearningData, planned: int, record: Path | None = None, *, is_over: bool = False) -> None:
         """Show a run from its start. planned: epochs it may take. record: its file. is_over: nothing more will come."""
+        self.outlook.setVisible(not is_over)
         self._data, self._planned, self._is_over = data, planned, is_over
         self._models = {}
         self._look_ahead()

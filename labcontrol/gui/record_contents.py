@@ -17,22 +17,20 @@ from labcontrol.gui.model_curves import MeasuredCurve, ModelCurve, prediction_cu
 from labcontrol.gui.model_jobs import mean_field_model
 from labcontrol.records import RunReader
 from labcontrol.tasks import ErrorMeasure
-from labcontrol.theory import AmplitudeLaw
 
 
 @dataclass(frozen=True)
 class RecordContents:
     """One run as recorded.
 
-    planned: epochs it might have taken. law: Law 2, None before the pilot. mask: (N,) incumbent at the end. output:
-    (T,) of it, None before a first epoch. marks: what happened to the run.
+    planned: epochs it might have taken. mask: (N,) incumbent at the end. output: (T,) of it, None before a first epoch.
+    marks: what happened to the run.
     """
 
     path: Path
     experiment: ExperimentConfig
     data: LearningData
     planned: int
-    law: AmplitudeLaw | None
     mask: NDArray[np.bool_]
     output: NDArray[np.float32] | None
     marks: list[Mark]
@@ -45,10 +43,13 @@ class RecordContents:
         return f"N {experiment.neurons}, {experiment.learning.selection}, seed {experiment.seed}"
 
     def models(self) -> list[ModelCurve]:
-        """Everything its learning is compared with; may take a second."""
-        law, learning, data = self.law, self.experiment.learning, self.data
-        if law is None:
-            return []
+        """Everything its learning is compared with; may take seconds. None before the pilot."""
+        learning, data = self.experiment.learning, self.data
+        with RunReader(self.path) as run:
+            pilot = run.pilot
+            if pilot is None:
+                return []
+            law = predict(pilot, run.initial_mask, run.target, learning.loss)
         law2, law3 = prediction_curve(law, learning), mean_field_model(self.path)
         models = MeasuredCurve(*data.sampled(data.loss), law, learning).models()
         models += [] if law2 is None else [law2]
@@ -81,17 +82,15 @@ def _read(path: Path) -> RecordContents:
             last = int(measured_at[-1])
             if last >= 0:
                 mask, output = epochs.masks(last, last + 1)[0], epochs.outputs(last, last + 1)[0]
-        pilot, gain = run.pilot, run.gain
         return RecordContents(
             path=path,
             experiment=experiment,
             data=data,
             planned=experiment.epochs,
-            law=None if pilot is None else predict(pilot, run.initial_mask, run.target, loss),
             mask=mask,
             output=output,
             marks=[fault_mark(fault) for fault in run.faults],
-            measure=ErrorMeasure(run.target, gain or 1.0),
+            measure=ErrorMeasure(run.target, run.gain or 1.0),
         )
 
 
