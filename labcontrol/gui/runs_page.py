@@ -180,6 +180,14 @@ class RunsPage(QWidget):
 
         self._make_and_open(draw)
 
+    def _open_report(self) -> None:
+        def write(path: Path) -> Path:
+            from labcontrol.report import write_report
+
+            return write_report(path)
+
+        self._make_and_open(write)
+
     def _make_and_open(self, make: Callable[[Path], Path]) -> None:
         """Make a file from the first selected run beside the event loop, then open it."""
         path = self._selected[0].path
@@ -240,6 +248,7 @@ class RunsPage(QWidget):
             "continue": button("Continue", "Go on with an interrupted or aborted run", self._continue),
             "settings": button("Use settings", "Set up the next run like this one", self._use_settings),
             "compare": button("Lay over live", "Show the selected runs behind the running one", self._compare),
+            "report": button("Report", "Write a page about the run beside its record and open it", self._open_report),
             "figure": button("Figure", "Draw the figure of the run beside its record and open it", self._open_figure),
             "export": button("Export…", "Write the epochs as CSV, JSON or Parquet", self._choose_and_export),
             "note": button("Note", "Write a note about the run", self._edit_note),
