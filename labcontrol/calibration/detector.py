@@ -148,9 +148,13 @@ def fit_steps(times_s: Values, samples: Values, bits: NDArray[np.int64], pattern
     low, high = np.percentile(samples, [10, 90])
     used = times_s > period_s
 
+    def model(p: Values) -> Values:
+        response = _response(times_s, bits, period_s, p[0] * interval_s, np.exp(p[1]) / interval_s)
+        values: Values = p[2] + p[3] * response
+        return values
+
     def residual(p: Values) -> Values:
-        model = _response(times_s, bits, period_s, p[0] * interval_s, np.exp(p[1]) / interval_s)
-        values: Values = np.where(used, p[2] + p[3] * model - samples, 0.0) / (high - low)
+        values: Values = np.where(used, model(p) - samples, 0.0) / (high - low)
         return values
 
     def alike(delay_s: float, bandwidth_hz: float) -> float:
@@ -168,7 +172,7 @@ def fit_steps(times_s: Values, samples: Values, bits: NDArray[np.int64], pattern
     variance = float(np.sum(found.fun**2)) / (len(samples) - 4) * _correlation_time(found.fun)
     errors = np.sqrt(np.diag(np.linalg.pinv(jacobian.T @ jacobian)) * variance)
     delay_s, bandwidth_hz = float(found.x[0] * interval_s), float(np.exp(found.x[1]) / interval_s)
-    fitted = np.where(used, samples + residual(found.x) * (high - low), np.nan)
+    fitted = model(found.x)
     return StepFit(
         delay_s, float(errors[0] * interval_s), bandwidth_hz, bandwidth_hz * float(errors[1]),
         int(np.floor(delay_s / period_s + 0.5)), fitted,

@@ -6,14 +6,28 @@ from labcontrol.calibration import (
     camera,
     detector,
     exposure,
+    laser,
     mirrors,
     phase_response,
+    profile,
     registration,
+    timing,
     window,
 )
 from labcontrol.calibration.procedure import Procedure
 
 PROCEDURES: dict[str, Procedure] = {
     module.PROCEDURE.kind: module.PROCEDURE
-    for module in (camera, exposure, phase_response, window, registration, detector, mirrors)
+    for module in (
+        camera,
+        exposure,
+        phase_response,
+        window,
+        registration,
+        profile,
+        timing,
+        detector,
+        mirrors,
+        laser,
+    )
 }

@@ -126,6 +126,11 @@ class Stand:
             fault = f"skipped {skipped} frames" if skipped else "gave a frame of an earlier pattern"
         raise DeviceFaultError(camera.name, f"{fault}, {_RETAKES + 1} times in a row.", "Check its trigger and line.")
 
+    def forget_frames(self) -> None:
+        """Frames were taken past this: the next may have any number."""
+        self._last_counter = None
+        self.bench.camera.discard_frames()
+
     def image(self, pattern: Pattern | None = None, frames: int = 1) -> Image:
         """Mean of frames (rows, columns) in counts, of a pattern or of what is shown."""
         since_s = self.show(pattern) if pattern is not None else -np.inf

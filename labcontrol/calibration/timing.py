@@ -1,0 +1,305 @@
+"""Timing: how the SLM settles, what the camera and a whole step take, and whether frames belong to their patterns.
+
+The SLM steps between two levels while frames are taken at known times after the command. With the measured response,
+every frame gives the share r of the step that is still missing; an exponential ``r = exp(-(t - onset) / tau)`` gives
+time constant and onset of each step. Onsets lie on the ticks of the refresh, which gives its period; what is between
+the command and the first tick it can still reach is the latency.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labcontrol.calibration.procedure import Procedure
+from labcontrol.calibration.result import Calibration, Outcome, Quantity
+from labcontrol.calibration.stand import Stand
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Values = NDArray[np.float64]
+
+_STEPS = 60
+_STEP_TIMES = 40
+_BELONGING = 24
+_RESIDUAL = 1e-3
+_USABLE = (0.03, 0.9)  # shares of the step that say when it happened
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Frames after steps of the SLM: number of the step (F,), seconds since its command (F,), share missing (F,) and
+    its error (F,). commands_s: (K,) when each step was commanded.
+    """
+
+    number: NDArray[np.int64]
+    since_s: Values
+    missing: Values
+    error: Values
+    commands_s: Values
+
+
+@dataclass(frozen=True)
+class Settling:
+    """tau_s: time constant. onsets_s: (K,) of the steps that could be timed, after their commands; ticks_s: (K,) the
+    same on the bench's clock. period_s: of the refresh, NaN where there is none. latency_s: lowest and highest.
+    """
+
+    tau_s: float
+    tau_error_s: float
+    onsets_s: Values
+    ticks_s: Values
+    period_s: float
+    latency_s: tuple[float, float]
+
+    @property
+    def settle_s(self) -> float:
+        """From a command, at worst, until 0.1 % of the step is missing."""
+        wait = self.period_s if np.isfinite(self.period_s) else 0.0
+        return float(np.mean(self.latency_s) + wait - np.log(_RESIDUAL) * self.tau_s)
+
+
+def measure(stand: Stand) -> Outcome:
+    """Belonging of frames first: without it nothing else means anything."""
+    stand.light_on()
+    dark, bright = _two_levels(stand)
+    stand.expose_for(stand.uniform(bright))
+    total = _BELONGING + _STEPS + _STEP_TIMES
+    late, offsets_s = _frames_late(stand, dark, bright)
+    stand.progress(_BELONGING, total)
+    if late:
+        q = Quantity(float(late), late, late, "frames", "frames later than the pattern they should show")
+        words = "one frame late" if late == 1 else f"{late} frames late" if late > 0 else "not of the pattern shown"
+        return Outcome(
+            {"frames_late": q}, {}, {},
+            (f"trigger late: every frame is {words}; check the trigger line, its edge, and the camera's buffer",),
+        )  # fmt: skip
+    readout_s = _readout_times(stand)
+    steps = _watch_steps(stand, dark, bright)
+    stand.progress(_BELONGING + _STEPS, total)
+    step_s = _step_times(stand, dark, bright)
+    stand.progress(total, total)
+    settling = fit_steps(steps)
+    return _outcome(stand, settling, steps, readout_s, step_s, offsets_s)
+
+
+# --- measuring --------------------------------------------------------------------------------------------------------
+def _frames_late(stand: Stand, dark: int, bright: int) -> tuple[int, Values]:
+    """How many frames late (0, 1, 2; -1 for none of these) frames are against a random order of two patterns.
+
+    Frames are taken as they come here: nothing is checked or taken again. Returns also the times between trigger and
+    start of the exposure, as the camera states it.
+    """
+    camera, clock = stand.bench.camera, stand.bench.clock
+    order = np.random.default_rng(4).integers(0, 2, _BELONGING)
+    brightness, offsets_s = [], []
+    for bit in order:
+        stand.show(stand.uniform(bright if bit else dark))
+        triggered_s = clock.now_s()
+        camera.trigger()
+        frame = camera.read(1.0 + camera.exposure_s)
+        brightness.append(float(frame.data.mean()))
+        offsets_s.append(frame.time_s - triggered_s)
+    stand.forget_frames()
+    alike = [np.corrcoef(order[: len(order) - lag], brightness[lag:])[0, 1] for lag in range(3)]
+    best = int(np.argmax(alike))
+    return (best if alike[best] > 0.8 else -1), np.array(offsets_s)
+
+
+def _readout_times(stand: Stand) -> Values:
+    """From the end of the exposure until the frame is here."""
+    times = []
+    for _ in range(_STEP_TIMES):
+        started_s = stand.bench.clock.now_s()
+        stand.frame()
+        times.append(stand.bench.clock.now_s() - started_s - stand.bench.camera.exposure_s)
+    return np.array(times)
+
+
+def _watch_steps(stand: Stand, dark: int, bright: int) -> Steps:
+    """Frames as fast as the camera gives them, over many steps from dark to bright and back."""
+    camera, clock = stand.bench.camera, stand.bench.clock
+    exposure_s = camera.exposure_s
+    camera.exposure_s = max(min(exposure_s, 1e-3), camera.exposure_limits_s[0])
+    phase = stand.results["phase-response"].outcome.arrays["phase_rad"]
+    ends = {level: stand.image(stand.uniform(level), 8).sum() for level in (dark, bright)}
+    noise = np.std([stand.frame().data.sum(dtype=np.float64) for _ in range(8)]) + 1.0
+    watched_s = 1.5 * stand.bench.slm.settle_time_s
+    number, since_s, missing, error, commands_s = [], [], [], [], []
+    for k in range(_STEPS):
+        start, end = (dark, bright) if k % 2 == 0 else (bright, dark)
+        stand.show(stand.uniform(start))
+        clock.sleep(stand.bench.slm.settle_time_s + float(stand.rng.uniform(0, 0.05)))
+        commanded_s = stand.bench.slm.show(stand.uniform(end)).time_s
+        commands_s.append(commanded_s)
+        clock.sleep(float(stand.rng.uniform(0, 0.004)))
+        while clock.now_s() - commanded_s < watched_s:
+            frame = stand.frame()
+            share, share_error = _missing(frame.data.sum(dtype=np.float64), start, end, ends, phase, float(noise))
+            number.append(k)
+            since_s.append(frame.time_s + frame.exposure_s / 2 - commanded_s)
+            missing.append(share)
+            error.append(share_error)
+        stand.progress(_BELONGING + k, _BELONGING + _STEPS + _STEP_TIMES)
+    camera.exposure_s = exposure_s
+    return Steps(np.array(number), np.array(since_s), np.array(missing), np.array(error), np.array(commands_s))
+
+
+def _missing(
+    total: float, start: int, end: int, ends: dict[int, float], phase: Values, noise: float
+) -> tuple[float, float]:
+    """The share of a step between two levels that is missing at a brightness, and its error."""
+    way = np.linspace(0, 1, 1001)
+    on_the_way = phase[end] + (phase[start] - phase[end]) * way
+    power = np.cos(on_the_way) ** 2
+    scale = (ends[end] - ends[start]) / (power[0] - power[-1])
+    level = power[0] + (total - ends[end]) / scale
+    rising = slice(None) if power[-1] > power[0] else slice(None, None, -1)
+    found = float(np.interp(level, power[rising], way[rising]))
+    slope = abs(np.sin(2 * (phase[end] + (phase[start] - phase[end]) * found)) * (phase[start] - phase[end]))
+    return found, float((noise / abs(scale) + 5e-4) / slope)
+
+
+def _two_levels(stand: Stand) -> tuple[int, int]:
+    """A dim and a bright level with no extreme of the intensity at or between them: every phase there shows."""
+    phase = stand.results["phase-response"].outcome.arrays["phase_rad"]
+    dim, bright = (int(np.argmin(np.abs(phase - share * np.pi))) for share in (0.6, 0.9))
+    return dim, bright
+
+
+def _step_times(stand: Stand, dark: int, bright: int) -> Values:
+    """What a step of a run takes: show, settle, trigger, frame."""
+    times = []
+    for k in range(_STEP_TIMES):
+        started_s = stand.bench.clock.now_s()
+        stand.frame(stand.show(stand.uniform(bright if k % 2 else dark)))
+        times.append(stand.bench.clock.now_s() - started_s)
+    return np.array(times)
+
+
+# --- fitting ----------------------------------------------------------------------------------------------------------
+def fit_steps(steps: Steps) -> Settling:
+    """``ln r = (onset - t) / tau``, one tau for all and an onset for each step, by weighted least squares.
+
+    Raises ValueError when too few frames fall into the steps.
+    """
+    usable = (steps.missing > _USABLE[0]) & (steps.missing < _USABLE[1]) & (steps.since_s > 0)
+    number, since = steps.number[usable], steps.since_s[usable]
+    log_missing = np.log(steps.missing[usable])
+    weight = (steps.missing[usable] / steps.error[usable]) ** 2
+    timed, index = np.unique(number, return_inverse=True)
+    if len(timed) < 8:
+        raise ValueError(f"only {len(timed)} of {len(steps.commands_s)} steps of the SLM could be timed")
+    # Take out each step's weighted mean; what is left has the common slope -1 / tau.
+    total = np.bincount(index, weight)
+    mean_t, mean_l = np.bincount(index, weight * since) / total, np.bincount(index, weight * log_missing) / total
+    dt, dl = since - mean_t[index], log_missing - mean_l[index]
+    moment = float(np.sum(weight * dt * dt))
+    rate = -float(np.sum(weight * dt * dl)) / moment
+    freedom = max(1, len(dt) - len(timed) - 1)
+    residual = float(np.sum(weight * (dl + rate * dt) ** 2)) / freedom
+    rate_error = float(np.sqrt(max(residual, 1.0) / moment))
+    onsets = mean_t + mean_l / rate
+    ticks = onsets + steps.commands_s[timed]
+    period = _period(ticks, onsets)
+    low, high = (onsets.max() - period, onsets.min()) if np.isfinite(period) else (onsets.min(), onsets.min())
+    blur = 2 * float(np.median(1 / (rate * np.sqrt(total))))
+    return Settling(1 / rate, rate_error / rate**2, onsets, ticks, period,
+                    (max(0.0, min(low, high) - blur), max(low, high) + blur))  # fmt: skip
+
+
+def _period(ticks_s: Values, onsets_s: Values) -> float:
+    """Period of the ticks, NaN where they have none: the longest at which all are in step."""
+    span = float(np.ptp(ticks_s))
+    frequencies = np.arange(10.0, 260.0, 0.1 / span)
+    since = ticks_s - ticks_s.mean()
+    coherence = np.abs(np.exp(2j * np.pi * np.outer(frequencies, since)).mean(axis=1))
+    # Onsets wait for a tick: they cannot spread over more than a period.
+    allowed = 1 / frequencies > 0.9 * np.ptp(onsets_s)
+    if not allowed.any() or coherence[allowed].max() < 0.8:
+        return np.nan
+    good = allowed & (coherence > 0.97 * coherence[allowed].max())
+    best = int(np.flatnonzero(good)[0])
+    near = slice(max(0, best - 20), best + 21)
+    return float(1 / frequencies[near][int(np.argmax(coherence[near]))])
+
+
+# --- telling ----------------------------------------------------------------------------------------------------------
+def _outcome(
+    stand: Stand, settling: Settling, steps: Steps, readout_s: Values, step_s: Values, offsets_s: Values
+) -> Outcome:
+    latency = settling.latency_s
+    settle = settling.settle_s
+    settle_error = -np.log(_RESIDUAL) * settling.tau_error_s + (latency[1] - latency[0]) / 4
+    stated = stand.bench.slm.settle_time_s
+    quantities = {
+        "settle_s": Quantity.normal(settle, settle_error, "s", "SLM: from command to 0.1 % of the step, at worst"),
+        "tau_s": Quantity.normal(settling.tau_s, settling.tau_error_s, "s", "SLM: time constant"),
+        "latency_s": Quantity(
+            float(np.mean(latency)), *latency, "s", "SLM: from command to the first refresh it can reach"
+        ),
+        "refresh_hz": Quantity.normal(1 / settling.period_s, 1e-2, "Hz", "SLM: refresh rate"),
+        "frames_late": Quantity(0, 0, 0, "frames", "frames later than the pattern they should show"),
+        "trigger_offset_s": _distribution(offsets_s, "camera: from trigger to start of the exposure, as it states"),
+        "camera_latency_s": _distribution(readout_s, "camera: from the end of the exposure to the frame"),
+        "step_s": _distribution(step_s, "one step of a run: show, settle, expose, read"),
+    }  # fmt: skip
+    if not np.isfinite(settling.period_s):
+        del quantities["refresh_hz"]
+    failures, notices = [], []
+    if settle > stated * 1.05 + 1e-3:
+        missing = np.exp(-(stated - settle) / settling.tau_s) * _RESIDUAL
+        failures.append(
+            f"the SLM settles in {settle * 1e3:.1f} ms, its driver waits {stated * 1e3:.1f} ms: up to {missing:.1%} of "
+            "a step is then missing; correct the options of slm in the bench file"
+        )
+    elif settle < 0.7 * stated:
+        notices.append(f"the SLM settles in {settle * 1e3:.1f} ms, its driver waits {stated * 1e3:.1f} ms")
+    arrays = {
+        "since_s": steps.since_s, "missing": steps.missing, "onsets_s": settling.onsets_s, "step_s": step_s,
+        "camera_latency_s": readout_s, "number": steps.number,
+    }  # fmt: skip
+    return Outcome(quantities, arrays, {}, tuple(failures), tuple(notices))
+
+
+def _distribution(times_s: Values, meaning: str) -> Quantity:
+    """Median, and the interval that holds 95 % of the times."""
+    low, middle, high = np.percentile(times_s, [2.5, 50, 97.5])
+    return Quantity(float(middle), float(low), float(high), "s", f"{meaning}; interval: 95 % of all")
+
+
+def draw(calibration: Calibration, figure: Figure) -> None:
+    """The steps on each other, the onsets, and the times of a step."""
+    arrays, q = calibration.outcome.arrays, calibration.outcome.quantities
+    if "since_s" not in arrays:
+        figure.text(0.5, 0.5, "; ".join(calibration.outcome.failures), ha="center", wrap=True)
+        return
+    left, middle, right = figure.subplots(1, 3)
+    timed = np.unique(arrays["number"])[: len(arrays["onsets_s"])]
+    onset = dict(zip(timed.tolist(), arrays["onsets_s"].tolist(), strict=False))
+    shift = np.array([onset.get(int(k), np.nan) for k in arrays["number"]])
+    left.semilogy(1e3 * (arrays["since_s"] - shift), np.maximum(arrays["missing"], 1e-4), ".", ms=3)
+    t = np.linspace(0, 8 * q["tau_s"].value, 100)
+    left.semilogy(1e3 * t, np.exp(-t / q["tau_s"].value), "-", label=f"{1e3 * q['tau_s'].value:.2f} ms")
+    left.set(xlabel="time since the refresh (ms)", ylabel="share of the step missing", title="SLM settling")
+    left.legend()
+    middle.hist(1e3 * arrays["onsets_s"], bins=15)
+    middle.set(xlabel="command to refresh (ms)", ylabel="steps", title="SLM latency")
+    right.hist(1e3 * arrays["step_s"], bins=15)
+    right.set(xlabel="one step (ms)", title="step time")
+
+
+PROCEDURE = Procedure(
+    "timing",
+    "Timing: SLM settling, camera latency, step time",
+    "The image blinks, at first slowly and in no rhythm, then in quick steps.",
+    ("slm", "camera", "laser"),
+    ("camera", "phase-response"),
+    30 * 24,
+    measure,
+    draw,
+)
