@@ -21,7 +21,6 @@ Indices = NDArray[np.int64]
 # Cells around a neuron whose light is modelled, in each direction.
 REACH = 3
 _EDGE = 2 * REACH + 1
-_CENTRE = _EDGE * _EDGE // 2
 _ITERATIONS = 20
 # Light that noise does not explain, as a share of the light.
 _MODEL_ERROR = 0.001
@@ -54,18 +53,15 @@ class FiducialFit:
 
         gain_counts: variance of a pixel for one count of light. noise_counts2: variance without light.
         """
-        weights = [
-            1 / (noise_counts2 + gain_counts * light + (_MODEL_ERROR * light) ** 2)
-            for light in (np.maximum(spot.counts, 0) for spot in spots)
-        ]
+        problem = _Problem(spots, lens, gain_counts, noise_counts2)
         geometry, damping = start.copy(), 1e-3
-        chi2 = _chi2(spots, weights, lens, geometry)
+        chi2 = problem.chi2(geometry)
         for _ in range(_ITERATIONS):
-            normal, gradient = _normal(spots, weights, lens, geometry)
+            normal, gradient = problem.normal(geometry)
             trial, trial_chi2 = geometry, np.inf
             while damping < 1e6:
                 trial = geometry + np.linalg.solve(normal + damping * np.diag(np.diag(normal)), gradient)
-                trial_chi2 = _chi2(spots, weights, lens, trial)
+                trial_chi2 = problem.chi2(trial)
                 if trial_chi2 < chi2:
                     break
                 damping *= 10
@@ -75,13 +71,13 @@ class FiducialFit:
             geometry, chi2, damping = trial, trial_chi2, damping / 10
             if done:
                 break
-        normal, _ = _normal(spots, weights, lens, geometry)
-        light = np.array([_solve(spot, weight, lens, geometry)[2] for spot, weight in zip(spots, weights, strict=True)])
-        freedom = sum(len(spot.counts) for spot in spots) - 8 - int(np.isfinite(light).sum())
+        normal, _ = problem.normal(geometry)
+        light = problem.light(geometry)
+        freedom = len(problem.counts) - 8 - int(np.isfinite(light).sum())
         misfit = chi2 / max(1, freedom)
         covariance = np.asarray(np.linalg.pinv(normal, hermitian=True) * max(1.0, misfit), dtype=np.float64)
         geometry[7] = abs(geometry[7])
-        return cls(geometry, covariance, light.reshape(-1, _EDGE, _EDGE), float(misfit))
+        return cls(geometry, covariance, light, float(misfit))
 
     def coupling(self) -> tuple[Values, Values]:
         """Light (7, 7) of the cells around a neuron as a share of its own, median over the neurons, and its error."""
@@ -112,53 +108,83 @@ def cut_out(image: Values, cell: tuple[int, int], lens: Lens, rough: Values, gri
     return Spot(cell, pixels.astype(np.float64), image[pixels[:, 0], pixels[:, 1]])
 
 
-def _solve(spot: Spot, weight: Values, lens: Lens, geometry: Values) -> tuple[Values, Values, Values]:
-    """What the best brightnesses leave over, weighted (P,); an orthonormal basis of what they can explain; and they
-    themselves (49,).
+class _Problem:
+    """All pixels of all spots, and the least-squares problem that is left when the brightnesses are eliminated.
+
+    Every spot has 49 brightnesses of its own, so that their normal matrices are small and solved side by side.
     """
-    design = _design(spot, lens, geometry)
-    used = np.flatnonzero(design.sum(axis=0) > 1.0)
-    root = np.sqrt(weight)
-    q, r = np.linalg.qr(design[:, used] * root[:, None])
-    measured = spot.counts * root
-    projected = q.T @ measured
-    light = np.full(_EDGE * _EDGE, np.nan)
-    light[used] = np.linalg.solve(r, projected)
-    return measured - q @ projected, q, light
 
+    def __init__(self, spots: list[Spot], lens: Lens, gain_counts: float, noise_counts2: float) -> None:
+        self._lens = lens
+        self._spots = len(spots)
+        self._pixels = np.concatenate([spot.pixels for spot in spots])
+        self.counts = np.concatenate([spot.counts for spot in spots])
+        self._owner = np.repeat(np.arange(len(spots)), [len(spot.counts) for spot in spots])
+        self._cell = np.array([spot.cell for spot in spots])[self._owner]
+        light = np.maximum(self.counts, 0)
+        self._weight = 1 / (noise_counts2 + gain_counts * light + (_MODEL_ERROR * light) ** 2)
 
-def _design(spot: Spot, lens: Lens, geometry: Values) -> Values:
-    """Shares (P, 49) in which each pixel sees the cells around the neuron."""
-    index, share = shares(lens.cells(spot.pixels, geometry), geometry)
-    offset = index - np.array(spot.cell) + REACH
-    near = np.all((offset >= 0) & (offset < _EDGE), axis=2)
-    flat = np.where(near, offset[..., 0] * _EDGE + offset[..., 1], 0)
-    design = np.zeros((len(spot.counts), _EDGE * _EDGE))
-    pixel = np.arange(len(design))
-    for corner in range(4):
-        design[pixel, flat[:, corner]] += np.where(near[:, corner], share[:, corner], 0.0)
-    return design
+    def chi2(self, geometry: Values) -> float:
+        source, share = self._sources(geometry)
+        left = self.counts - self._seen(source, share, self._solved(source, share))
+        return float(np.sum(self._weight * left**2))
 
+    def light(self, geometry: Values) -> Values:
+        """Brightnesses (F, 7, 7), NaN where less than a pixel's worth of a cell is seen."""
+        source, share = self._sources(geometry)
+        seen = np.bincount(source.ravel(), share.ravel(), self._spots * _EDGE**2)
+        light = np.where(seen > 1.0, self._solved(source, share).ravel(), np.nan)
+        return light.reshape(-1, _EDGE, _EDGE)
 
-def _chi2(spots: list[Spot], weights: list[Values], lens: Lens, geometry: Values) -> float:
-    left = (_solve(spot, weight, lens, geometry)[0] for spot, weight in zip(spots, weights, strict=True))
-    return float(sum(np.sum(residual**2) for residual in left))
-
-
-def _normal(spots: list[Spot], weights: list[Values], lens: Lens, geometry: Values) -> tuple[Values, Values]:
-    """Normal matrix (8, 8) and gradient (8,) of the geometry, with the brightnesses eliminated."""
-    normal, gradient = np.zeros((8, 8)), np.zeros(8)
-    for spot, weight in zip(spots, weights, strict=True):
-        residual, q, light = _solve(spot, weight, lens, geometry)
-        known = np.nan_to_num(light)
-        jacobian = np.empty((len(residual), 8))
+    def normal(self, geometry: Values) -> tuple[Values, Values]:
+        """Normal matrix (8, 8) and gradient (8,) of the geometry."""
+        source, share = self._sources(geometry)
+        light = self._solved(source, share)
+        left = self.counts - self._seen(source, share, light)
+        jacobian = np.empty((len(left), 8))
         for k, size in enumerate(_STEPS):
             step = np.zeros(8)
             step[k] = size
-            change = _design(spot, lens, geometry + step) - _design(spot, lens, geometry - step)
-            jacobian[:, k] = change @ known / (2 * size)
-        jacobian *= np.sqrt(weight)[:, None]
-        jacobian -= q @ (q.T @ jacobian)
-        normal += jacobian.T @ jacobian
-        gradient += jacobian.T @ residual
-    return normal, gradient
+            up, down = self._sources(geometry + step), self._sources(geometry - step)
+            jacobian[:, k] = (self._seen(*up, light) - self._seen(*down, light)) / (2 * size)
+        mixed = np.stack([self._onto(source, share, column) for column in jacobian.T], axis=-1)
+        explained = np.linalg.solve(self._matrix(source, share), mixed)
+        weighted = self._weight[:, None] * jacobian
+        normal = jacobian.T @ weighted - np.einsum("fik,fil->kl", mixed, explained)
+        return normal, weighted.T @ left
+
+    def _sources(self, geometry: Values) -> tuple[Indices, Values]:
+        """Numbers (P, 4) of the brightnesses each pixel sees, and their shares (P, 4)."""
+        index, share = shares(self._lens.cells(self._pixels, geometry), geometry)
+        offset = index - self._cell[:, None, :] + REACH
+        near = np.all((offset >= 0) & (offset < _EDGE), axis=2)
+        local = np.where(near, offset[..., 0] * _EDGE + offset[..., 1], 0)
+        return self._owner[:, None] * _EDGE**2 + local, np.where(near, share, 0.0)
+
+    def _seen(self, source: Indices, share: Values, light: Values) -> Values:
+        seen: Values = np.sum(light.ravel()[source] * share, axis=1)
+        return seen
+
+    def _onto(self, source: Indices, share: Values, values: Values) -> Values:
+        """Weighted sums (F, 49) of values (P,) over what sees each brightness."""
+        weights = share * (self._weight * values)[:, None]
+        sums = np.bincount(source.ravel(), weights.ravel(), self._spots * _EDGE**2).astype(np.float64)
+        return sums.reshape(self._spots, _EDGE**2)
+
+    def _matrix(self, source: Indices, share: Values) -> Values:
+        """Normal matrices (F, 49, 49) of the brightnesses; what is hardly seen is held near zero."""
+        size = _EDGE**2
+        local = source - self._owner[:, None] * size
+        pair = source[:, :, None] * size + local[:, None, :]
+        product = share[:, :, None] * share[:, None, :] * self._weight[:, None, None]
+        sums = np.bincount(pair.ravel(), product.ravel(), self._spots * size * size).astype(np.float64)
+        matrix = sums.reshape(-1, size, size)
+        diagonal = np.arange(size)
+        matrix[:, diagonal, diagonal] += 1e-9 * matrix[:, diagonal, diagonal].max(axis=1, keepdims=True)
+        return matrix
+
+    def _solved(self, source: Indices, share: Values) -> Values:
+        """Best brightnesses (F, 49)."""
+        onto = self._onto(source, share, self.counts)
+        light = np.linalg.solve(self._matrix(source, share), onto[..., None])[..., 0]
+        return np.asarray(light, dtype=np.float64)

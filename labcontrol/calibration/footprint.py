@@ -29,7 +29,7 @@ class Lens:
         """Where pixels (P, 2) would be without distortion."""
         from_centre = (pixels - self.centre_px) / self.scale_px
         ideal = from_centre
-        for _ in range(8):
+        for _ in range(5):
             ideal = from_centre / (1 + distortion * np.sum(ideal * ideal, axis=1, keepdims=True))
         result: Values = ideal * self.scale_px + self.centre_px
         return result

@@ -1,0 +1,208 @@
+"""Is calibration right, and are its intervals honest? Random hidden tables, calibrated, compared with their truth.
+
+Every table hides its own geometry, response and delays. All steps are run through the same drivers as on a real bench;
+only then is the truth looked at. Printed are the largest errors over all tables, against what is asked for, and how
+often the truth lay in the stated 95 % interval.
+
+With --learn, learning on each calibrated table is compared with learning on the same table perfectly known.
+
+    python benchmarks/hidden_tables.py --tables 50
+    python benchmarks/hidden_tables.py --tables 5 --learn
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from labcontrol.bench import Bench, NeuronMap, hidden_bench
+from labcontrol.calibration import PROCEDURES, Calibration, Session, Store, calibrated
+from labcontrol.calibration.session import with_settings
+from labcontrol.config import BenchConfig, CalibrationConfig, ExperimentConfig, TaskConfig
+from labcontrol.engine import Run
+from mock_devices.options import TableOptions
+from mock_devices.truth import true_phase, true_pixels, true_settings, truth_of
+
+# Largest error allowed, by row of the table.
+BOUNDS = {
+    "registration (px rms)": 0.2,
+    "phase response (waves rms)": 0.01,
+    "grid on the SLM (px)": 0.0,
+    "mirrors of another neuron (share)": 0.02,
+    "SLM settling (frames)": 1.0,
+    "SLM latency (frames)": 1.0,
+    "camera latency (frames)": 1.0,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tables", type=int, default=50, help="hidden tables (default 50)")
+    parser.add_argument("--first", type=int, default=100, help="seed of the first one (default 100)")
+    parser.add_argument("--neurons", type=int, default=144, help="a square number (default 144)")
+    parser.add_argument("--learn", action="store_true", help="also learn on each table, calibrated and perfectly known")
+    parser.add_argument("--epochs", type=int, default=600, help="epochs of learning (default 600)")
+    options = parser.parse_args()
+
+    errors: dict[str, list[float]] = defaultdict(list)
+    hits: dict[str, list[float]] = defaultdict(list)
+    learned: list[tuple[float, float]] = []
+    failed = 0
+    console = Console(stderr=True)
+    for seed in track(range(options.first, options.first + options.tables), "hidden tables", console=console):
+        with tempfile.TemporaryDirectory() as folder:
+            config = hidden_bench(options.neurons, 1, seed).model_copy(
+                update={"calibration": CalibrationConfig(store=folder)}
+            )
+            found = calibrate(config)
+            bad = {kind: c.outcome.failures for kind, c in found.items() if not c.passed}
+            if bad:
+                failed += 1
+                console.print(f"table {seed}: {bad}")
+                continue
+            compare(config, found, errors, hits)
+            if options.learn:
+                learned.append(learn_twice(config, Path(folder), options))
+    report(errors, hits, learned, failed)
+    ok = not failed and all(max(errors[name]) <= bound for name, bound in BOUNDS.items())
+    coverage = np.mean([np.mean(values) for values in hits.values()])
+    return 0 if ok and 0.90 <= coverage <= 0.99 else 1
+
+
+def calibrate(config: BenchConfig) -> dict[str, Calibration]:
+    """Every step, in order, up to the first that fails."""
+    assert config.calibration is not None
+    found = {}
+    with Bench(config) as bench:
+        session = Session(bench, config, Store(Path(config.calibration.store), PROCEDURES))
+        for kind in PROCEDURES:
+            found[kind] = session.run(kind)
+            if not found[kind].passed:
+                break
+    return found
+
+
+def compare(
+    config: BenchConfig,
+    found: dict[str, Calibration],
+    errors: dict[str, list[float]],
+    hits: dict[str, list[float]],
+) -> None:
+    """Add this table's errors, and the share of truths inside the intervals."""
+    assert config.table is not None
+    truth = truth_of(config.table.options)
+    arrays = found["registration"].outcome.arrays
+    off = arrays["pixels"] - true_pixels(truth, arrays["cells"])
+    errors["registration (px rms)"].append(float(np.sqrt(np.mean(np.sum(off**2, axis=1)))))
+    hits["neuron's pixel"].append(float(np.mean(np.abs(off) < 1.96 * arrays["error_px"])))
+    response = found["phase-response"].outcome.arrays
+    off = response["phase_rad"] - true_phase(truth)
+    errors["phase response (waves rms)"].append(float(np.sqrt(np.mean(off**2))) / (2 * np.pi))
+    hits["phase of a grey level"].append(float(np.mean(np.abs(off) < 1.96 * response["error_rad"])))
+    window = found["window"].outcome.quantities
+    origin = (window["origin_row_px"].value, window["origin_column_px"].value)
+    errors["grid on the SLM (px)"].append(float(np.max(np.abs(np.subtract(origin, truth.slm.origin_px)))))
+    errors["mirrors of another neuron (share)"].append(_wrong_mirrors(config, truth))
+    timing = found["timing"].outcome.quantities
+    settle_s = truth.slm.latency_s + 1 / truth.slm.refresh_hz - np.log(1e-3) * truth.slm.response_time_s
+    frame_s = 1 / truth.slm.refresh_hz
+    errors["SLM settling (frames)"].append(abs(timing["settle_s"].value - settle_s) / frame_s)
+    errors["SLM latency (frames)"].append(abs(timing["latency_s"].value - truth.slm.latency_s) / frame_s)
+    errors["camera latency (frames)"].append(
+        abs(timing["camera_latency_s"].value - truth.camera.readout_time_s) / frame_s
+    )
+    for kind, name, value in _truths(truth, settle_s):
+        quantity = found[kind].outcome.quantities[name]
+        hits[f"{kind}: {name}"].append(float(quantity.low <= value <= quantity.high))
+
+
+def _truths(truth: TableOptions, settle_s: float) -> list[tuple[str, str, float]]:
+    """Quantities with a truth to compare with."""
+    gain = (2**truth.camera.bit_depth - 1 - truth.camera.dark_level) / truth.camera.full_well_e
+    (m00, m01), (m10, m11) = truth.camera_matrix
+    (d00, d01), (d10, d11) = truth.dmd_matrix
+    middle = [(size - 1) / 2 + off for size, off in zip(truth.cells, truth.optics.beam_centre, strict=True)]
+    half_diagonal = np.hypot(truth.rows - 1, truth.columns - 1) / 2
+    return [
+        ("camera", "dark_counts", truth.camera.dark_level), ("camera", "gain_counts_per_e", gain),
+        ("phase-response", "span_rad", float(np.ptp(true_phase(truth)))),
+        ("registration", "m00", m00), ("registration", "m01", m01), ("registration", "m10", m10),
+        ("registration", "m11", m11), ("registration", "distortion", truth.camera.distortion),
+        ("registration", "row", truth.camera_offset_px[0]), ("registration", "column", truth.camera_offset_px[1]),
+        ("registration", "blur", truth.camera.blur_px),
+        ("mirrors", "m00", d00), ("mirrors", "m01", d01), ("mirrors", "m10", d10), ("mirrors", "m11", d11),
+        ("mirrors", "row", truth.dmd_offset_px[0]), ("mirrors", "column", truth.dmd_offset_px[1]),
+        ("timing", "settle_s", settle_s), ("timing", "latency_s", truth.slm.latency_s),
+        ("timing", "tau_s", truth.slm.response_time_s), ("timing", "refresh_hz", truth.slm.refresh_hz),
+        ("detector", "offset_w", truth.detector.offset_w), ("detector", "bandwidth_hz", truth.detector.bandwidth_hz),
+        ("detector", "noise_w", truth.detector.noise * truth.detector.full_scale_w),
+        ("detector", "trigger_delay_s", truth.detector.trigger_delay_s),
+        ("laser", "warm_up_share", truth.laser.warm_up_share),
+        ("laser", "warm_up_tau_s", truth.laser.warm_up_time_s / 6), ("laser", "drift_per_min", 0.0),
+        ("profile", "centre_row", middle[0]), ("profile", "centre_column", middle[1]),
+        ("profile", "waist_row", truth.optics.beam_waist * half_diagonal),
+        ("profile", "waist_column", truth.optics.beam_waist * half_diagonal),
+    ]  # fmt: skip
+
+
+def _wrong_mirrors(config: BenchConfig, truth: TableOptions) -> float:
+    """Share of mirrors that show another neuron than they would if everything were known."""
+    side = config.geometry.rows
+    shapes = (truth.slm_shape, truth.dmd_shape, truth.sensor_shape)
+    known = with_settings(config, true_settings(truth))
+    masks = np.random.default_rng(2).random((24, side * side)) < 0.5
+    ours, theirs = (NeuronMap(c.geometry, side, *shapes).dmd_patterns(masks) for c in (calibrated(config), known))
+    return float(np.mean(np.any(ours != theirs, axis=0)))
+
+
+def learn_twice(config: BenchConfig, folder: Path, options: argparse.Namespace) -> tuple[float, float]:
+    """Train nmse at the end, on the calibrated table and on the same one perfectly known."""
+    assert config.table is not None
+    experiment = ExperimentConfig(neurons=options.neurons, seed=1, task=TaskConfig())
+    experiment = experiment.model_copy(update={"stop": experiment.stop.model_copy(update={"epochs": options.epochs})})
+    known = with_settings(config, true_settings(truth_of(config.table.options)))
+    exposure_s = calibrated(config).camera.exposure_s
+    known = known.model_copy(
+        update={"calibration": None, "camera": known.camera.model_copy(update={"exposure_s": exposure_s})}
+    )
+    errors = []
+    for bench in (config, known):
+        run = Run(experiment, bench, folder)
+        run.execute()
+        errors.append(float(run.result["train"]["nmse"]))
+    return errors[0], errors[1]
+
+
+def report(
+    errors: dict[str, list[float]], hits: dict[str, list[float]], learned: list[tuple[float, float]], failed: int
+) -> None:
+    console = Console()
+    table = Table("error of", "median", "largest", "asked for", "met", title=f"{failed} tables failed")
+    for name, values in errors.items():
+        bound = BOUNDS[name]
+        met = f"{sum(value <= bound for value in values)} of {len(values)}"
+        table.add_row(name, f"{np.median(values):.2g}", f"{max(values):.2g}", f"{bound:g}", met)
+    console.print(table)
+    table = Table("truth in the 95 % interval of", "share")
+    for name, values in hits.items():
+        table.add_row(name, f"{np.mean(values):.1%}")
+    table.add_row("all together", f"{np.mean([np.mean(values) for values in hits.values()]):.1%}", style="bold")
+    console.print(table)
+    if learned:
+        table = Table("nmse, calibrated", "nmse, perfectly known", "ratio", title="learning")
+        for ours, theirs in learned:
+            table.add_row(f"{ours:.5f}", f"{theirs:.5f}", f"{ours / theirs:.2f}")
+        ratio = np.exp(np.mean(np.log([ours / theirs for ours, theirs in learned])))
+        table.add_row("", "geometric mean", f"{ratio:.3f}", style="bold")
+        console.print(table)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
