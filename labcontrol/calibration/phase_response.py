@@ -146,7 +146,7 @@ def unfold(levels: NDArray[np.int64], intensity: Values) -> Values:
     window = max(5, len(levels) // 16 | 1)
     smooth = savgol_filter(intensity, window, 2)
     s = np.clip((smooth - smooth.min()) / np.ptp(smooth), 0, 1)
-    top, bottom = find_peaks(s, prominence=0.4)[0], find_peaks(-s, prominence=0.4)[0]
+    top, bottom = find_peaks(s, prominence=0.1)[0], find_peaks(-s, prominence=0.1)[0]
     turns = np.sort(np.concatenate([top, bottom]))
     if len(turns) < 2:
         raise ValueError(
@@ -165,7 +165,16 @@ def unfold(levels: NDArray[np.int64], intensity: Values) -> Values:
         elif falling:
             turn += 2 * np.pi
         doubled[first:end] = turn + folded if falling else turn + 2 * np.pi - folded
-    return doubled / 2
+    return _rising(doubled / 2)
+
+
+def _rising(phase: Values) -> Values:
+    """The phase with its ends unfolded where they turn back after an extreme too close to them to be seen."""
+    last, first = int(np.argmax(phase)), int(np.argmin(phase))
+    rising = phase.copy()
+    rising[last:] = 2 * phase[last] - phase[last:]
+    rising[:first] = 2 * phase[first] - phase[:first]
+    return rising
 
 
 def _basis(levels: NDArray[np.int64], top: int) -> Values:

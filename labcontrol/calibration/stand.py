@@ -24,6 +24,7 @@ Progress = Callable[[int, int], None]
 
 _RETAKES = 5
 _CLOCK_ROUNDING_S = 1e-6
+_TRIGGER_SLACK_S = 1e-3  # cameras state the start of an exposure less well than that
 # Brightest pixel of an exposure set for measuring, as a share of full scale.
 WELL_EXPOSED = 0.7
 
@@ -111,7 +112,9 @@ class Stand:
         fault = ""
         for attempt in range(_RETAKES + 1):
             if attempt:
+                self.bench.clock.sleep(camera.exposure_s + camera.readout_time_s)
                 camera.discard_frames()
+            triggered_s = self.bench.clock.now_s()
             camera.trigger()
             try:
                 frame = camera.read(1.0 + camera.exposure_s)
@@ -120,7 +123,8 @@ class Stand:
                 continue
             skipped = 0 if self._last_counter is None else frame.counter - self._last_counter - 1
             self._last_counter = frame.counter
-            if skipped == 0 and frame.time_s >= since_s - _CLOCK_ROUNDING_S:
+            early_s = max(since_s - _CLOCK_ROUNDING_S, triggered_s - _TRIGGER_SLACK_S)
+            if skipped == 0 and frame.time_s >= early_s:
                 self._watch(frame)
                 return frame
             fault = f"skipped {skipped} frames" if skipped else "gave a frame of an earlier pattern"
