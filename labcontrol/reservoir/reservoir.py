@@ -5,6 +5,7 @@ phase_i(n+1) = pi (beta I_i(n) + gamma W_i u(n+1)) + theta_i, shown on the SLM; 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -181,11 +182,15 @@ class Reservoir:
             dmd.play(pattern_rate_hz)
             return detector.fetch(1.0 + len(marked) / pattern_rate_hz)
 
+        # The last samples of a mask are taken when the next one is on already, where the trigger is known to be late.
+        late = math.ceil(config.detector.trigger_delay_s * samples * pattern_rate_hz)
+        own = max(1, samples - late)
+
         def fault(data: NDArray[np.float64]) -> str | None:
-            return markers.misalignment(data.reshape(len(marked), samples))
+            return markers.misalignment(data.reshape(len(marked), samples)[:, :own])
 
         def read_all() -> NDArray[np.float64]:
-            trains = self._samples(play_and_fetch, fault).reshape(len(marked), samples)
+            trains = self._samples(play_and_fetch, fault).reshape(len(marked), samples)[:, :own]
             means: NDArray[np.float64] = markers.without_markers(trains).mean(axis=1)
             return means
 
