@@ -44,6 +44,7 @@ class OnTable(Device):
     model: what it says it is. part: the table's attribute behind it, whose `faults` are this device's.
     """
 
+    on_table = True
     model: ClassVar[str]
     part: ClassVar[str]
 

@@ -99,6 +99,13 @@ class SimulatedTable(Table):
             for part in ("laser", "slm", "dmd", "camera", "detector"):
                 getattr(self, part).restore(content[part])
 
+    def shine(self, power_w: float) -> None:
+        with self.lock:
+            now_s = self._clock.now_s()
+            self.catch_up(now_s)
+            self.laser.setpoint_w = power_w or self.laser.setpoint_w
+            self.laser.switch(power_w > 0, now_s)
+
     def close(self) -> None:
         with self.lock:
             self.laser.switch(False, self._clock.now_s())

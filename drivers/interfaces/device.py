@@ -79,6 +79,10 @@ class Table(ABC):
     def close(self) -> None:
         """Let go of everything; may be called more than once."""
 
+    def shine(self, power_w: float) -> None:
+        """Light of a laser that does not stand on the table; 0 for none. Raises NotImplementedError."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -102,6 +106,7 @@ class Device(ABC):
     """
 
     role: ClassVar[str]
+    on_table: ClassVar[bool] = False  # whether it is part of a simulated table
     Options: ClassVar[type[DriverOptions]] = DriverOptions
 
     def __init__(self, surroundings: Surroundings) -> None:

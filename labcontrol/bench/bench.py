@@ -15,7 +15,6 @@ from drivers.interfaces import (
     Detector,
     Device,
     DeviceError,
-    DeviceFaultError,
     DeviceRefusedError,
     DriverOptions,
     Identity,
@@ -26,8 +25,10 @@ from drivers.interfaces import (
     Table,
 )
 from drivers.registry import UnknownDriverError, load_driver
+from labcontrol.bench.light import Light
 from labcontrol.config import BenchConfig, DeviceEntry, TableEntry, user_error
 from labcontrol.errors import UserError
+from labcontrol.guardian import GuardedLaser, Limits
 
 log = logging.getLogger(__name__)
 
@@ -66,12 +67,15 @@ class Bench:
         self.clock: Clock = self.table.clock if self.table is not None else RealClock()
         self.wait: Callable[[float], None] = self.clock.sleep  # a run puts one here that an abort ends
         self._known: dict[str, Identity] = {}
-        self._power_w = config.laser.power_w
 
         def build(role: str, kind: type[D]) -> D:
             driver, options = classes[role]
             entry: DeviceEntry = getattr(config, role)
-            device = driver.from_bench(entry.address, options, Surroundings(role, self.clock, self.table))
+            surroundings = Surroundings(role, self.clock, self.table)
+            if role == "laser" and not driver.on_table:
+                limits = Limits(config.laser.power_ceiling_w)
+                return GuardedLaser(surroundings, entry.driver, driver, entry.address, options, limits)  # type: ignore[return-value]
+            device = driver.from_bench(entry.address, options, surroundings)
             assert isinstance(device, kind)
             return device
 
@@ -80,6 +84,7 @@ class Bench:
         self.dmd = build("dmd", Modulator)
         self.camera = build("camera", Camera)
         self.detector = build("detector", Detector)
+        self.light = Light(self.laser, config.laser, self.table)
 
     @property
     def devices(self) -> dict[str, Device]:
@@ -132,45 +137,28 @@ class Bench:
             self._set_up_camera()
         log.info("connected %s again", role)
 
-    def light_on(self, wait: Callable[[float], None] | None = None, *, power_w: float | None = None) -> None:
+    def light_on(
+        self, wait: Callable[[float], None] | None = None, *, power_w: float | None = None, reason: str = ""
+    ) -> None:
         """Set the power, start emission and wait until it is warm.
 
-        wait: how to wait, for example interruptibly; default is `wait`. power_w: the run's where not given.
+        wait: how to wait, for example interruptibly; default is `wait`. power_w: the run's where not given. reason: for
+        the record. Raises DeviceRefusedError for a real laser that nobody armed (`light.arm`).
         """
-        self._power_w = self.config.laser.power_w if power_w is None else power_w
-        self.laser.power_setpoint_w = self._power_w
-        self.laser.emission_on()
-        (wait or self.wait)(self.laser.warm_up_time_s)
+        self.light.on(wait or self.wait, power_w, reason)
+
+    def light_off(self, reason: str = "") -> None:
+        """Emission off, from any state. reason: for the record."""
+        self.light.off(reason)
 
     def check_light(self) -> None:
-        """Raises DeviceError when the laser does not give the light it was told to give.
-
-        Interlock and faults come first: they say why.
-        """
-        laser, set_w = self.laser, self._power_w
-        if not laser.interlock_closed:
-            raise DeviceFaultError("laser", "stopped because its interlock is open.", "Close the interlock.")
-        if faults := laser.faults:
-            raise DeviceFaultError("laser", f"reports {', '.join(faults)}.", "Clear the fault at the laser.")
-        if not laser.emission:
-            raise DeviceFaultError("laser", "has stopped emission without saying why.", "Look at its key and cover.")
-        power_w = laser.power_w
-        if abs(power_w - set_w) > self.config.laser.power_tolerance * set_w:
-            raise DeviceFaultError(
-                "laser",
-                f"gives {1e3 * power_w:.4g} mW instead of {1e3 * set_w:.4g} mW.",
-                "Look at its temperature and age; laser.power_tolerance in the bench file is what is allowed.",
-            )
-
-    def light_off(self) -> None:
-        """Emission off, from any state; what goes wrong is logged and raised after everything was tried."""
-        if self.laser.is_open:
-            self.laser.emission_off()
+        """Raises DeviceError when the laser does not give the light it was told to give."""
+        self.light.check()
 
     def close(self) -> None:
         """Laser off, then close every device; a device that fails to close is logged and the others still close."""
         try:
-            self.light_off()
+            self.light_off("the bench is closed")
         except Exception:
             log.exception("the laser did not confirm that emission is off; check it by eye")
         while self._open_devices:

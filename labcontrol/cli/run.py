@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from labcontrol.cli.experiment_options import bench_for, experiment_from, options_from, stale_allowed
-from labcontrol.cli.terminal_run import run_in_terminal
+from labcontrol.cli.terminal_run import ARMED, run_in_terminal
 from labcontrol.engine import Run
 from labcontrol.errors import UserError
 from labcontrol.gui.availability import has_display, why_not
@@ -54,6 +54,9 @@ def run(
     ),
     target_error: float | None = typer.Option(None, help="Stop at this error.", show_default=False),
     output: Path = typer.Option(Path("runs"), help="Folder for record and figures."),
+    arm: bool = typer.Option(
+        False, "--arm", help="Allow a real laser to emit; you have made sure that the table is safe."
+    ),
     headless: bool = typer.Option(False, "--headless", help="No window, even where there is a display."),
     window: bool = typer.Option(False, "--window", help="Insist on the window."),
     allow_stale: bool = typer.Option(
@@ -96,8 +99,8 @@ def run(
     if _wants_window(headless=headless or as_json, window=window):
         from labcontrol.gui import run_window
 
-        sys.exit(run_window(config, bench_config, output))
-    run_in_terminal(Run(config, bench_config, output), as_json=as_json)
+        sys.exit(run_window(config, bench_config, output, armed_by=ARMED if arm else ""))
+    run_in_terminal(Run(config, bench_config, output, armed_by=ARMED if arm else ""), as_json=as_json)
 
 
 def _wants_window(*, headless: bool, window: bool) -> bool:

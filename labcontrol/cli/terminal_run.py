@@ -12,6 +12,8 @@ from labcontrol.cli.progress import RunProgress
 from labcontrol.engine import Run, RunState
 from labcontrol.plots.run_figure import save_run_figure
 
+ARMED = "armed by --arm"
+"""Who allowed a real laser to emit, as the record tells it."""
 _POLL_S = 0.1
 
 

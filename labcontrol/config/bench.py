@@ -28,6 +28,13 @@ class DeviceEntry(Section):
 
 class LaserEntry(DeviceEntry):
     power_w: float = Field(gt=0, description="power during a run, in W")
+    power_ceiling_w: float | None = Field(
+        None,
+        gt=0,
+        examples=[0.025],
+        description="power above which a real laser's guardian switches off, in W; where not set, 1.2 times the power "
+        "set",
+    )
     power_tolerance: float = Field(
         0.1, gt=0, le=1, description="share by which the power may differ from it before the run pauses"
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable
 
 _SLICE_S = 0.1  # how long a wait goes on before it looks whether anybody asked for something
@@ -15,8 +17,11 @@ class RunAbortedError(Exception):
 class RunControl:
     """Thread-safe switches that the run looks at before every step.
 
-    on_pause, on_resume: called in the run's thread when it really pauses and goes on.
+    on_pause, on_resume: called in the run's thread when it really pauses and goes on. on_wait: called in it now and
+    then while it waits.
     """
+
+    on_wait: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(self, on_pause: Callable[[], None], on_resume: Callable[[], None]) -> None:
         self._condition = threading.Condition()
@@ -50,7 +55,7 @@ class RunControl:
         with self._condition:
             if self._pause:
                 self._on_pause()
-                self._condition.wait_for(lambda: not self._pause)
+                self._wait_for(lambda: not self._pause, None)
                 if not self._abort:
                     self._on_resume()
             self._busy = self._abort
@@ -67,7 +72,7 @@ class RunControl:
         since: `requests` before the person was told.
         """
         with self._condition:
-            asked = self._condition.wait_for(lambda: self.requests != since or self._abort, timeout_s)
+            asked = self._wait_for(lambda: self.requests != since or self._abort, timeout_s)
         self.raise_if_aborted()
         return asked
 
@@ -78,6 +83,7 @@ class RunControl:
         """
         while seconds > 0 and self.requests == since:
             self.raise_if_aborted()
+            self.on_wait()
             sleep(min(_SLICE_S, seconds))
             seconds -= _SLICE_S
         self.raise_if_aborted()
@@ -86,9 +92,21 @@ class RunControl:
         """Let time pass, all of it. Raises RunAbortedError."""
         while seconds > 0:
             self.raise_if_aborted()
+            self.on_wait()
             sleep(min(_SLICE_S, seconds))
             seconds -= _SLICE_S
         self.raise_if_aborted()
+
+    def _wait_for(self, met: Callable[[], bool], timeout_s: float | None) -> bool:
+        """Wait, with the condition held, until something is met; False when it was not in time."""
+        deadline_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
+        while not met():
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0:
+                return False
+            self.on_wait()
+            self._condition.wait(min(left_s, 1.0))
+        return True
 
     def _set(self, *, pause: bool, requests: int = 0) -> None:
         with self._condition:

@@ -118,17 +118,17 @@ class Recovery:
 
     def _pause(self, fault: DeviceError, what: str) -> None:
         """Dark and paused, with the reason on record, on display and in the log."""
-        dark = self.make_dark()
         words = f"{fault.device} {fault.message} {fault.remedy}".strip()
+        dark = self.make_dark(words)
         light = "The laser is off" if dark else "The laser did NOT confirm that it is off, look at it"
         self.note(fault.device, kind_of(fault), f"{fault.message} {fault.remedy}".strip(), f"{light}; {what}")
         self.machine.move(RunState.PAUSED, f"{words} {light}; {what}.")
 
-    def make_dark(self) -> bool:
+    def make_dark(self, reason: str) -> bool:
         """Switch emission off, after a failure once more; False when the laser did not confirm it."""
         for _ in range(2):
             try:
-                self.bench.light_off()
+                self.bench.light_off(reason)
             except DeviceError as error:
                 log.error("the laser did not confirm that emission is off: %s", error)
             else:
@@ -170,7 +170,7 @@ class Recovery:
             self.note("disk", "full", str(error), "paused until there is room")
             self.machine.move(RunState.PAUSED, f"{error} Looking every {self.policy.disk_check_s:g} s.")
         elif waited_s >= _LIGHT_OFF_S and self.machine.status.laser_on:
-            self.make_dark()
+            self.make_dark("the disk is full")
         if self.policy.give_up_after_s is not None and waited_s >= self.policy.give_up_after_s:
             raise error
         self.control.wait_for_person(self.control.requests, self.policy.disk_check_s)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,10 +21,12 @@ from labcontrol.calibration import calibrated, check_devices
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.engine.control import RunAbortedError, RunControl
 from labcontrol.engine.events import Event, Finished, Mailbox, Seen, StateChanged
+from labcontrol.engine.light_record import recorded_light
 from labcontrol.engine.record import record_path, run_header
 from labcontrol.engine.resume import Recorded, read_recorded
 from labcontrol.engine.session import Session, Surroundings
 from labcontrol.engine.status import RunState, RunStatus, StateMachine
+from labcontrol.errors import UserError
 from labcontrol.learning import check_learning
 from labcontrol.records import DiskRoom, RecordWriteError, RunWriter
 from labcontrol.records.run_file import Completion
@@ -32,20 +35,27 @@ from labcontrol.tasks import Task, make_task
 
 log = logging.getLogger(__name__)
 
+# Without a step and without a reason to wait: longer than any device is given for an answer.
+_PATIENCE_S = 60.0
 _VIEW_INTERVAL_S = 0.04  # listeners see at most 25 steps a second
 
 
 class Run:
     """One run of one experiment on one bench. What can be checked is checked here, before a device is opened.
 
-    directory: where the record goes; made if need be. Raises UserError when experiment, bench, task and strategy do
-    not go together, or a calibration that the bench requires does not hold.
+    directory: where the record goes; made if need be. armed_by: on whose word a real laser may emit, for the record; a
+    simulated one needs none. Raises UserError when experiment, bench, task and strategy do not go together, or a
+    calibration that the bench requires does not hold.
     """
 
-    def __init__(self, experiment: ExperimentConfig, bench: BenchConfig, directory: Path) -> None:
+    def __init__(
+        self, experiment: ExperimentConfig, bench: BenchConfig, directory: Path, *, armed_by: str = ""
+    ) -> None:
         self.experiment = experiment
         self.bench_config = bench = calibrated(bench)
-        driver_classes(bench)
+        self._armed_by = armed_by
+        laser, _ = driver_classes(bench)["laser"]
+        self.needs_arming: bool = not laser.on_table
         check_learning(experiment.learning)
         self.task: Task = make_task(experiment.task, experiment.seed)
         self._recorded: Recorded | None = None
@@ -61,10 +71,10 @@ class Run:
         self._last_view_s = 0.0
 
     @classmethod
-    def continued(cls, record: Path) -> Self:
+    def continued(cls, record: Path, *, armed_by: str = "") -> Self:
         """The run of a record, to be continued after its last epoch. Raises UserError."""
         recorded = read_recorded(record)
-        run = cls(recorded.experiment, recorded.bench, record.parent)
+        run = cls(recorded.experiment, recorded.bench, record.parent, armed_by=armed_by)
         run._recorded, run.record = recorded, record
         return run
 
@@ -107,6 +117,10 @@ class Run:
         """Laser off and close before the next step; what was measured is kept."""
         self._control.request_abort()
 
+    def arm(self, who: str) -> None:
+        """Allow a real laser to emit, before the run is started. who: on whose word, for the record."""
+        self._armed_by = who
+
     def execute(self) -> RunStatus:
         """Run here and now. The laser is off and the record closed when this returns or raises.
 
@@ -115,6 +129,7 @@ class Run:
         self._machine.move(RunState.PREPARING)
         ending = (RunState.FINISHED, "")
         try:
+            self._require_arming()
             with Bench(self.bench_config) as bench:
                 ending = (RunState.FINISHED, self._on_bench(bench))
         except RunAbortedError as aborted:
@@ -128,16 +143,26 @@ class Run:
             self._tell(Finished(self.status, self.result))
         return self.status
 
+    def _require_arming(self) -> None:
+        if self.needs_arming and not self._armed_by:
+            laser = self.bench_config.laser.driver
+            raise UserError(
+                f"The laser of the bench {self.bench_config.name!r} ({laser}) is a real one, and nobody has armed it.",
+                "Make sure that the table is safe, then add --arm.",
+            )
+
     # --- the run ------------------------------------------------------------------------------------------------
     def _on_bench(self, bench: Bench) -> str:
         """Everything between opening and closing the devices. Returns why learning ended."""
         experiment = self.experiment
         check_devices(bench.config, bench.identities)
         reservoir = Reservoir(bench, experiment.reservoir, experiment.side, np.random.default_rng([experiment.seed, 1]))
-        reservoir.between_steps = self._control.between_steps
+        reservoir.between_steps = self._between_steps(bench)
         bench.wait = lambda seconds: self._control.wait(seconds, bench.clock.sleep)
         reservoir.observer = self._on_step
-        with self._writer(bench) as writer:
+        if self._armed_by:
+            bench.light.arm(self._armed_by)
+        with self._writer(bench) as writer, recorded_light(bench, writer):
             self._machine.note(record=self.record, epochs=experiment.epochs)
             session = Session(
                 Surroundings(
@@ -154,6 +179,16 @@ class Run:
                 raise
             self.result = session.result
             return reason
+
+    def _between_steps(self, bench: Bench) -> Callable[[], None]:
+        bench.light.expect_signs(_PATIENCE_S)
+        self._control.on_wait = bench.light.sign_of_life
+
+        def look() -> None:
+            bench.light.sign_of_life()
+            self._control.between_steps()
+
+        return look
 
     def _writer(self, bench: Bench) -> RunWriter:
         if self._recorded is not None:

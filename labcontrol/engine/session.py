@@ -286,6 +286,7 @@ class Session:
         self.result |= {"replays": self._replays, "strategy_report": self._strategy.report()}
         steps = len(task.train_target)
         train, test = output[:steps], output[steps:]
+        self._recovery.make_dark("the run is over")
         self._write(
             lambda: self._writer.finish(
                 "finished", reason, mask, train_output=train, test_output=test, result=self.result

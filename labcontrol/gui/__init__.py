@@ -11,12 +11,15 @@ if TYPE_CHECKING:
 __all__ = ["run_window"]
 
 
-def run_window(experiment: ExperimentConfig, bench: BenchConfig, directory: Path, autostart: bool = True) -> int:
+def run_window(
+    experiment: ExperimentConfig, bench: BenchConfig, directory: Path, autostart: bool = True, armed_by: str = ""
+) -> int:
     """Open the window on an experiment and stay until it is closed; returns the exit code of the program.
 
-    directory: where records go. autostart: start the run as soon as the window is there. Raises UserError when
+    directory: where records go. autostart: start the run as soon as the window is there.
+    armed_by: on whose word a real laser may emit. Raises UserError when
     experiment and bench do not go together. Ask `availability.why_not` first: Qt ends the program where it cannot open.
     """
     from labcontrol.gui.app import run_application
 
-    return run_application(experiment, bench, directory, autostart=autostart)
+    return run_application(experiment, bench, directory, autostart=autostart, armed_by=armed_by)

@@ -43,12 +43,14 @@ def make_application() -> QApplication:
     return app
 
 
-def run_application(experiment: ExperimentConfig, bench: BenchConfig, directory: Path, *, autostart: bool) -> int:
+def run_application(
+    experiment: ExperimentConfig, bench: BenchConfig, directory: Path, *, autostart: bool, armed_by: str = ""
+) -> int:
     """See `labcontrol.gui.run_window`."""
     Run(experiment, bench, directory)  # what does not fit together is said in the terminal, before a window opens
     app = make_application()
     settings = QSettings()
-    window = MainWindow(experiment, bench, ProcessRuns(directory), Appearance(app, settings), settings)
+    window = MainWindow(experiment, bench, ProcessRuns(directory, armed_by), Appearance(app, settings), settings)
     with logging_to_file(log_folder()), _logging_into(window), _watched(window), _ended_by_signals(window):
         window.show()
         if autostart:

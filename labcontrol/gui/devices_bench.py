@@ -125,6 +125,7 @@ class BenchByHand:
         with self._laser_lock:
             if lights_off != self.lights_off:
                 raise UserError("The light was switched off meanwhile; it stays off.", "Arm the laser again.")
+            self._bench.light.arm("armed by hand in the window")
             self._bench.light_on(lambda _: None, power_w=power_w)
 
     def light_off(self) -> None:

@@ -58,16 +58,17 @@ class RunFactory(Protocol):
 
 
 class ProcessRuns:
-    """Runs in processes of their own."""
+    """Runs in processes of their own. armed_by: on whose word a real laser may emit; empty where nobody said so."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, armed_by: str = "") -> None:
         self.folder = folder
+        self.armed_by = armed_by
 
     def new(self, experiment: ExperimentConfig, bench: BenchConfig) -> LiveRun:
-        return RunProcess(partial(Run, experiment, bench, self.folder))
+        return RunProcess(partial(Run, experiment, bench, self.folder, armed_by=self.armed_by))
 
     def continued(self, record: Path) -> LiveRun:
-        return RunProcess(partial(Run.continued, record))
+        return RunProcess(partial(Run.continued, record, armed_by=self.armed_by))
 
 
 @dataclass(frozen=True)

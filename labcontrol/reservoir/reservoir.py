@@ -70,7 +70,7 @@ class Reservoir:
 
         Raises UserError when the camera is saturated or sees no light.
         """
-        self._bench.light_off()
+        self._bench.light_off("the dark level is measured")
         dark = np.mean(
             [self._signals(self._pattern(np.full(self.neurons, np.pi / 2)))[1] for _ in range(_DARK_FRAMES)], axis=0
         )

@@ -1,0 +1,144 @@
+"""The light of a bench: on only where it is allowed, off from every state, every change told with its reason."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from drivers.interfaces import DeviceFaultError, DeviceRefusedError, DeviceTimeoutError, Laser, Table
+from labcontrol.config import LaserEntry
+from labcontrol.guardian import GuardedLaser, Transition
+from labcontrol.guardian.words import SILENT
+
+Listener = Callable[[Transition], None]
+
+
+class Light:
+    """The laser as a run uses it.
+
+    A laser that is no part of a simulated table is held by its guardian and emits only after a person has armed it.
+    table: where a laser of its own lights a simulated table.
+    """
+
+    def __init__(self, laser: Laser, entry: LaserEntry, table: Table | None) -> None:
+        self._laser, self._entry = laser, entry
+        self._table = table if not laser.on_table else None
+        self._guarded = laser if isinstance(laser, GuardedLaser) else None
+        self._power_w = entry.power_w
+        self._armed_by = ""
+        self._on = False
+        self.listener: Listener = _not_told
+
+    @property
+    def needs_arming(self) -> bool:
+        return self._guarded is not None
+
+    @property
+    def armed_by(self) -> str:
+        """On whose word the laser may emit; empty when it may not."""
+        return self._armed_by
+
+    def arm(self, who: str) -> None:
+        """A person allows emission from now on. who: for the record, for example ``labcontrol run --arm``."""
+        self._armed_by = who
+
+    def disarm(self, who: str) -> None:
+        """Take that back; emission goes off."""
+        self._armed_by = ""
+        if self._guarded is not None and self._guarded.is_open:
+            self._guarded.disarm(who)
+        self.tell()
+
+    def on(self, wait: Callable[[float], None], power_w: float | None, reason: str) -> None:
+        """Set the power, start emission and wait until it is warm."""
+        self._power_w = self._entry.power_w if power_w is None else power_w
+        if self._guarded is not None:
+            if not self._armed_by:
+                raise DeviceRefusedError(
+                    "laser", "is a real one and was not armed, emission stays off.", "Arm it: labcontrol run --arm."
+                )
+            self._guarded.arm(self._armed_by)
+            self._guarded.because(reason)
+        self._laser.power_setpoint_w = self._power_w
+        self._laser.emission_on()
+        if self._table is not None:
+            self._table.shine(self._power_w)
+        self._note(on=True, reason=reason or f"{1e3 * self._power_w:.4g} mW")
+        wait(self._laser.warm_up_time_s)
+
+    def off(self, reason: str) -> None:
+        """Emission off, from any state."""
+        if self._table is not None:
+            self._table.shine(0.0)
+        if self._laser.is_open:
+            if self._guarded is not None:
+                self._guarded.because(reason)
+            self._laser.emission_off()
+            self._note(on=False, reason=reason)
+
+    def trip(self, reason: str) -> None:
+        """Off, and the permission is gone until a person has looked: for what the laser cannot see of its light."""
+        if self._guarded is not None:
+            self._guarded.trip(reason)
+        self.off(reason)
+
+    def check(self) -> None:
+        """Raises DeviceError when the laser does not give the light it was told to give.
+
+        One reading says that all is well, because every reading takes its time on a line; only then is asked why not.
+        A guardian that heard nothing of this program is a timeout: all else is for a person to look at.
+        """
+        self.tell()
+        laser, set_w = self._laser, self._power_w
+        power_w = laser.power_w
+        tripped = self._guarded.tripped if self._guarded is not None else ""
+        if not tripped and abs(power_w - set_w) <= self._entry.power_tolerance * set_w:
+            return
+        if tripped.startswith(SILENT):
+            raise DeviceTimeoutError("laser", f"was switched off by its guardian: {tripped}.", "Is the computer busy?")
+        if not laser.interlock_closed:
+            raise DeviceFaultError("laser", "stopped because its interlock is open.", "Close the interlock.")
+        if faults := laser.faults:
+            raise DeviceFaultError("laser", f"reports {', '.join(faults)}.", "Clear the fault at the laser.")
+        if tripped:
+            raise DeviceFaultError("laser", f"was switched off by its guardian: {tripped}.", "Look at the table.")
+        if not laser.emission:
+            raise DeviceFaultError("laser", "has stopped emission without saying why.", "Look at its key and cover.")
+        raise DeviceFaultError(
+            "laser",
+            f"gives {1e3 * power_w:.4g} mW instead of {1e3 * set_w:.4g} mW.",
+            "Look at its temperature and age; laser.power_tolerance in the bench file is what is allowed.",
+        )
+
+    def keep_journal(self, path: Path) -> None:
+        """Where the guardian writes what happens when this program has been killed."""
+        if self._guarded is not None:
+            self._guarded.keep_journal(str(path))
+
+    def expect_signs(self, patience_s: float) -> None:
+        """From now on a real laser goes off when `sign_of_life` is not called this often."""
+        if self._guarded is not None:
+            self._guarded.expect_signs(patience_s)
+
+    def sign_of_life(self) -> None:
+        """The run goes on, or waits as it was told to."""
+        if self._guarded is not None:
+            self._guarded.sign_of_life()
+
+    def tell(self) -> None:
+        """Pass on what the guardian reported since the last time."""
+        if self._guarded is not None:
+            for transition in self._guarded.transitions():
+                self.listener(transition)
+
+    def _note(self, *, on: bool, reason: str) -> None:
+        if self._guarded is not None:
+            self.tell()  # the guardian knows better when it was
+        elif on != self._on:
+            self.listener(Transition(time.time(), "emission" if on else "dark", reason))
+        self._on = on
+
+
+def _not_told(transition: Transition) -> None:
+    """Changes of the light, where nobody keeps a record."""

@@ -1,0 +1,54 @@
+"""Every change of the light goes on record, also one that the guardian made when this program was gone."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from labcontrol.bench import Bench
+from labcontrol.guardian import Transition
+from labcontrol.records import RecordWriteError, RunWriter
+
+log = logging.getLogger(__name__)
+
+LEVEL = "laser"
+"""Level of these lines in the record's log."""
+
+
+@contextmanager
+def recorded_light(bench: Bench, writer: RunWriter) -> Iterator[None]:
+    """Keep a record of the laser's changes, and end dark."""
+
+    def keep(transition: Transition) -> None:
+        log.info("laser %s: %s", transition.state, transition.reason)
+        try:
+            writer.log(LEVEL, f"{transition.state}: {transition.reason}")
+        except RecordWriteError as error:
+            log.error("a change of the laser is not on record: %s", error)
+
+    journal = writer.path.with_name(writer.path.name + ".laser")
+    _take_in(journal, writer)
+    bench.light.listener = keep
+    bench.light.keep_journal(journal)
+    try:
+        yield
+    finally:
+        try:
+            bench.light_off("the run is over")
+        except Exception as error:
+            keep(Transition(0.0, "NOT CONFIRMED OFF", str(error)))
+
+
+def _take_in(journal: Path, writer: RunWriter) -> None:
+    """What the guardian wrote after the program that wrote this record had been killed."""
+    if not journal.exists():
+        return
+    for line in journal.read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line)
+        when = datetime.fromtimestamp(entry["unix_s"]).isoformat(sep=" ", timespec="milliseconds")
+        writer.log(LEVEL, f"{entry['state']}: {entry['reason']} (by the guardian alone, {when})")
+    journal.unlink()

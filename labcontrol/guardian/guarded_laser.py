@@ -1,0 +1,292 @@
+"""The application's side: a laser like any other, whose driver lives in the guardian process."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import logging
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Self
+
+from drivers.interfaces import (
+    DeviceDisconnectedError,
+    DeviceError,
+    DeviceStatus,
+    DeviceTimeoutError,
+    DriverOptions,
+    Identity,
+    Laser,
+    Surroundings,
+)
+from labcontrol.guardian.words import BEAT_INTERVAL_S, Limits, Start, Transition, as_error
+
+log = logging.getLogger(__name__)
+
+_ANSWER_S = 60.0  # longest time for one answer: a driver may have to get in step with its laser, several times
+_START_S = 30.0
+_END_S = 5.0
+
+
+class GuardedLaser(Laser):
+    """A laser held by a guardian process, which is started when the laser is opened.
+
+    driver: name in the registry; driver_class: the same as a class. limits: what the guardian allows.
+    """
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        driver: str,
+        driver_class: type[Laser],
+        address: str,
+        options: DriverOptions,
+        limits: Limits,
+    ) -> None:
+        super().__init__(surroundings)
+        self._start = Start(surroundings.device, driver, address, options.model_dump(mode="json"), limits)
+        self._build: Callable[[], Laser] = lambda: driver_class.from_bench(address, options, surroundings)
+        self._process: subprocess.Popen[str] | None = None
+        self._listener: threading.Thread | None = None
+        self._sending, self._asking = threading.Lock(), threading.Lock()
+        self._replies: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._transitions: queue.SimpleQueue[Transition] = queue.SimpleQueue()
+        self._facts: dict[str, Any] = {}
+        self._emits = False  # as far as we know
+        self._reason = ""
+        self.tripped = ""
+        """Why the guardian switched off; empty since it was armed."""
+        self._patience_s = float("inf")
+        self._sign_s = time.monotonic()
+        self._leaving = threading.Event()
+
+    @classmethod
+    def from_bench(cls, address: str, options: Any, surroundings: Surroundings) -> Self:
+        """Not this way: the bench makes a guarded laser from the driver that it guards."""
+        raise TypeError(f"{surroundings.device} at {address!r} with {options!r} is to be made from a driver")
+
+    # --- permission ---------------------------------------------------------------------------------------------
+    def arm(self, who: str) -> None:
+        """Give the permission to emit, which every trip takes away. who: on whose word, for the record."""
+        self._require_open()
+        self._ask("arm", who)
+        self.tripped = ""
+
+    def disarm(self, who: str) -> None:
+        """Take the permission back; emission goes off."""
+        self._require_open()
+        self._ask("disarm", who)
+        self._emits = False
+
+    def trip(self, reason: str) -> None:
+        """Report what the guardian cannot see, for example a camera full of light: emission off, permission gone."""
+        self._require_open()
+        self._ask("trip", reason)
+        self._emits = False
+
+    def because(self, reason: str) -> None:
+        """The reason that the record gives for the next change of emission."""
+        self._reason = reason
+
+    def expect_signs(self, patience_s: float) -> None:
+        """From now on the guardian hears of this program only while `sign_of_life` is called at least this often."""
+        self._patience_s = patience_s
+        self.sign_of_life()
+
+    def sign_of_life(self) -> None:
+        """The run goes on, or waits as it was told to."""
+        self._sign_s = time.monotonic()
+
+    def keep_journal(self, path: str) -> None:
+        """Where the guardian writes what happens when this program is not there any more; empty for nowhere."""
+        self._require_open()
+        self._ask("journal", path)
+
+    def transitions(self) -> list[Transition]:
+        """What changed since the last call."""
+        found = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                found.append(self._transitions.get_nowait())
+        return found
+
+    # --- device -------------------------------------------------------------------------------------------------
+    def _open(self) -> None:
+        self._replies = queue.SimpleQueue()
+        self._leaving = threading.Event()
+        options: dict[str, Any] = {"start_new_session": True}  # Ctrl-C and a closed terminal are not for the guardian
+        if sys.platform == "win32":
+            options = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "labcontrol.guardian"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8", **options,
+        )  # fmt: skip
+        atexit.register(self._let_go)
+        self._send_line(self._start.line())
+        self._listener = threading.Thread(
+            target=self._listen, args=(self._process, self._replies, self._leaving), name="guardian", daemon=True
+        )
+        self._listener.start()
+        threading.Thread(target=self._beat, args=(self._leaving,), name="heartbeat", daemon=True).start()
+        self._facts = self._ask("open", timeout_s=_START_S)
+        log.info("the guardian of %s is process %d", self.name, self._process.pid)
+
+    def _close(self) -> None:
+        if self._process is None:
+            return
+        try:
+            if self._process.poll() is None:
+                with contextlib.suppress(DeviceDisconnectedError):
+                    self._ask("close")
+        finally:
+            self._emits = False
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """End the guardian, which leaves with the laser off."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        self._leaving.set()
+        atexit.unregister(self._let_go)
+        with contextlib.suppress(OSError):
+            assert process.stdin is not None
+            process.stdin.close()
+        try:
+            process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            log.error("the guardian of %s does not end; look at the laser: check that it is off", self.name)
+            process.kill()
+            process.wait()
+        if self._listener is not None and self._listener is not threading.current_thread():
+            self._listener.join(_END_S)  # it may be about to switch off in the guardian's place, and holds the line
+
+    def _read_identity(self) -> Identity:
+        return Identity(*self._facts["identity"])
+
+    def _read_status(self) -> DeviceStatus:
+        status = self._ask("status")
+        return DeviceStatus(status["ok"], status["summary"], status["values"])
+
+    # --- laser --------------------------------------------------------------------------------------------------
+    @property
+    def power_limits_w(self) -> tuple[float, float]:
+        self._require_open()
+        low, high = self._facts["power_limits_w"]
+        return low, high
+
+    @property
+    def warm_up_time_s(self) -> float:
+        self._require_open()
+        return float(self._facts["warm_up_time_s"])
+
+    def _get_power_setpoint(self) -> float:
+        return float(self._ask("get", "power_setpoint_w"))
+
+    def _set_power(self, watts: float) -> None:
+        self._ask("set_power", watts)
+
+    def _read_power(self) -> float:
+        return float(self._ask("get", "power_w"))
+
+    def _read_emission(self) -> bool:
+        return bool(self._ask("get", "emission"))
+
+    def _set_emission(self, on: bool) -> None:
+        reason, self._reason = self._reason, ""
+        self._emits = True
+        self._ask("emission", on, reason)
+        self._emits = on
+
+    def _read_interlock_closed(self) -> bool:
+        return bool(self._ask("get", "interlock_closed"))
+
+    def _read_faults(self) -> tuple[str, ...]:
+        return tuple(self._ask("get", "faults"))
+
+    # --- the pipe -----------------------------------------------------------------------------------------------
+    def _ask(self, name: str, *arguments: Any, timeout_s: float = _ANSWER_S) -> Any:
+        with self._asking:
+            self._send_line(json.dumps({"do": name, "with": arguments}) + "\n")
+            try:
+                reply = self._replies.get(timeout=timeout_s)
+            except queue.Empty:
+                self._let_go()  # its answer must not be taken for another one's
+                raise DeviceTimeoutError(
+                    self.name, f"has a guardian that did not answer within {timeout_s:g} s.", "Look at the laser."
+                ) from None
+        if reply is None:
+            raise self._gone()
+        if "error" in reply:
+            raise as_error(reply["error"])
+        return reply["ok"]
+
+    def _send_line(self, line: str) -> None:
+        process = self._process
+        if process is None or process.stdin is None:
+            raise self._gone()
+        try:
+            with self._sending:
+                process.stdin.write(line)
+                process.stdin.flush()
+        except (OSError, ValueError) as error:
+            raise self._gone() from error
+
+    def _gone(self) -> DeviceDisconnectedError:
+        return DeviceDisconnectedError(
+            self.name, "has lost its guardian process.", "Look at the laser: check that it is off."
+        )
+
+    def _listen(
+        self,
+        process: subprocess.Popen[str],
+        replies: queue.SimpleQueue[dict[str, Any] | None],
+        leaving: threading.Event,
+    ) -> None:
+        """Take in what the guardian says, in a thread; when it ends before its time, switch off in its place."""
+        assert process.stdout is not None
+        with process.stdout:
+            for line in process.stdout:
+                message = json.loads(line)
+                if "transition" in message:
+                    self._take_in(Transition(**message["transition"]))
+                else:
+                    replies.put(message)
+        if not leaving.is_set():
+            leaving.set()
+            self._switch_off_here()
+        replies.put(None)
+
+    def _take_in(self, transition: Transition) -> None:
+        if transition.state == "tripped":
+            self.tripped = transition.reason
+        self._transitions.put(transition)
+
+    def _switch_off_here(self) -> None:
+        """The guardian is gone: nobody else holds the line, so that the driver can be opened here, which is dark."""
+        if not self._emits:
+            return
+        reason = "the guardian process has ended; switched off by the application"
+        laser = self._build()
+        try:
+            laser.open()
+            laser.close()
+        except DeviceError as error:
+            log.error("the guardian has ended and the laser did not confirm that emission is off: %s", error)
+            self._take_in(Transition(time.time(), "NOT CONFIRMED OFF", f"{reason}; {error}"))
+            return
+        self._emits = False
+        self._take_in(Transition(time.time(), "tripped", reason))
+
+    def _beat(self, leaving: threading.Event) -> None:
+        while not leaving.wait(BEAT_INTERVAL_S):
+            if time.monotonic() - self._sign_s < self._patience_s:
+                try:
+                    self._send_line('{"do": "beat"}\n')
+                except DeviceDisconnectedError:
+                    return

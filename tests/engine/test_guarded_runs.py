@@ -1,0 +1,128 @@
+"""Runs with a laser on a line of its own: armed explicitly, guarded, and dark whatever happens to the run."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+if sys.platform == "win32":
+    pytest.skip("emulated serial lines need POSIX", allow_module_level=True)
+
+from small_runs import EPOCHS, assert_same_learning, at_epoch, at_state, bench_for, experiment, small_run, states_of
+
+from labcontrol.bench import Bench
+from labcontrol.config import BenchConfig, ExperimentConfig, LaserEntry
+from labcontrol.engine import FaultSeen, Run, RunState
+from labcontrol.errors import UserError
+from labcontrol.records import RunReader
+from mock_devices.wire.cobolt import CoboltInstrument
+from mock_devices.wire.electronics import LaserElectronics
+from mock_devices.wire.ports import PtyPort
+
+PATIENCE_S = 60.0
+
+
+@dataclass
+class LaserOnLine:
+    """A laser that lights a simulated table from outside."""
+
+    head: LaserElectronics
+    port: PtyPort
+
+    def bench(self, config: ExperimentConfig) -> BenchConfig:
+        entry = LaserEntry(
+            driver="cobolt-06",
+            address=self.port.address,
+            power_w=0.02,
+            options={"command_spacing_s": 0.0, "warm_up_time_s": 0.0, "timeout_s": 0.5},
+        )
+        return bench_for(config, laser={"warm_up_time_s": 0.0}).model_copy(update={"laser": entry})
+
+    def run(self, folder: Path, *, armed: bool = True) -> Run:
+        config = experiment()
+        return Run(config, self.bench(config), folder, armed_by="test" if armed else "")
+
+
+@pytest.fixture
+def laser() -> Iterator[LaserOnLine]:
+    head = LaserElectronics()
+    with PtyPort(CoboltInstrument(head)) as port:
+        yield LaserOnLine(head, port)
+
+
+def light_on_record(run: Run) -> list[str]:
+    with RunReader(run.record) as record:
+        return [line.text for line in record.log if line.level == "laser"]
+
+
+def test_a_real_laser_is_not_started_unless_somebody_armed_it(tmp_path: Path, laser: LaserOnLine) -> None:
+    run = laser.run(tmp_path, armed=False)
+    with pytest.raises(UserError, match="nobody has armed it"):
+        run.execute()
+    assert laser.port.received == []
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_behind_the_guardian_learns_the_same_and_every_change_of_the_light_is_on_record(
+    tmp_path: Path, laser: LaserOnLine
+) -> None:
+    run = laser.run(tmp_path)
+    run.execute()
+    assert [on for _, on in laser.head.emission_log] == [True, False]
+    assert light_on_record(run) == [
+        "dark: opened",
+        "armed: test",
+        "emission: 20 mW set",
+        "armed: the run is over",
+    ]
+    assert run.status.laser_on is False
+    inside = small_run(tmp_path / "inside", laser={"warm_up_time_s": 0.0})
+    inside.execute()
+    assert_same_learning(run.record, inside.record)
+
+
+def test_an_interlock_pauses_the_run_until_a_person_says_go_on(tmp_path: Path, laser: LaserOnLine) -> None:
+    run = laser.run(tmp_path)
+    mailbox = run.subscribe()
+    paused = threading.Event()
+    at_state(run, RunState.PAUSED, paused.set)
+    at_epoch(run, 5, laser.head.open_interlock)
+    run.start()
+    assert paused.wait(PATIENCE_S)
+    assert not laser.head.emitting
+    assert "interlock is open" in run.status.reason
+    laser.head.close_interlock()
+    laser.head.clear_faults()
+    run.resume()
+    assert run.wait(PATIENCE_S)
+    assert run.status.state is RunState.FINISHED, run.error
+    events = mailbox.drain()
+    assert states_of(events).count("paused") == 1
+    assert [event.fault.device for event in events if isinstance(event, FaultSeen)] == ["laser"]
+    with RunReader(run.record) as record:
+        assert len(record.epochs) == EPOCHS
+
+
+def test_a_guardian_that_is_killed_is_replaced_and_the_run_goes_on(
+    tmp_path: Path, laser: LaserOnLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    benches: list[Bench] = []
+
+    class SeenBench(Bench):
+        def open(self) -> SeenBench:
+            benches.append(self)
+            super().open()
+            return self
+
+    monkeypatch.setattr("labcontrol.engine.run.Bench", SeenBench)
+    run = laser.run(tmp_path)
+    at_epoch(run, 5, lambda: benches[-1].laser._process.kill())  # type: ignore[attr-defined]
+    run.execute()
+    assert run.status.state is RunState.FINISHED
+    assert [on for _, on in laser.head.emission_log] == [True, False] * 2
+    assert any("guardian process has ended" in line for line in light_on_record(run))
