@@ -37,7 +37,11 @@ class Column:
         self._id: h5d.DatasetID = dataset.id
         self._dtype = dataset.dtype
         self._row_shape = dataset.shape[1:]
+        self._origin = (0,) * len(self._row_shape)
         self._memory_type = h5t.py_create(self._dtype)
+        # Making a dataspace costs as much as writing a row, so those of appending one row are kept.
+        self._file_space: h5s.SpaceID = dataset.id.get_space()
+        self._one_row: h5s.SpaceID = h5s.create_simple((1, *self._row_shape))
         self.rows = int(dataset.shape[0])
         self._pending = self.rows
 
@@ -50,9 +54,10 @@ class Column:
         stop = start + len(rows)
         self._id.set_extent((stop, *self._row_shape))
         if rows.size:
-            space = self._id.get_space()
-            space.select_hyperslab((start, *(0 for _ in self._row_shape)), rows.shape)
-            self._id.write(h5s.create_simple(rows.shape), space, rows, self._memory_type)
+            self._file_space.set_extent_simple((stop, *self._row_shape), (h5s.UNLIMITED, *self._row_shape))
+            self._file_space.select_hyperslab((start, *self._origin), rows.shape)
+            space = self._one_row if len(rows) == 1 else h5s.create_simple(rows.shape)
+            self._id.write(space, self._file_space, rows, self._memory_type)
         self._pending = stop
 
     def put_text(self, text: str, at: int | None = None) -> None:
