@@ -15,7 +15,8 @@ from synthetic_run import SyntheticRun, state_after, tell
 from labcontrol.records import Epoch, RunHeader, RunWriter
 
 EPOCHS = 400
-LONGEST_LIFE_S = 0.2
+MOST_AWAITED = 250
+LONGEST_DELAY_S = 0.01
 
 
 def write(path: Path, header: RunHeader, epochs: list[Epoch], acknowledge: int) -> None:
@@ -29,8 +30,8 @@ def write(path: Path, header: RunHeader, epochs: list[Epoch], acknowledge: int) 
         signal.pause()
 
 
-def killed_writer(path: Path, header: RunHeader, epochs: list[Epoch], life_s: float) -> int:
-    """Start a writer, kill it after so long a life, and return how many epochs it had acknowledged."""
+def killed_writer(path: Path, header: RunHeader, epochs: list[Epoch], awaited: int, delay_s: float) -> int:
+    """Start a writer, kill it so long after it acknowledged so many epochs, and return how many it had by then."""
     acknowledged, acknowledge = os.pipe()
     process = os.fork()
     if process == 0:
@@ -39,17 +40,23 @@ def killed_writer(path: Path, header: RunHeader, epochs: list[Epoch], life_s: fl
         finally:
             os._exit(1)
     os.close(acknowledge)
-    time.sleep(life_s)
+    seen = 0
+    while seen < awaited:
+        seen += len(os.read(acknowledged, awaited - seen))
+    time.sleep(delay_s)
     os.kill(process, signal.SIGKILL)
     os.waitpid(process, 0)
     with os.fdopen(acknowledged, "rb") as pipe:
-        return len(pipe.read())
+        return seen + len(pipe.read())
 
 
 if __name__ == "__main__":
     folder, count, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     run = SyntheticRun()
     epochs = [epoch for replay in run.replays(EPOCHS) for epoch in replay]
-    for number, share in enumerate(np.random.default_rng(seed).random(count)):
-        path = folder / f"{number}.h5"
-        tell(str(killed_writer(path, run.header, epochs, share * LONGEST_LIFE_S)))
+    rng = np.random.default_rng(seed)
+    for number in range(count):
+        # Every fourth is killed while it begins; how far it comes by then is up to the computer.
+        awaited = int(rng.integers(MOST_AWAITED)) if number % 4 else 0
+        delay_s = rng.random() * LONGEST_DELAY_S * (1 if awaited else 5)
+        tell(str(killed_writer(folder / f"{number}.h5", run.header, epochs, awaited, delay_s)))
