@@ -38,6 +38,7 @@ from labcontrol.gui.run_controller import RunController
 from labcontrol.gui.run_header import RunHeader
 from labcontrol.gui.run_process import LiveRun, RunFactory
 from labcontrol.gui.runs_page import RunsPage
+from labcontrol.gui.scaling_page import ScalingPage
 from labcontrol.gui.theme import Theme
 from labcontrol.gui.welcome_page import WelcomePage
 from labcontrol.gui.window_menus import fill_menus
@@ -45,6 +46,7 @@ from labcontrol.gui.window_menus import fill_menus
 _SOON_S = 0.5
 _QUEUE_KEY = "queue/waiting"
 _WELCOME_KEY = "welcome/show"
+_SCALING_KEY = "scaling/folder"
 _RUN_OWNS_TABLE = "A run owns the table; the devices can be used by hand when it is over."
 
 
@@ -79,12 +81,14 @@ class MainWindow(QMainWindow):
         self.experiment = ExperimentPage(experiment, bench)
         self.devices = DevicesPage(lambda: self.experiment.chosen()[1])
         self.runs = RunsPage(runs.folder)
+        self.scaling = ScalingPage(Path(str(settings.value(_SCALING_KEY, "scaling"))))
         self.log = LogPage()
         self._add_page("Welcome", self.welcome)
         self._add_page("Live", self.live)
         self._add_page("Experiment", self.experiment)
         self._add_page("Devices", self.devices)
         self._add_page("Runs", self.runs)
+        self._add_page("Scaling", self.scaling)
         self._add_page("Log", self.log)
         self.menus = QMenuBar()
         self.menus.setSizePolicy(QSizePolicy.Maximum, QSizePolicy.Preferred)
@@ -173,6 +177,7 @@ class MainWindow(QMainWindow):
         self.live.set_theme(theme)
         self.devices.set_theme(theme)
         self.runs.set_theme(theme)
+        self.scaling.set_theme(theme)
         self.log.set_theme(theme)
 
     def changeEvent(self, event: QEvent | None) -> None:
@@ -189,6 +194,8 @@ class MainWindow(QMainWindow):
         self.devices.close_bench()
         self.controller.close()
         self.runs.close_background()
+        self.scaling.close_background()
+        self._settings.setValue(_SCALING_KEY, str(self.scaling.folder))
         super().closeEvent(event)
 
     def end_now(self) -> None:
@@ -273,6 +280,7 @@ class MainWindow(QMainWindow):
         self.devices.problem.connect(self.banner.show_error)
         self.experiment.problem.connect(lambda error: self.banner.show_error(error, "The file cannot be used."))
         self.runs.problem.connect(lambda error: self.banner.show_error(error, "This run cannot be used."))
+        self.scaling.problem.connect(lambda error: self.banner.show_error(error, "This study cannot be shown."))
         self.runs.continue_run.connect(self.continue_run)
         self.runs.use_settings.connect(self._use_settings)
         self.runs.compare.connect(self._lay_over)
