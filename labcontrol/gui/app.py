@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import pyqtgraph as pg
 from PyQt5.QtCore import QCoreApplication, QSettings, Qt, QTimer
@@ -94,9 +95,14 @@ def _watched(window: MainWindow) -> Iterator[None]:
 @contextmanager
 def _ended_by_signals(window: MainWindow) -> Iterator[None]:
     """Ctrl-C asks as closing the window does; the end of the session (SIGTERM) ends the run without a question."""
+
+    def soon(act: Callable[[], None]) -> Callable[[int, FrameType | None], None]:
+        """Not within the handler: it interrupts whatever the window is doing."""
+        return lambda *_: QTimer.singleShot(0, act)
+
     before = {
-        signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: window.close()),
-        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: window.end_now()),
+        signal.SIGINT: signal.signal(signal.SIGINT, soon(window.ask_to_close)),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, soon(window.end_now)),
     }
     # Python sees a signal only when it gets to run: wake it now and then.
     heartbeat = QTimer()

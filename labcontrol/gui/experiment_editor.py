@@ -10,7 +10,6 @@ from pydantic.fields import FieldInfo
 from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QComboBox, QLabel, QLineEdit, QVBoxLayout, QWidget
 
-from labcontrol.config import Section
 from labcontrol.gui.words import count
 
 
@@ -73,10 +72,15 @@ class Editor(QWidget):
 
 
 def plain_fields(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+    """The fields of a section that one line of text can say: no sections, tables or lists."""
     for key, field in model.model_fields.items():
-        is_section = isinstance(field.annotation, type) and issubclass(field.annotation, Section)
-        if not is_section and get_origin(field.annotation) is not dict:
+        if not any(_is_composed(part) for part in (field.annotation, *get_args(field.annotation))):
             yield key, field
+
+
+def _is_composed(annotation: Any) -> bool:
+    kind = get_origin(annotation) or annotation
+    return isinstance(kind, type) and issubclass(kind, BaseModel | dict | list | tuple)
 
 
 def _literals(field: FieldInfo) -> tuple[str, ...]:

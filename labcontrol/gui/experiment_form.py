@@ -41,6 +41,7 @@ class ExperimentForm(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._shown = ExperimentConfig()
         self._editors: dict[str, Editor] = {}
         self._options: dict[str, Editor] = {}
         self._settings: type[Section] = Section
@@ -63,6 +64,7 @@ class ExperimentForm(QWidget):
 
     def set_experiment(self, experiment: ExperimentConfig) -> None:
         """Show this one."""
+        self._shown = experiment
         for name, editor in self._editors.items():
             value: Any = experiment
             for part in name.split("."):
@@ -106,12 +108,12 @@ class ExperimentForm(QWidget):
 
     # --- parts --------------------------------------------------------------------------------------------------
     def _values(self, options: dict[str, Any]) -> dict[str, Any]:
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = self._shown.model_dump()  # also what one line of text cannot say
         for name, editor in self._editors.items():
             *sections, key = name.split(".")
             section = values
             for part in sections:
-                section = section.setdefault(part, {})
+                section = section[part]
             section[key] = editor.value()
         values["learning"]["options"] = options
         return values

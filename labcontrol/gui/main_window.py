@@ -203,7 +203,8 @@ class MainWindow(QMainWindow):
         self._ending = Ending.ABORT
         self.close()
 
-    def _close_now(self) -> None:
+    def ask_to_close(self) -> None:
+        """As the window's close button does."""
         self.close()
 
     def _end_run(self) -> bool:
@@ -271,6 +272,7 @@ class MainWindow(QMainWindow):
         self.log.unread.connect(self._show_unread)
         self.log.problem.connect(lambda error: self.banner.show_error(error, "The log was not written."))
         controller.finished.connect(self._on_finished)
+        controller.fault_seen.connect(self.pause_notice.show_fault)
         self.pause_notice.resume.connect(controller.resume)
         self.pause_notice.abort.connect(controller.abort)
         self.experiment.queue.start_asked.connect(self.start_queued)
@@ -298,7 +300,7 @@ class MainWindow(QMainWindow):
     def _on_finished(self, status: RunStatus) -> None:
         """Go on with the queue, if it is going and the run ended by itself."""
         if self._ending is not None:
-            QTimer.singleShot(0, self._close_now)
+            QTimer.singleShot(0, self.ask_to_close)
             return
         queue = self.experiment.queue
         waiting, was_going, halts = len(queue.queue.waiting), queue.queue.going, queue.queue.halts

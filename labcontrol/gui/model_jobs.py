@@ -33,6 +33,7 @@ _EPOCHS_PER_NEURON = 4  # used to find the states; more tell nothing new
 _TWIN_VISITS = 20_000_000  # of mirrors, in all runs of the twin together, times steps of a hundred
 _TWIN_RUNS = (8, 60)
 _TWIN_SHARE = 0.9
+_MEAN_FIELD_SWEEPS = 40  # the floor is reached long before; a run may be planned for a thousand times as long
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ def mean_field_model(record: Path) -> SampledModel | None:
     responses = flip_responses(start, pilot.outputs[1:][flipped], pilot.mirrors[flipped], mask, noise_std)
     gain = predict(pilot, mask, target, learning.loss).gain
     modes, begin = modes_of_pilot(responses, start, target, gain, learning.loss, float(mask.mean()))
-    law = mean_field(modes, learning, epochs=-(-experiment.epochs // each), start=begin, noise_std=noise_std)
+    flips = min(-(-experiment.epochs // each), _MEAN_FIELD_SWEEPS * experiment.neurons)
+    law = mean_field(modes, learning, epochs=flips, start=begin, noise_std=noise_std)
     return SampledModel(
         key="mean-field",
         name=MODEL_NAMES["mean-field"],

@@ -10,6 +10,7 @@ from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
 from labcontrol.engine import RunState, RunStatus
 from labcontrol.gui.buttons import button
 from labcontrol.gui.queue_list import STOPPED
+from labcontrol.records import Fault
 
 _BY_A_PERSON = ("", "paused by the user", STOPPED)
 
@@ -24,6 +25,7 @@ class PauseNotice(QFrame):
         super().__init__(parent)
         self.setObjectName("banner")
         self.setProperty("kind", "caution")
+        self._fault: Fault | None = None
         self.text = QLabel("")
         self.text.setWordWrap(True)
         self.resume_button = button(
@@ -38,8 +40,21 @@ class PauseNotice(QFrame):
         layout.addWidget(self.abort_button)
         self.hide()
 
+    def show_fault(self, fault: Fault) -> None:
+        """The newest fault; it explains the pause that comes with it."""
+        self._fault = fault
+
     def show_status(self, status: RunStatus) -> None:
         held_up = status.state is RunState.PAUSED and status.reason not in _BY_A_PERSON
         if held_up:
-            self.text.setText(f"<b>The run is paused.</b> {escape(status.reason)}")
+            self.text.setText(self._words(status.reason))
         self.setVisible(held_up)
+
+    def _words(self, reason: str) -> str:
+        fault = self._fault
+        if fault is None or fault.text not in reason:
+            return f"<b>The run is paused.</b> {escape(reason)}"
+        return (
+            f"<b>The run is paused: {escape(fault.device)}, {escape(fault.kind)}.</b> {escape(fault.text)}"
+            f"<br><b>Now:</b> {escape(fault.action)}."
+        )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from PyQt5.QtCore import QObject, QTimer, pyqtSignal
 
-from labcontrol.engine import RunStatus, Seen
+from labcontrol.engine import FaultSeen, RunStatus, Seen
 from labcontrol.engine.events import Mailbox
 from labcontrol.gui.run_follower import RunFollower
 from labcontrol.gui.run_process import LiveRun
@@ -19,13 +19,14 @@ class RunController(QObject):
 
     Signals: `status_changed` on every look at the run, `failed`
     with the error of a run that ended by one, `finished` with the status of every run that is over, `seen` with the
-    newest camera frame.
+    newest camera frame, `fault_seen` with every Fault.
     """
 
     status_changed = pyqtSignal(object)
     failed = pyqtSignal(object)
     finished = pyqtSignal(object)
     seen = pyqtSignal(object)
+    fault_seen = pyqtSignal(object)
 
     def __init__(self, follower: RunFollower, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -103,6 +104,8 @@ class RunController(QObject):
         for event in events:
             if isinstance(event, Seen):
                 self.seen.emit(event.view.frame)
+            elif isinstance(event, FaultSeen):
+                self.fault_seen.emit(event.fault)
         self.status_changed.emit(run.status)
         self._follower.renew_models(at_once=over)
         if over and not self._reported:

@@ -26,6 +26,7 @@ from labcontrol.gui.process_talk import Described, LogLine, as_error, collect_lo
 log = logging.getLogger(__name__)
 
 _SEND_INTERVAL_S = 0.02
+_LISTEN_S = 0.03
 
 
 class LiveRun(Protocol):
@@ -131,6 +132,8 @@ class RunProcess:
             self._take_in(left_s)
             if deadline_s is not None and time.monotonic() >= deadline_s:
                 break
+        if self._over and timeout_s != 0:
+            self._process.join(None if deadline_s is None else max(0.0, deadline_s - time.monotonic()))
         return self._over or self._process.pid is None
 
     def pause(self) -> None:
@@ -156,13 +159,20 @@ class RunProcess:
                 self._line.send((wish, *words))
 
     def _take_in(self, timeout_s: float = 0.0) -> None:
-        """Everything that has arrived; waits for the first message."""
+        """What has arrived, as far as it can be taken in soon; waits for the first message.
+
+        A run that tells faster than this process listens must not keep it from everything else.
+        """
         if self._over or self._process.pid is None:
             return
+        begun_s = None
         try:
             while not self._over and self._line.poll(timeout_s):
                 self._accept(self._line.recv())
                 timeout_s = 0.0
+                begun_s = begun_s or time.monotonic()
+                if time.monotonic() - begun_s > _LISTEN_S:
+                    break
         except (EOFError, OSError):
             self._process.join()
             self._end_unexpectedly()
@@ -190,8 +200,8 @@ class RunProcess:
         self._end()
 
     def _end(self) -> None:
+        """The run is over and has let go of the table; its process may still be putting itself away."""
         self._over = True
-        self._process.join()
         self._line.close()
 
     def _tell(self, event: Event) -> None:
@@ -217,6 +227,7 @@ def _serve(line: Connection, make_run: Callable[[], Run]) -> None:
     # Ctrl-C reaches every process of the terminal; the window decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     run = make_run()
+    signal.signal(signal.SIGTERM, lambda *_: run.abort())  # the end of the session
     mailbox = run.subscribe()
     log_lines = collect_log()
     run.start()
