@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ImageGrab
+
+if TYPE_CHECKING:
+    import mss
 
 NEEDS = "apt-get install xserver-xorg-core xserver-xorg-video-dummy x11-xserver-utils"
 _CONFIGURATION = """
@@ -41,6 +44,8 @@ EndSection
 
 def why_not() -> str:
     """Why there can be no such desktop here; empty when there can."""
+    if importlib.util.find_spec("mss") is None:
+        return 'needs the package mss: pip install "labcontrol[wire]"'
     driver = any(Path(folder, "dummy_drv.so").exists() for folder in _driver_folders())
     missing = [name for name in ("Xorg", "xrandr") if shutil.which(name) is None]
     if missing or not driver:
@@ -66,6 +71,7 @@ class VirtualDesktop:
         self.display = ""
         self._server: subprocess.Popen[bytes] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._eye: mss.MSS | None = None
 
     def start(self) -> Self:
         """Raises RuntimeError when the X server does not come up."""
@@ -92,9 +98,15 @@ class VirtualDesktop:
             self.plug_in(name)
         self._xrandr("--output", self.names[0], "--primary")
         self._xrandr("--query")  # without it, the dummy driver does not tell programs of its new screens
+        import mss
+
+        self._eye = mss.MSS(display=self.display)
         return self
 
     def close(self) -> None:
+        eye, self._eye = self._eye, None
+        if eye is not None:
+            eye.close()
         server, self._server = self._server, None
         if server is not None:
             server.terminate()
@@ -114,12 +126,21 @@ class VirtualDesktop:
         self._xrandr("--output", name, "--mode", f"{columns}x{rows}", "--pos", f"{self._left(index)}x0")
         self._xrandr("--query")
 
-    def see(self, name: str) -> NDArray[np.uint8]:
-        """What is on a screen now: (rows, columns) grey levels. Raises ValueError for anything but grey."""
-        columns, rows = self.sizes[self.names.index(name)]
-        left = self._left(self.names.index(name))
-        seen = np.asarray(ImageGrab.grab((left, 0, left + columns, rows), xdisplay=self.display).convert("RGB"))
-        if (seen != seen[..., :1]).any():
+    def see(
+        self, name: str, corner: tuple[int, int] = (0, 0), shape: tuple[int, int] | None = None
+    ) -> NDArray[np.uint8]:
+        """What is on a screen now: (rows, columns) grey levels. Raises ValueError for anything but grey.
+
+        corner, shape: of the part to look at; by default the whole screen.
+        """
+        index = self.names.index(name)
+        columns, rows = self.sizes[index]
+        top, left = corner
+        rows, columns = shape or (rows - top, columns - left)
+        assert self._eye is not None
+        part = {"left": self._left(index) + left, "top": top, "width": columns, "height": rows}
+        seen = np.frombuffer(self._eye.grab(part).raw, dtype=np.uint8).reshape(rows, columns, 4)
+        if (seen[..., :2] != seen[..., 2:3]).any():
             raise ValueError(f"screen {name} is not grey everywhere")
         return seen[..., 0].copy()
 

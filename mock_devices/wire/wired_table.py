@@ -1,141 +1,117 @@
-"""A simulated table that is reached over wires only: serial laser, VISA detector, screens for SLM and DMD, a camera.
+"""A simulated table that is reached over wires only: serial laser, screens for SLM and DMD, camera, VISA detector.
 
-The instruments are front ends of one table in real time. Its SLM and DMD show what is really on two screens; its camera
-takes frames all the time, and writes them where the Basler camera emulator reads its images.
+The instruments are front ends of one table. Its SLM and DMD show what is really on two screens; the images of its
+camera are where the Basler camera emulator reads them. That emulator knows neither exposure nor gain: the table's stay
+as they are.
+
+Time. A table in real time looks at its screens all the time, and its crystals, exposures and samples take as long as
+real ones. A table in virtual time looks at its screens when a frame is triggered or samples are taken; whatever has
+changed on them is given its settling time, which costs nothing. It is as fast as its wires, and tests everything but
+whether the drivers wait long enough.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import tempfile
 import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-from PIL import Image
+from numpy.typing import NDArray
 
 from drivers.interfaces import Device, Surroundings
 from mock_devices.camera import SimulatedCamera
 from mock_devices.detector import SimulatedDetector
 from mock_devices.laser import SimulatedLaser
 from mock_devices.modulators import SimulatedDmd, SimulatedSlm
-from mock_devices.options import CameraOptions, DmdOptions, SlmOptions, TableOptions
-from mock_devices.physics.liquid_crystal import slm_response
 from mock_devices.table import SimulatedTable
 from mock_devices.wire.cobolt import CoboltInstrument
 from mock_devices.wire.desktop import VirtualDesktop
 from mock_devices.wire.electronics import LaserElectronics
 from mock_devices.wire.infiniivision import InfiniiVisionInstrument
+from mock_devices.wire.light_and_signal import TableLight, TableSignal
 from mock_devices.wire.ports import PtyPort, TcpPort
-from mock_devices.wire.signals import Volts
+from mock_devices.wire.triggered_images import TriggeredImages
+from mock_devices.wire.wire_bench import EXPOSURE_S, RATE_HZ, Time, geometry_sections, table_options, toml_text
 
-SCREEN = (640, 480)
+PEOPLE_SCREEN = (640, 480)
 WATTS_PER_VOLT = 1e-3
-EXPOSURE_S = 2e-3
-_SETTLE_S = 0.25  # for the eye to see the screen, the crystal to settle, and the next frame to be written
+_LOOK_EVERY_S = 5e-3
+_SEEN_WITHIN_S = 0.05  # a screen is looked at, and its pattern taken over, also when the computer is busy
 
 
-class TableLight:
-    """The laser of a table, driven by a laser's emulated electronics."""
+@dataclass
+class Watched:
+    """A modulator of the table and the screen that drives it.
 
-    def __init__(self, laser: SimulatedLaser) -> None:
-        self._laser = laser
+    at: pixel (row, column) of the screen where the modulator's first pixel is; beside it is no light.
+    """
 
-    def set_power(self, watts: float) -> None:
-        self._laser.power_setpoint_w = watts
-
-    def set_emission(self, on: bool) -> None:
-        if on:
-            self._laser.emission_on()
-        else:
-            self._laser.emission_off()
-
-    def power_w(self) -> float:
-        return self._laser.power_w
-
-
-class TableSignal:
-    """The photodiode of a table at the input of an emulated oscilloscope; there is no trigger cable."""
-
-    def __init__(self, detector: SimulatedDetector) -> None:
-        self._detector = detector
-        self._wanted: tuple[int, float, int] | None = None
-        self._record: Volts | None = None
-
-    def arm(self, points: int, interval_s: float, before: int) -> None:
-        self._wanted, self._record = (points, interval_s, before), None
-
-    def force(self) -> None:
-        if self._wanted is None:
-            return
-        points, interval_s, before = self._wanted
-        data = self._detector.read(points - before, 1.0 / interval_s).data
-        self._wanted = None
-        self._record = np.concatenate([np.full(before, data[0]), data]) / WATTS_PER_VOLT
-
-    def disarm(self) -> None:
-        self._wanted, self._record = None, np.zeros(0)
-
-    def recorded(self) -> Volts | None:
-        return self._record
+    screen: str
+    device: SimulatedSlm | SimulatedDmd
+    at: tuple[int, int]
+    white: int  # grey level on the screen of the modulator's highest level
+    seen: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), dtype=np.uint8))
 
 
 class WiredTable:
     """One table and the wires to it. `bench` is the text of the bench file to use.
 
-    neurons: a square number, as on the bench. seed: of all the table's noise.
+    neurons: a square number, as on the bench. seed: of all the table's noise. screen: columns and rows of the screens
+    that are the SLM and the DMD. time: see above. misalignment_seed: where given, the table hides its truth.
     """
 
-    def __init__(self, neurons: int = 64, seed: int = 1) -> None:
-        self.side = math.isqrt(neurons)
-        columns, rows = SCREEN
-        self.pitch_px = {"slm": 4, "dmd": 2}
-        options = TableOptions(
-            rows=self.side,
-            columns=self.side,
-            seed=seed,
-            clock="real",
-            slm=SlmOptions(pixels_per_cell=self.pitch_px["slm"], shape=(rows, columns)),
-            dmd=DmdOptions(mirrors_per_cell=self.pitch_px["dmd"], shape=(rows, columns)),
-            camera=CameraOptions(bit_depth=8, exposure_s=EXPOSURE_S),
-        )
-        self.table = SimulatedTable(options)
-        self.desktop = VirtualDesktop(SCREEN, SCREEN, SCREEN)
-        laser = SimulatedLaser(Surroundings("laser", table=self.table))
-        detector = SimulatedDetector(Surroundings("detector", table=self.table))
-        self._slm = SimulatedSlm(Surroundings("slm", table=self.table))
-        self._dmd = SimulatedDmd(Surroundings("dmd", table=self.table))
-        self._camera = SimulatedCamera(Surroundings("camera", table=self.table))
-        self._devices: list[Device] = [laser, self._slm, self._dmd, self._camera, detector]
-        self.laser_head = LaserElectronics(TableLight(laser), max_power_w=options.laser.max_power_w)
+    def __init__(
+        self,
+        neurons: int = 64,
+        seed: int = 1,
+        *,
+        screen: tuple[int, int] = (640, 480),
+        time: Time = "virtual",
+        misalignment_seed: int | None = None,
+    ) -> None:
+        self._virtual = time == "virtual"
+        self.table = table = SimulatedTable(table_options(neurons, seed, time, misalignment_seed))
+        options = table.truth
+        self.desktop = VirtualDesktop(PEOPLE_SCREEN, screen, screen)
+        laser = SimulatedLaser(Surroundings("laser", table=table))
+        detector = SimulatedDetector(Surroundings("detector", table=table))
+        slm, dmd = SimulatedSlm(Surroundings("slm", table=table)), SimulatedDmd(Surroundings("dmd", table=table))
+        self._camera = SimulatedCamera(Surroundings("camera", table=table))
+        self._devices: list[Device] = [laser, slm, dmd, self._camera, detector]
+        self._slm = Watched(self.desktop.names[1], slm, _middle(screen, options.slm_shape), 255)
+        self._dmd = Watched(self.desktop.names[2], dmd, _middle(screen, options.dmd_shape), 1)
+        light = TableLight(laser, warms_up_at_once=self._virtual)
+        self.laser_head = LaserElectronics(light, max_power_w=options.laser.max_power_w)
         self.laser_port = PtyPort(CoboltInstrument(self.laser_head))
-        scope = InfiniiVisionInstrument(TableSignal(detector), memory=2000, shortest_s=1e-6)
-        self.detector_port = TcpPort(scope)
+        signal = TableSignal(detector, WATTS_PER_VOLT, self._look)
+        self.detector_port = TcpPort(InfiniiVisionInstrument(signal, memory=2000, shortest_s=1e-6))
         self._folder = tempfile.TemporaryDirectory(prefix="labcontrol-frames-")
-        self._images = Path(self._folder.name) / "images"
-        self._images.mkdir()
+        self.images = TriggeredImages(Path(self._folder.name), self._take_frame)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> Self:
-        """Raises RuntimeError when there can be no desktop here."""
+        """Plug everything in, in the main thread. Raises RuntimeError when there can be no desktop here."""
         self.desktop.start()
         for device in self._devices:
             device.open()
         self.laser_port.plug()
         self.detector_port.plug()
-        self._take_frame()
-        self._thread = threading.Thread(target=self._run, name="wired table", daemon=True)
-        self._thread.start()
+        self.images.start()
+        if not self._virtual:
+            self._thread = threading.Thread(target=self._watch, name="eye", daemon=True)
+            self._thread.start()
         return self
 
     def close(self) -> None:
         self._stopping.set()
         if self._thread is not None:
             self._thread.join()
+        self.images.stop()
         self.laser_port.close()
         self.detector_port.close()
         for device in self._devices:
@@ -145,7 +121,11 @@ class WiredTable:
         self._folder.cleanup()
 
     def __enter__(self) -> Self:
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            self.close()
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -154,55 +134,60 @@ class WiredTable:
 
     @property
     def bench(self) -> str:
-        """The bench file of this table: geometry and response as a careful calibration would find them."""
-        options, side = self.table.options, self.side
+        """The bench file of this table."""
         rows, columns = self.table.truth.sensor_shape
-        levels = [*range(0, 255, 8), 255]
-        phase_rad = slm_response(options.slm, options.laser.wavelength_nm)[levels]
-        screen = {"display": self.desktop.display, "response_time_s": _SETTLE_S}
-        images = {"TestImageSelector": "Off", "ImageFilename": str(self._images), "ImageFileMode": "On"}
-        sections: dict[str, dict[str, Any]] = {
-            "laser": {"driver": "cobolt-06", "address": self.laser_port.address, "power_w": 0.02},
-            "laser.options": {"command_spacing_s": 0.0, "warm_up_time_s": 0.0},
-            "slm": {"driver": "display-slm", "address": self.desktop.names[1]},
-            "slm.options": screen,
-            "camera": {"driver": "basler", "exposure_s": EXPOSURE_S},
-            "camera.options": {"pixel_format": "Mono8", "emulated": True, "region": [0, 0, rows, columns]},
-            "camera.options.features": images,
-            "dmd": {"driver": "display-dmd", "address": self.desktop.names[2]},
-            "dmd.options": screen,
-            "detector": {
-                "driver": "keysight-infiniivision",
-                "address": self.detector_port.visa_address,
-                "rate_hz": 1e5,
+        settle_s = 0.0 if self._virtual else self._slm.device.settle_time_s + _SEEN_WITHIN_S
+        screen = {"display": self.desktop.display, "latency_frames": 0.0, "response_time_s": round(settle_s, 3)}
+        # Nothing waits for a refresh where screens are looked at when they are needed.
+        screen |= {"refresh_hz": 1000.0} if self._virtual else {}
+        images = {"TestImageSelector": "Off", "ImageFilename": str(self.images.folder), "ImageFileMode": "On"}
+        return toml_text(
+            "simulated table over wires",
+            {
+                "laser": {"driver": "cobolt-06", "address": self.laser_port.address, "power_w": 0.02},
+                "laser.options": {"command_spacing_s": 0.0, "warm_up_time_s": 0.0},
+                "slm": {"driver": "display-slm", "address": self._slm.screen},
+                "slm.options": screen,
+                "camera": {"driver": "basler", "exposure_s": EXPOSURE_S},
+                "camera.options": {"pixel_format": "Mono8", "emulated": True, "region": [0, 0, rows, columns]},
+                "camera.options.features": {**images, "AcquisitionFrameRateAbs": 1000.0},
+                "dmd": {"driver": "display-dmd", "address": self._dmd.screen},
+                "dmd.options": screen,
+                "detector": {
+                    "driver": "keysight-infiniivision",
+                    "address": self.detector_port.visa_address,
+                    "rate_hz": RATE_HZ,
+                },
+                "detector.options": {"range_v": 4.0, "watts_per_volt": WATTS_PER_VOLT},
+                **geometry_sections(self.table.options, self._slm.at, self._dmd.at),
             },
-            "detector.options": {"range_v": 4.0, "watts_per_volt": WATTS_PER_VOLT},
-            "geometry": {"rows": side, "columns": side},
-            "geometry.slm": {"pitch_px": self.pitch_px["slm"]},
-            "geometry.dmd": {"pitch_px": self.pitch_px["dmd"]},
-            "geometry.camera": {"matrix": options.camera_matrix, "offset_px": options.camera_offset_px},
-            "response": {"levels": levels, "phase_rad": [round(float(phase), 4) for phase in phase_rad]},
-        }
-        lines = ['name = "simulated table over wires"']
-        for name, entries in sections.items():
-            lines += ["", f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in entries.items())]
-        return "\n".join(lines) + "\n"
+        )
 
     # --- inner workings -----------------------------------------------------------------------------------------
-    def _run(self) -> None:
-        on_slm = on_dmd = np.zeros(0, dtype=np.uint8)
-        while not self._stopping.is_set():
-            before, on_slm = on_slm, self.desktop.see(self.desktop.names[1])
-            if not np.array_equal(before, on_slm):
-                self._slm.show(on_slm)
-            before, on_dmd = on_dmd, self.desktop.see(self.desktop.names[2])
-            if not np.array_equal(before, on_dmd):
-                self._dmd.show(on_dmd // 255)
-            self._take_frame()
+    def _look(self) -> None:
+        """Let SLM and DMD show what is on their screens now."""
+        with self.table.lock:
+            for watched in (self._slm, self._dmd):
+                grey = self.desktop.see(watched.screen, watched.at, watched.device.shape)
+                if np.array_equal(grey, watched.seen):
+                    continue
+                watched.seen = grey
+                show = watched.device.show_settled if self._virtual else watched.device.show
+                show(grey if watched.white == 255 else grey // 255)
 
-    def _take_frame(self) -> None:
-        frame = self._camera.snap()
-        folder = Path(self._folder.name)
-        for number in range(2):  # of a single file the camera emulator keeps a copy
-            Image.fromarray(frame.data).save(folder / "next", format="BMP")
-            (folder / "next").replace(folder / "images" / f"{number}.bmp")  # so that it is whole at any moment
+    def _watch(self) -> None:
+        while not self._stopping.wait(_LOOK_EVERY_S):
+            self._look()
+
+    def _take_frame(self) -> NDArray[np.uint8]:
+        with self.table.lock:
+            self._look()
+            return np.asarray(self._camera.snap().data, dtype=np.uint8)
+
+
+def _middle(screen: tuple[int, int], shape: tuple[int, int]) -> tuple[int, int]:
+    """First pixel (row, column) of a modulator in the middle of its screen. Raises ValueError when it is too large."""
+    columns, rows = screen
+    if shape[0] > rows or shape[1] > columns:
+        raise ValueError(f"{shape[0]} x {shape[1]} pixels do not fit on a screen of {rows} x {columns}")
+    return (rows - shape[0]) // 2, (columns - shape[1]) // 2

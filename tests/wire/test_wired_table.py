@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -19,20 +21,22 @@ from mock_devices.wire import __main__ as command
 from mock_devices.wire.desktop import why_not
 from mock_devices.wire.wired_table import WiredTable
 
+ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
 
 @pytest.fixture(scope="module")
 def table() -> Iterator[WiredTable]:
-    with WiredTable(neurons=16) as made:
+    pytest.importorskip("pypylon", reason='needs pypylon: pip install "labcontrol[basler]"')
+    with WiredTable(neurons=16, screen=(1920, 1080)) as made:
         yield made
 
 
 def test_light_goes_from_the_serial_laser_over_two_screens_to_camera_and_oscilloscope(table: WiredTable) -> None:
-    pytest.importorskip("pypylon", reason='needs pypylon: pip install "labcontrol[basler]"')
     with Bench(BenchConfig.model_validate(tomllib.loads(table.bench))) as bench:
+        row, column = bench.config.geometry.slm.origin_px
         patterns = [np.zeros(bench.slm.shape, dtype=np.uint8) for _ in range(2)]
-        patterns[1][:, ::2] = patterns[1][8:16] = 115  # half a wave on part of the cells
+        patterns[1][row : row + 8, column : column + 16 : 2] = 115  # half a wave on part of the cells
         bench.slm.show_settled(patterns[0])
         dark = bench.camera.snap().data.astype(float)
         bench.laser.power_setpoint_w = 0.02
@@ -51,10 +55,60 @@ def test_light_goes_from_the_serial_laser_over_two_screens_to_camera_and_oscillo
     assert [on for _, on in table.laser_head.emission_log] == [True, False]
 
 
+def test_every_frame_is_taken_at_its_trigger_and_shows_what_is_on_the_screen_then(table: WiredTable) -> None:
+    with Bench(BenchConfig.model_validate(tomllib.loads(table.bench))) as bench:
+        bench.laser.power_setpoint_w = 0.02
+        bench.laser.emission_on()
+        (row, column), edge = bench.config.geometry.slm.origin_px, 4
+        brightness = []
+        taken = table.images.taken
+        for step in range(20):
+            pattern = np.zeros(bench.slm.shape, dtype=np.uint8)
+            if step % 3 == 0:  # half a wave on every second column of pixels: fields of a cell cancel
+                pattern[row : row + 4 * edge, column : column + 4 * edge : 2] = 115
+            bench.slm.show(pattern)
+            brightness.append(float(bench.camera.snap().data.mean()))
+        assert table.images.taken - taken == 20
+    dim, bright = np.array(brightness[::3]), np.delete(np.array(brightness), np.s_[::3])
+    assert dim.max() < bright.min()
+
+
+def test_the_experiment_learns_over_wires_what_it_learns_in_process() -> None:
+    """A short form of the benchmark: within 20 % of the error, though instruments are asked at other times."""
+    pytest.importorskip("pypylon", reason='needs pypylon: pip install "labcontrol[basler]"')
+    script = [sys.executable, str(ROOT / "benchmarks" / "wire_run.py"), "--json"]
+    short = ["--steps", "20", "--washout", "4", "--epochs", "30", "--pilot", "4"]
+    run = subprocess.run([*script, *short], capture_output=True, text=True, timeout=240, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    found = json.loads(run.stdout)
+    assert abs(found["difference"]) < 0.2
+    assert found["wired"]["curve"][-1] < 0.1 * found["wired"]["curve"][0]
+
+
+def test_a_table_that_hides_its_truth_states_what_it_was_meant_to_be() -> None:
+    stated, hidden = WiredTable(16, misalignment_seed=None), WiredTable(16, misalignment_seed=4)
+    try:
+        assert hidden.table.truth.camera_matrix != hidden.table.options.camera_matrix
+        files = [tomllib.loads(table.bench) for table in (stated, hidden)]
+        assert files[0]["geometry"]["camera"] == files[1]["geometry"]["camera"]
+        assert files[0]["response"] == files[1]["response"]
+    finally:
+        for table in (stated, hidden):
+            table.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--neurons", "65"], "should be a square number from 1 to 14400, found 65"),
+        (["--screen", "large"], "should be columns x rows, such as 1920x1080, found 'large'"),
+        (["--neurons", "14400", "--misalignment-seed", "1"], "do not fit on a screen"),
+    ],
+)
 def test_the_command_refuses_what_it_cannot_build(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    options: list[str], words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["wire", "--neurons", "65"])
+    monkeypatch.setattr(sys, "argv", ["wire", *options])
     with pytest.raises(SystemExit):
         command.main()
-    assert "should be a square number from 1 to 14400, found 65" in capsys.readouterr().err
+    assert words in capsys.readouterr().err
