@@ -54,7 +54,9 @@ def main() -> int:
             sys.stdout.flush()
         else:
             arguments.bench.write_text(table.bench)
-            sys.stderr.write(f"ready until Ctrl-C:  labcontrol run --bench {arguments.bench} --neurons {neurons}\n")
+            sys.stderr.write(
+                f"ready until Ctrl-C:  labcontrol run --bench {arguments.bench} --neurons {neurons} --arm\n"
+            )
         stop.wait()
     return 0
 

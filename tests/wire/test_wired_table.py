@@ -39,8 +39,8 @@ def test_light_goes_from_the_serial_laser_over_two_screens_to_camera_and_oscillo
         patterns[1][row : row + 8, column : column + 16 : 2] = 115  # half a wave on part of the cells
         bench.slm.show_settled(patterns[0])
         dark = bench.camera.snap().data.astype(float)
-        bench.laser.power_setpoint_w = 0.02
-        bench.laser.emission_on()
+        bench.light.arm("the test: no laser here is real")
+        bench.light_on()
         frames = []
         for pattern in patterns:
             bench.slm.show_settled(pattern)
@@ -57,8 +57,8 @@ def test_light_goes_from_the_serial_laser_over_two_screens_to_camera_and_oscillo
 
 def test_every_frame_is_taken_at_its_trigger_and_shows_what_is_on_the_screen_then(table: WiredTable) -> None:
     with Bench(BenchConfig.model_validate(tomllib.loads(table.bench))) as bench:
-        bench.laser.power_setpoint_w = 0.02
-        bench.laser.emission_on()
+        bench.light.arm("the test: no laser here is real")
+        bench.light_on()
         (row, column), edge = bench.config.geometry.slm.origin_px, 4
         brightness = []
         taken = table.images.taken
