@@ -6,6 +6,7 @@ CMMCore API documentation.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -183,6 +184,8 @@ class MicroManagerCamera(Camera):
             ) from error
         options = self._options
         self._counter = 0
+        # Where a window is open, it would otherwise send its signals through Qt, and need a package more.
+        os.environ.setdefault("PYMM_SIGNALS_BACKEND", "psygnal")
         self._core = core = CMMCorePlus()
         with self._asking(f"connecting to {options.camera} of {options.adapter}", DeviceDisconnectedError):
             if options.adapter_folder is not None:

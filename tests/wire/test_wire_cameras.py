@@ -165,6 +165,12 @@ def test_micro_manager_says_which_adapter_it_cannot_load() -> None:
         demo(properties={"PixelType": "32bitRGB"}).open()
 
 
+def test_micro_manager_opens_beside_a_window(qapp: object) -> None:
+    with demo() as camera:
+        camera.exposure_s = 1e-3
+        assert camera.snap().counter == 1
+
+
 def test_micro_manager_takes_no_address() -> None:
     with pytest.raises(DeviceRefusedError, match="takes no address"):
         MicroManagerCamera.from_bench("COM3", MicroManagerOptions(adapter="a", camera="b"), AT_BENCH)
