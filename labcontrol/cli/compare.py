@@ -216,6 +216,7 @@ def _print(result: dict[str, Any], settings: StudySettings) -> None:
     if limits:
         console.print(
             f"ceilings, train / test nmse: best mask found {limits['mask_train']:.4g} / {limits['mask_test']:.4g}, "
+            f"the same as strong as random masks {limits['strong_train']:.4g} / {limits['strong_test']:.4g}, "
             f"real-valued weights {limits['ridge_train']:.4g} / {limits['ridge_test']:.4g}"
         )
     for path in result["files"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,9 +44,8 @@ def median_ceilings(study: Study) -> dict[str, float]:
     """Medians over seeds of the ceilings; empty where they cannot be known."""
     if study.settings.readout == "path-phases":
         return {}
-    found = study.ceilings()
-    keys = ("ridge_train", "ridge_test", "mask_train", "mask_test")
-    return {key: float(np.median([getattr(one, key) for one in found])) for key in keys}
+    found = [asdict(one) for one in study.ceilings()]
+    return {key: float(np.median([one[key] for one in found])) for key in found[0]}
 
 
 def write_csv(rows: list[dict[str, Any]], path: Path) -> Path:

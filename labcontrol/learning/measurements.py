@@ -51,10 +51,10 @@ class Measurements:
         return self.outputs[row], float(self.counts[row])
 
     def part(self, masks: NDArray[np.bool_]) -> Measurements:
-        """Only these masks (B, N), in this order; each must have been measured."""
+        """Only these masks (B, N), each once, in this order; each must have been measured."""
         part = Measurements(self.masks.shape[1], self.outputs.shape[1])
-        rows = [self._rows[mask.tobytes()] for mask in masks]
-        part.add(masks, self.outputs[rows])
+        rows = list(dict.fromkeys(self._rows[mask.tobytes()] for mask in masks))
+        part.add(self.masks[rows], self.outputs[rows])
         part.counts = self.counts[rows]
         return part
 

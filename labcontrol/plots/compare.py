@@ -16,6 +16,11 @@ from labcontrol.compare.summary import Axis, curves, positions_of
 # Okabe and Ito's palette; what is beyond it is dashed.
 _COLOURS = ("#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00", "#CC79A7", "#8C6D31", "#777777", "#222222")
 _STYLES = ("-", "--", ":")
+_CEILINGS = (
+    ("strong_train", "-.", "best mask found offline, output as strong as a random mask's"),
+    ("mask_train", "--", "best mask found offline, of any strength"),
+    ("ridge_train", ":", "real-valued weights (ridge)"),
+)
 _POINTS = 400
 _TIMES = (
     (1, "1 s"), (10, "10 s"), (60, "1 min"), (600, "10 min"), (3600, "1 h"), (36_000, "10 h"), (86_400, "1 d"),
@@ -72,10 +77,8 @@ def _draw(axes: Axes, study: Study, noise: float, axis: Axis) -> None:
         axes.plot(grid, middle, color=colour, linestyle=style, linewidth=1.8, label=name)
         axes.plot(grid[-1], middle[-1], "o", color=colour, markersize=4.5)
     limits = median_ceilings(study)
-    axes.axhline(
-        limits["mask_train"], color="black", linestyle="--", linewidth=1, label="best Boolean mask found offline"
-    )
-    axes.axhline(limits["ridge_train"], color="black", linestyle=":", linewidth=1, label="real-valued weights (ridge)")
+    for key, style, label in _CEILINGS:
+        axes.axhline(limits[key], color="black", linestyle=style, linewidth=1, label=label)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_ylim(0.5 * limits["ridge_train"], _WORST_SHOWN)
