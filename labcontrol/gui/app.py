@@ -6,7 +6,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -49,10 +49,12 @@ def run_application(
 ) -> int:
     """See `labcontrol.gui.run_window`."""
     Run(experiment, bench, directory)  # what does not fit together is said in the terminal, before a window opens
+    watch = CrashWatch()
     app = make_application()
     settings = QSettings()
     window = MainWindow(experiment, bench, ProcessRuns(directory, armed_by), Appearance(app, settings), settings)
-    with logging_to_file(log_folder()), _logging_into(window), _watched(window), _ended_by_signals(window):
+    watch.caught.connect(window.show_crash)
+    with closing(watch), logging_to_file(log_folder()), _logging_into(window), _ended_by_signals(window):
         window.show()
         if autostart:
             QTimer.singleShot(0, window.start_run)
@@ -79,17 +81,6 @@ def _logging_into(window: MainWindow) -> Iterator[None]:
     finally:
         root.removeHandler(relay)
         root.setLevel(level)
-
-
-@contextmanager
-def _watched(window: MainWindow) -> Iterator[None]:
-    """An error of the program in a view is shown and logged; the run goes on in its own process."""
-    watch = CrashWatch()
-    watch.caught.connect(window.show_crash)
-    try:
-        yield
-    finally:
-        watch.close()
 
 
 @contextmanager

@@ -21,6 +21,9 @@ _LEVELS = {
     QtMsgType.QtFatalMsg: logging.CRITICAL,
 }
 
+# What Qt warns of where a desktop session or a window manager is missing; it changes nothing for this program.
+_HARMLESS = ("XDG_RUNTIME_DIR not set", "does not support propagateSizeHints")
+
 
 class CrashWatch(QObject):
     """Takes over what Python and Qt do with errors nobody caught, until `close`.
@@ -69,4 +72,6 @@ def _place(kind: type[BaseException], trace: TracebackType | None) -> tuple[str,
 
 
 def _on_qt_message(kind: QtMsgType, context: QMessageLogContext, message: str | None) -> None:  # noqa: ARG001 (Qt's)
-    qt_log.log(_LEVELS.get(kind, logging.WARNING), "%s", message or "")
+    text = message or ""
+    harmless = any(words in text for words in _HARMLESS)
+    qt_log.log(logging.DEBUG if harmless else _LEVELS.get(kind, logging.WARNING), "%s", text)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from PyQt5.QtCore import QEvent, QSettings, QTimer
+from PyQt5.QtCore import QEvent, QSettings, QSize, QTimer
 from PyQt5.QtGui import QCloseEvent
 from PyQt5.QtWidgets import (
     QHBoxLayout,
@@ -24,6 +24,7 @@ from PyQt5.QtWidgets import (
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.engine import RunStatus
 from labcontrol.errors import UserError
+from labcontrol.gui.arming import armed
 from labcontrol.gui.banner import Banner
 from labcontrol.gui.closing import Ending, ask_how_to_end
 from labcontrol.gui.desktop import Appearance
@@ -39,11 +40,13 @@ from labcontrol.gui.run_header import RunHeader
 from labcontrol.gui.run_process import LiveRun, RunFactory
 from labcontrol.gui.runs_page import RunsPage
 from labcontrol.gui.scaling_page import ScalingPage
+from labcontrol.gui.screens import fit_to_screen
 from labcontrol.gui.theme import Theme
 from labcontrol.gui.welcome_page import WelcomePage
 from labcontrol.gui.window_menus import fill_menus
 
 _SOON_S = 0.5
+_SIZE = QSize(1280, 800)
 _QUEUE_KEY = "queue/waiting"
 _WELCOME_KEY = "welcome/show"
 _SCALING_KEY = "scaling/folder"
@@ -139,7 +142,7 @@ class MainWindow(QMainWindow):
     def _start_on_free_table(self, make_run: Callable[[], LiveRun]) -> None:
         self.banner.hide()
         try:
-            self.controller.start(make_run)
+            self.controller.start(lambda: armed(self, self._runs, make_run))
         except UserError as error:
             self.experiment.queue.queue.stop()
             self.experiment.queue.refresh()
@@ -309,7 +312,9 @@ class MainWindow(QMainWindow):
         if following is not None:
             # not from within the signal: the run that has ended is still being put away
             QTimer.singleShot(0, partial(self.start_queued, following))
-        elif was_going and waiting and not halts:
+        else:
+            self._runs.armed_by = ""
+        if following is None and was_going and waiting and not halts:
             self.banner.show_note(f"The queue waits ({waiting} to go): the last run did not end by itself.")
 
     def _show_unread(self, errors: int) -> None:
@@ -350,10 +355,9 @@ class MainWindow(QMainWindow):
 
     def _restore(self) -> None:
         geometry = self._settings.value("window/geometry")
-        if geometry is None:
-            self.resize(1280, 800)
-        else:
-            self.restoreGeometry(geometry)
+        if geometry is None or not self.restoreGeometry(geometry):
+            self.resize(_SIZE)
+        fit_to_screen(self)
         self.live.restore_layout(self._settings)
         self.devices.restore_layout(self._settings)
         self.experiment.queue.load(RunQueue.from_text(str(self._settings.value(_QUEUE_KEY, ""))))

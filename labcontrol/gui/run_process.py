@@ -50,9 +50,13 @@ class LiveRun(Protocol):
 
 
 class RunFactory(Protocol):
-    """Where runs come from. folder: where their records go. Both methods may raise UserError."""
+    """Where runs come from. folder: where their records go. Both methods may raise UserError.
+
+    armed_by: on whose word a real laser may emit; empty where nobody said so.
+    """
 
     folder: Path
+    armed_by: str
 
     def new(self, experiment: ExperimentConfig, bench: BenchConfig) -> LiveRun: ...
     def continued(self, record: Path) -> LiveRun: ...

@@ -7,6 +7,7 @@ of colour blindness can tell apart; line style and words say the same again.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from string import Template
 
 from PyQt5.QtGui import QColor, QPalette
@@ -99,6 +100,8 @@ DARK = Theme(
     overlays=("#b98bd9", "#66c2bd", "#d08a6e", "#c9c27a", "#9fb3d1", "#e3a6b8"),
 )
 
+_ICONS = Path(__file__).resolve().parent / "icons"
+
 THEMES = {theme.name: theme for theme in (LIGHT, DARK)}
 
 
@@ -106,7 +109,8 @@ def apply_theme(app: QApplication, theme: Theme) -> None:
     """Give the whole application the colours of a theme."""
     app.setStyle("Fusion")
     app.setPalette(_palette(theme))
-    app.setStyleSheet(Template(_STYLE_SHEET).substitute(vars(theme)))
+    tick = (_ICONS / f"tick-{theme.name}.svg").as_posix()
+    app.setStyleSheet(Template(_STYLE_SHEET).substitute(vars(theme), tick=tick))
 
 
 def set_kind(widget: QWidget, kind: str) -> None:
@@ -258,6 +262,7 @@ QRadioButton::indicator { border-radius: 7px; }
 QCheckBox::indicator:checked, QRadioButton::indicator:checked, QTableView::indicator:checked {
     background: $accent; border-color: $accent;
 }
+QCheckBox::indicator:checked, QTableView::indicator:checked { image: url("$tick"); }
 QRadioButton::indicator:checked { background: $panel; border: 4px solid $accent; width: 6px; height: 6px; }
 QCheckBox::indicator:disabled, QRadioButton::indicator:disabled { border-color: $border; background: transparent; }
 QCheckBox::indicator:checked:disabled { background: $border; }

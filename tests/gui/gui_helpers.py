@@ -65,7 +65,7 @@ class ScriptedRuns:
     """Hands out one scripted run, or refuses with an error."""
 
     def __init__(self, run: ScriptedRun, folder: Path, refusal: Exception | None = None) -> None:
-        self.folder = folder
+        self.folder, self.armed_by = folder, ""
         self.made: list[object] = []
         self._run, self._refusal = run, refusal
 
