@@ -42,7 +42,7 @@ _INSTRUMENT_PACKAGES = (
     "gcc libc6-dev xserver-xorg-core xserver-xorg-video-dummy x11-xserver-utils "
     "aravis-tools gir1.2-aravis-0.8 python3-gi"
 )
-_XVFB_PACKAGES = ("xvfb", "xauth")
+_XVFB_PACKAGES = ("xvfb", "xauth", "xdotool")
 _XVFB_RUN = ("xvfb-run", "--auto-servernum", "--server-args=-screen 0 1920x1080x24 -nolisten tcp")
 
 
