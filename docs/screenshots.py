@@ -1,0 +1,145 @@
+"""Pictures of every page of the window, at two sizes and in both themes, into docs/images/window.
+
+    xvfb-run --auto-servernum --server-args="-screen 0 3840x2160x24 -dpi 96" .venv/bin/python docs/screenshots.py
+
+The run on them is a real one on the simulated table. Takes about two minutes.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image
+from PyQt5.QtCore import QSettings
+
+from labcontrol.bench import simulated_bench
+from labcontrol.config import ExperimentConfig
+from labcontrol.engine import RunState
+from labcontrol.gui.app import _logging_into, make_application
+from labcontrol.gui.desktop import Appearance
+from labcontrol.gui.main_window import MainWindow
+from labcontrol.gui.queue_list import QueuedRun
+from labcontrol.gui.run_process import ProcessRuns
+
+TARGET = Path(__file__).resolve().parent / "images" / "window"
+SIZES = {"1280x800": (1280, 800, 1), "4k": (1920, 1080, 2)}  # width, height, pixels of the screen for one of these
+THEMES = ("light", "dark")
+COLOURS = 96
+PATIENCE_S = 180.0
+
+
+class Photographer:
+    """One window in one size and theme."""
+
+    def __init__(self, size: str, theme: str, folder: Path) -> None:
+        self.app = make_application()
+        settings = QSettings(str(folder / f"{size}-{theme}.ini"), QSettings.IniFormat)
+        settings.setValue("appearance/theme", theme)
+        experiment = ExperimentConfig.model_validate({"stop": {"epochs": 500}, "note": "for the pictures"})
+        bench = simulated_bench(experiment.neurons, experiment.seed)
+        self.suffix = f"{size}-{theme}.png"
+        self.window = MainWindow(
+            experiment, bench, ProcessRuns(folder / "runs"), Appearance(self.app, settings), settings
+        )
+        width, height, _ = SIZES[size]
+        self.window.resize(width, height)
+        self.window.show()
+
+    def wait(self, condition: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
+        end_s = time.monotonic() + patience_s
+        while not condition() and time.monotonic() < end_s:
+            self.app.processEvents()
+            time.sleep(0.01)
+
+    def rest(self, seconds: float = 0.4) -> None:
+        self.wait(lambda: False, seconds)
+
+    def take(self, name: str) -> None:
+        self.rest()
+        path = TARGET / f"{name}-{self.suffix}"
+        self.window.grab().save(str(path))
+        with Image.open(path) as picture:
+            picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+
+    def all(self) -> None:
+        window = self.window
+        with _logging_into(window):
+            window.show_welcome()
+            self.take("welcome")
+            self.devices()
+            self.run()
+            for seed in (2, 3, 4):
+                window.experiment.queue.add(QueuedRun(ExperimentConfig(seed=seed)))
+            for name, page in (("experiment", window.experiment), ("runs", window.runs), ("log", window.log)):
+                window.show_page(page)
+                if page is window.runs:
+                    self.wait(lambda: window.runs.model.rowCount() > 0)
+                    window.runs.table.selectRow(0)
+                    self.rest(3.0)
+                elif page is window.log:
+                    window.log.table.selectRow(0)
+                self.take(name)
+        window.close()
+
+    def devices(self) -> None:
+        devices = self.window.devices
+        self.window.show_page(devices)
+        devices.connect_all()
+        self.wait(lambda: all(card.is_connected for card in devices.cards.values()))
+        devices.laser.arm_button.click()
+        devices.laser.on_button.click()
+        self.wait(lambda: devices.light_is_on)
+        for card, pattern in ((devices.slm, "fiducials"), (devices.dmd, "checkerboard")):
+            card.pattern.setCurrentText(pattern)
+            card.send_button.click()
+        devices.camera.live_button.click()
+        devices.detector.live_button.click()
+        self.rest(2.0)
+        self.take("devices")
+        devices.release()
+        self.wait(lambda: not devices.is_in_use)
+
+    def run(self) -> None:
+        window = self.window
+        window.start_run()
+        self.wait(lambda: window.controller.status.epoch > 250)
+        self.take("live")
+        held_up = replace(
+            window.controller.status,
+            state=RunState.PAUSED,
+            laser_on=False,
+            reason="camera gave no frame, 4 times in a row. Look at its trigger line. The laser is off; "
+            "connecting again in 2 s (1 of 6).",
+        )
+        window.controller._timer.stop()  # noqa: SLF001  # the pause is not a real one: faults do not come when a picture is due
+        window._show_status(held_up)  # noqa: SLF001
+        self.take("held-up")
+        window.controller._timer.start()  # noqa: SLF001
+        self.wait(lambda: not window.controller.is_active)
+        self.rest(2.0)
+
+
+def main() -> None:
+    """Every picture, each size and theme in a process of its own."""
+    if len(sys.argv) == 4:
+        Photographer(sys.argv[1], sys.argv[2], Path(sys.argv[3])).all()
+        return
+    TARGET.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for size, (_, _, factor) in SIZES.items():
+            for theme in THEMES:
+                command = [sys.executable, __file__, size, theme, folder]
+                subprocess.run(command, check=True, env=os.environ | {"QT_SCALE_FACTOR": str(factor)})
+    total = sum(path.stat().st_size for path in TARGET.glob("*.png"))
+    sys.stdout.write(f"{len(list(TARGET.glob('*.png')))} pictures, {total / 1e6:.2f} MB in {TARGET}\n")
+
+
+if __name__ == "__main__":
+    main()
