@@ -44,6 +44,8 @@ class QueuePanel(QFrame):
         self.list.setObjectName("plain")
         self.list.setWordWrap(True)
         self.list.setSpacing(2)
+        self.list.setResizeMode(QListWidget.Adjust)
+        self.list.setTextElideMode(Qt.TextElideMode.ElideNone)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.currentRowChanged.connect(lambda _: self._show_buttons())
         self.list.itemDoubleClicked.connect(lambda _: self._edit())
