@@ -39,7 +39,8 @@ class ReadableAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph is untyped
 
     def logTickStrings(self, values: Any, scale: float, spacing: Any) -> list[str]:
         """Labels of ticks at these exponents."""
-        return ["" if spacing == _BARE else figures(10.0**value * scale, 1) for value in values]
+        labels = ("" if spacing == _BARE else figures(10.0**value * scale, 1) for value in values)
+        return [label.removeprefix("1 × ") for label in labels]
 
     def tickStrings(self, values: Any, scale: float, spacing: float) -> list[str]:
         """Labels of ticks at these values."""

@@ -34,7 +34,7 @@ class ImagePanel(QFrame):
         self.canvas.setMinimumSize(120, 100)
         self.image = pg.ImageItem(axisOrder="row-major")
         self.box.addItem(self.image)
-        self.facts = QLabel("")
+        self.facts = QLabel("nothing shown yet")
         self.facts.setProperty("role", "muted")
         self.facts.setMinimumWidth(1)
         self.rows = QVBoxLayout(self)

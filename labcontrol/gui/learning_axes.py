@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 _NICE = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 _LEAST_POSITIVE = 1e-12
 _LEAST_DECADES = 1.0
+_BELOW_MEASURED = 10.0
 _MOST_EXPONENT = 30.0  # the range of a linear axis may be on show for a moment after it became logarithmic
 
 
@@ -97,10 +98,12 @@ class Course:
             lowest += _finite([np.fmin.reduce(measured)])
             highest = _finite([np.fmax.reduce(measured[:10])]) or highest
         for model in self.models:
-            values = model.values(k)
+            values = model.values(k[k <= model.until])
             highest += _finite([values.max()])
-            if model.key in ("fit", "mean-field") or not self.run.rows:
-                lowest += _finite([values.min()])
+            lowest += _finite([values.min()])
+        if self.run.rows:
+            # No model takes the axis far from what is measured.
+            lowest = [max(min(lowest), float(np.fmin.reduce(measured)) / _BELOW_MEASURED)]
         lowest += _finite(np.fmin.reduce(other.incumbent(self.loss)) for other in self.others)
         top = max(highest) * 1.08
         if not scales.log_y:

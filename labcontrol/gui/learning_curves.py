@@ -122,7 +122,11 @@ class ModelLines:
         for key, curve in self.lines.items():
             model = models.get(key)
             shown = model is not None and key not in window.hidden and len(x) > 0
-            draw_line(curve, x, window.scales.y(model.values(epochs)) if model and shown else x, shown=shown)
+            if model is not None and shown:
+                told = epochs <= model.until
+                draw_line(curve, x[told], window.scales.y(model.values(epochs[told])))
+            else:
+                draw_line(curve, _NONE, _NONE)
             if key in self.bands:
                 if model is not None and model.band is not None and shown:
                     low, high = model.band(epochs)

@@ -57,6 +57,7 @@ class LearningPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph 
             item.getAxis("left").setWidth(_LEFT_AXIS_PX)
             item.disableAutoRange()
         self.residual.setMouseEnabled(x=True, y=False)
+        self.residual.setYRange(-1, 1, padding=0)
 
         self.model_lines = ModelLines(self.plot)
         self.measured = MeasuredCurves(self.plot)

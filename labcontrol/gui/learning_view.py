@@ -154,14 +154,16 @@ class LearningView(QFrame):
     def _look_ahead(self) -> None:
         """Errors at the last epoch, and in words what is expected there; changes with the models only."""
         last = float(self._planned - 1)
-        self._at_end = {key: model.at(last) for key, model in self._models.items()}
+        self._at_end = {key: model.at(last) for key, model in self._models.items() if model.until >= last}
         expected = []
-        if "fit" in self._models:
+        if "fit" in self._at_end:
             low, high = self._models["fit"].interval_at(last) or (math.nan, math.nan)
             value = figures(self._at_end["fit"])
             expected.append(f"<b>{value}</b> ({figures(max(low, 0))} – {figures(high)}) by the fit")
-        if "mean-field" in self._models:
+        if "mean-field" in self._at_end:
             expected.append(f"<b>{figures(self._at_end['mean-field'])}</b> by Law 3")
+        elif "prediction" in self._at_end:
+            expected.append(f"<b>{figures(self._at_end['prediction'])}</b> by Law 2")
         self._expected = f"Expected at epoch {self._planned}: {', '.join(expected)}" if expected else ""
 
     def _outlook(self, epoch: float) -> str:
@@ -175,7 +177,8 @@ class LearningView(QFrame):
                 parts.append(f"<b>{duration(left_s)}</b> left")
         whole, recent = self._data.accepted_share(), self._data.accepted_share(_RECENT_EPOCHS)
         if math.isfinite(whole):
-            parts.append(f"flips accepted: <b>{whole:.0%}</b>, of the last {_RECENT_EPOCHS} <b>{recent:.0%}</b>")
+            lately = f", of the last {_RECENT_EPOCHS} <b>{recent:.0%}</b>" if len(self._data) > _RECENT_EPOCHS else ""
+            parts.append(f"flips accepted: <b>{whole:.0%}</b>{lately}")
         words = " &nbsp;·&nbsp; ".join(parts)
         return f'<span style="color:{self._theme.muted}">{words}</span>'
 

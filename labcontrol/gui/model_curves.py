@@ -22,6 +22,7 @@ _NORMAL_95 = 1.96
 _MOST_SIMULATED = 2500
 _GOOD_FIT = 0.9
 _FIT_SAMPLES = 200
+_FAR_ENOUGH = 2.0  # time constants: a fit to less has seen little of the floor
 
 MODEL_NAMES = {
     "prediction": "Law 2, predicted before learning",
@@ -39,6 +40,7 @@ class ModelCurve:
 
     key: in MODEL_NAMES. loss: the error it speaks of. values: epochs (K,) to expected error (K,). band: the same to an
     interval. tau: time constant in epochs with its interval, where the model has one. r_squared: where it was fitted.
+    until: the last epoch it may speak of.
     """
 
     key: str
@@ -49,6 +51,7 @@ class ModelCurve:
     band: Callable[[Floats], tuple[Floats, Floats]] | None = None
     tau: Interval | None = None
     r_squared: float | None = None
+    until: float = math.inf
 
     def at(self, epoch: float) -> float:
         """Expected error after one epoch."""
@@ -128,7 +131,14 @@ class MeasuredCurve:
             band=_fit_band(fit),
             tau=fit.tau,
             r_squared=fit.r_squared,
+            until=math.inf if self._tells_the_end(fits) else float(self.epochs[-1]),
         )
+
+    def _tells_the_end(self, fits: FitComparison) -> bool:
+        """Whether the fitted exponential may be drawn on: it describes the curve, and has come near its floor."""
+        fit = fits["exponential"]
+        far = self.epochs[-1] >= _FAR_ENOUGH * fit.tau[0]
+        return bool(far and fit.r_squared >= _GOOD_FIT and fit.parameters["floor"][0] > 0)
 
     def _coverage(self, floor: float) -> ModelCurve:
         neurons, start, selection = self.law.neurons, self.law.start, self.learning.selection

@@ -37,6 +37,8 @@ class OutputView(QFrame):
             item.getAxis("left").setWidth(46)
             item.setMouseEnabled(x=True, y=False)
             item.disableAutoRange()
+        self.plot.setRange(xRange=(0, 100), yRange=(-2, 2), padding=0)
+        self.error.setYRange(-1, 1, padding=0)
         self._target_curve, self._output_curve = pg.PlotCurveItem(), pg.PlotCurveItem()
         self._error_curve = pg.PlotCurveItem()
         self.plot.addItem(self._target_curve)
