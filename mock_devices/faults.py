@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from drivers.interfaces import DeviceDisconnectedError, DeviceTimeoutError
+from drivers.interfaces import DeviceDisconnectedError, DeviceReplyError, DeviceTimeoutError
 
 
 class Faults:
     """Faults waiting to happen to one device.
 
-    kinds: the faults this device knows, beside ``timeout`` (the next reply does not come) that all know.
+    kinds: the faults this device knows, beside ``timeout`` (the next reply does not come) and ``garbled`` (it makes no
+        sense) that all know.
     disconnected: while true, every use raises DeviceDisconnectedError, opening included.
     """
 
     def __init__(self, *kinds: str) -> None:
-        self.kinds = ("timeout", *kinds)
+        self.kinds = ("timeout", "garbled", *kinds)
         self.disconnected = False
         self.waiting: dict[str, int] = {}
 
@@ -45,6 +46,8 @@ class Faults:
             raise DeviceDisconnectedError(device, "does not answer, its line is dead.", "Check plug and power.")
         if self.waiting and self.take("timeout"):
             raise DeviceTimeoutError(device, "did not answer in time.", "Try again; check its line if it persists.")
+        if self.waiting and self.take("garbled"):
+            raise DeviceReplyError(device, "answered what makes no sense here.", "Check its line if it persists.")
 
     def state(self) -> dict[str, object]:
         return {"disconnected": self.disconnected, "waiting": dict(self.waiting)}

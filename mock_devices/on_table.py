@@ -24,8 +24,10 @@ class Command:
     def __enter__(self) -> float:
         self._table.lock.acquire()
         try:
-            self._faults.check_line(self._device)
             now_s = self._table.clock.now_s()
+            if self._table.injection.next_end_s <= now_s:
+                self._table.injection.end(now_s)
+            self._faults.check_line(self._device)
             self._table.catch_up(now_s)
         except BaseException:
             self._table.lock.release()

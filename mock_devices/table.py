@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from drivers.interfaces import Clock, DriverOptions, Table
 from mock_devices.acquisitions import Acquisitions
 from mock_devices.clocks import SteadyClock, TableClock, VirtualClock
 from mock_devices.exposures import Exposures
+from mock_devices.injection import KINDS, Injection
 from mock_devices.misalignment import misaligned
 from mock_devices.options import TableOptions
 from mock_devices.physics.diode import LaserDiode
@@ -49,6 +51,7 @@ class SimulatedTable(Table):
         self.light = Light(truth, self.laser, self.slm, optics)
         self.camera = Exposures(truth, self.light, Sensor(truth), camera)
         self.detector = Acquisitions(truth, self.light, self.dmd, Readout(truth, self.light, self.dmd, paths), detector)
+        self.injection = Injection(self)
 
     @classmethod
     def from_bench(cls, options: DriverOptions) -> Self:
@@ -59,6 +62,23 @@ class SimulatedTable(Table):
     @property
     def clock(self) -> Clock:
         return self._clock
+
+    @classmethod
+    def fault_kinds(cls) -> Mapping[str, tuple[str, ...]]:
+        return KINDS
+
+    def inject(
+        self, device: str, kind: str, *, times: int = 1, seconds: float | None = None, share: float = 0.3
+    ) -> None:
+        with self.lock:
+            now_s = self._clock.now_s()
+            self.catch_up(now_s)
+            self.injection.begin(device, kind, now_s, times=times, seconds=seconds, share=share)
+
+    def mend(self) -> None:
+        with self.lock:
+            self.catch_up(self._clock.now_s())
+            self.injection.end(math.inf)
 
     def catch_up(self, now_s: float) -> None:
         """Let camera and detector see everything that was due until now, in the order of time."""
@@ -82,6 +102,7 @@ class SimulatedTable(Table):
                 {
                     "options": self.options.model_dump(mode="json"),
                     "now_s": now_s,
+                    "injection": self.injection.state(),
                     **{part: getattr(self, part).state() for part in parts},
                 }
             )
@@ -96,6 +117,7 @@ class SimulatedTable(Table):
             raise ValueError("the state belongs to a table with other options; build the table with the same ones")
         with self.lock:
             self._clock.set(content["now_s"])
+            self.injection.restore(content.get("injection", []))
             for part in ("laser", "slm", "dmd", "camera", "detector"):
                 getattr(self, part).restore(content[part])
 

@@ -79,6 +79,22 @@ class Table(ABC):
     def close(self) -> None:
         """Let go of everything; may be called more than once."""
 
+    @classmethod
+    def fault_kinds(cls) -> Mapping[str, tuple[str, ...]]:
+        """What can be made to go wrong, by device."""
+        return {}
+
+    def inject(self, device: str, kind: str, *, times: int, seconds: float | None, share: float) -> None:
+        """Let something go wrong. Raises ValueError for what is not among `fault_kinds`.
+
+        times: how often, for faults of single commands and frames. seconds: for how long, for states such as an open
+        interlock; until `mend` where None. share: of the power that is missing, when a laser droops.
+        """
+        raise ValueError(f"{device} knows no fault {kind!r}")
+
+    def mend(self) -> None:  # noqa: B027 (a table without faults on demand has nothing to mend)
+        """A person has been at the table: what was wrong until then no longer is."""
+
     def shine(self, power_w: float) -> None:
         """Light of a laser that does not stand on the table; 0 for none. Raises NotImplementedError."""
         raise NotImplementedError

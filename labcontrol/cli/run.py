@@ -9,6 +9,7 @@ import typer
 
 from labcontrol.cli.experiment_options import bench_for, experiment_from, options_from, stale_allowed
 from labcontrol.cli.terminal_run import ARMED, run_in_terminal
+from labcontrol.config import load_fault_script
 from labcontrol.engine import Run
 from labcontrol.errors import UserError
 from labcontrol.gui.availability import has_display, why_not
@@ -57,6 +58,11 @@ def run(
     arm: bool = typer.Option(
         False, "--arm", help="Allow a real laser to emit; you have made sure that the table is safe."
     ),
+    faults: Path | None = typer.Option(
+        None,
+        help="Fault script: what goes wrong with the simulated table, and when; see docs/faults.md.",
+        show_default=False,
+    ),
     headless: bool = typer.Option(False, "--headless", help="No window, even where there is a display."),
     window: bool = typer.Option(False, "--window", help="Insist on the window."),
     allow_stale: bool = typer.Option(
@@ -91,6 +97,7 @@ def run(
             "learning.selection": selection,
             "learning.acceptance": acceptance,
             "learning.loss": loss,
+            "fault_script": load_fault_script(faults).model_dump() if faults is not None else None,
         },
     )
     bench_config = bench_for(config)

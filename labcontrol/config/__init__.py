@@ -25,7 +25,8 @@ from labcontrol.config.experiment import (
     StopConfig,
     TaskConfig,
 )
-from labcontrol.config.files import load_bench, load_experiment
+from labcontrol.config.fault_script import FaultEntry, FaultScript
+from labcontrol.config.files import load_bench, load_experiment, load_fault_script
 from labcontrol.config.section import Section, user_error
 from labcontrol.config.settings_text import settings_from_text
 
@@ -38,6 +39,8 @@ __all__ = [
     "DeviceEntry",
     "DmdEntry",
     "ExperimentConfig",
+    "FaultEntry",
+    "FaultScript",
     "FaultsConfig",
     "GeometryConfig",
     "GridOnCamera",
@@ -54,6 +57,7 @@ __all__ = [
     "TaskConfig",
     "load_bench",
     "load_experiment",
+    "load_fault_script",
     "settings_from_text",
     "user_error",
 ]

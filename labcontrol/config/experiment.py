@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
+from labcontrol.config.fault_script import FaultScript
 from labcontrol.config.section import Section
 
 
@@ -128,6 +129,11 @@ class ExperimentConfig(Section):
     stop: StopConfig = StopConfig()
     prediction: PredictionConfig = PredictionConfig()
     faults: FaultsConfig = FaultsConfig()
+    fault_script: FaultScript | None = Field(
+        None,
+        examples=[{"seed": 1, "fault": [{"device": "camera", "kind": "drop", "rate": 0.001}]}],
+        description="faults that the simulated table is to have, for trying out what happens then; see docs/faults.md",
+    )
 
     @field_validator("neurons")
     @classmethod

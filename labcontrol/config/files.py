@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from labcontrol.config.bench import BenchConfig
 from labcontrol.config.experiment import ExperimentConfig
+from labcontrol.config.fault_script import FaultScript
 from labcontrol.config.section import Section, user_error
 from labcontrol.errors import UserError
 
@@ -41,8 +42,13 @@ def load_bench(path: Path) -> BenchConfig:
     return bench.model_copy(update={"calibration": calibration.model_copy(update={"store": store})})
 
 
+def load_fault_script(path: Path) -> FaultScript:
+    """Read a fault script. Raises UserError."""
+    return _load(path, FaultScript)
+
+
 def _load(path: Path, model: type[S]) -> S:
-    kind = "experiment" if model is ExperimentConfig else "bench"
+    kind = {"ExperimentConfig": "experiment", "FaultScript": "fault script"}.get(model.__name__, "bench")
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -60,10 +66,11 @@ def _load(path: Path, model: type[S]) -> S:
 
 def _refuse_the_other_kind(path: Path, values: dict[str, object], kind: str) -> None:
     """A bench given as an experiment would otherwise drown in a dozen 'unknown key' lines."""
-    found = "bench" if "geometry" in values else "experiment" if "task" in values or "learning" in values else kind
+    signs = {"geometry": "bench", "task": "experiment", "learning": "experiment", "fault": "fault script"}
+    found = next((name for key, name in signs.items() if key in values), kind)
     if found != kind:
-        article = {"bench": "a bench", "experiment": "an experiment"}
+        article = {"bench": "a bench", "experiment": "an experiment", "fault script": "a fault script"}
         raise UserError(
             f"{path} is {article[found]} file, but {article[kind]} file was expected here.",
-            "A run takes them as 'labcontrol run EXPERIMENT.toml --bench BENCH.toml'.",
+            "A run takes them as 'labcontrol run EXPERIMENT.toml --bench BENCH.toml --faults SCRIPT.toml'.",
         )

@@ -106,6 +106,8 @@ def _comment(text: str) -> list[str]:
 
 def _value(value: object) -> str:
     """A value as TOML; long arrays go over several lines."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump(exclude_defaults=True)
     if isinstance(value, dict):
         return f"{{{', '.join(_entries(value))}}}"
     if not isinstance(value, list | tuple):
@@ -114,4 +116,6 @@ def _value(value: object) -> str:
     line = f"[{', '.join(items)}]"
     if len(line) <= _WIDTH:
         return line
+    if line.startswith("[{"):  # a table within a line must not be broken
+        return "[\n" + "".join(f"    {item},\n" for item in items) + "]"
     return "[\n" + textwrap.fill(", ".join(items), _WIDTH, initial_indent="    ", subsequent_indent="    ") + ",\n]"

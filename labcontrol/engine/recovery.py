@@ -115,6 +115,8 @@ class Recovery:
         if self.control.stop_requested:
             self.control.request_abort()  # without the device the epoch cannot be finished, nor the result measured
             self.control.raise_if_aborted()
+        if self.bench.table is not None:
+            self.bench.table.mend()
 
     def _pause(self, fault: DeviceError, what: str) -> None:
         """Dark and paused, with the reason on record, on display and in the log."""

@@ -21,6 +21,7 @@ from labcontrol.calibration import calibrated, check_devices
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.engine.control import RunAbortedError, RunControl
 from labcontrol.engine.events import Event, Finished, Mailbox, Seen, StateChanged
+from labcontrol.engine.fault_player import FaultPlayer, check_fault_script
 from labcontrol.engine.light_record import recorded_light
 from labcontrol.engine.record import record_path, run_header
 from labcontrol.engine.resume import Recorded, read_recorded
@@ -56,6 +57,7 @@ class Run:
         self._armed_by = armed_by
         laser, _ = driver_classes(bench)["laser"]
         self.needs_arming: bool = not laser.on_table
+        check_fault_script(experiment.fault_script, bench)
         check_learning(experiment.learning)
         self.task: Task = make_task(experiment.task, experiment.seed)
         self._recorded: Recorded | None = None
@@ -157,7 +159,11 @@ class Run:
         experiment = self.experiment
         check_devices(bench.config, bench.identities)
         reservoir = Reservoir(bench, experiment.reservoir, experiment.side, np.random.default_rng([experiment.seed, 1]))
-        reservoir.between_steps = self._between_steps(bench)
+        script = experiment.fault_script
+        player = FaultPlayer(script, bench.table, bench.clock) if script is not None else None
+        if player is not None:
+            self.disk_room = player.disk_room
+        reservoir.between_steps = self._between_steps(bench, player)
         bench.wait = lambda seconds: self._control.wait(seconds, bench.clock.sleep)
         reservoir.observer = self._on_step
         if self._armed_by:
@@ -166,7 +172,7 @@ class Run:
             self._machine.note(record=self.record, epochs=experiment.epochs)
             session = Session(
                 Surroundings(
-                    experiment, self.task, bench, reservoir, writer, self._machine, self._tell, self._control
+                    experiment, self.task, bench, reservoir, writer, self._machine, self._tell, self._control, player
                 )
             )  # fmt: skip
             try:
@@ -180,13 +186,15 @@ class Run:
             self.result = session.result
             return reason
 
-    def _between_steps(self, bench: Bench) -> Callable[[], None]:
+    def _between_steps(self, bench: Bench, player: FaultPlayer | None) -> Callable[[], None]:
         bench.light.expect_signs(_PATIENCE_S)
         self._control.on_wait = bench.light.sign_of_life
 
         def look() -> None:
             bench.light.sign_of_life()
             self._control.between_steps()
+            if player is not None:
+                player.step()
 
         return look
 

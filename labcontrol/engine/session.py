@@ -16,6 +16,7 @@ from labcontrol.config import ExperimentConfig
 from labcontrol.engine.checkpoint import decode, encode
 from labcontrol.engine.control import RunControl
 from labcontrol.engine.events import EpochDone, Event, Predicted, Prepared
+from labcontrol.engine.fault_player import FaultPlayer
 from labcontrol.engine.pilot import Pilot, measure_pilot, posed_problem, predict
 from labcontrol.engine.record import preparation_from_record, preparation_record
 from labcontrol.engine.recovery import Recovery
@@ -36,7 +37,10 @@ _CHECKPOINT_EPOCHS = 50
 
 @dataclass
 class Surroundings:
-    """What a session is given by its run. tell: where events go. control: what a person asks for."""
+    """What a session is given by its run.
+
+    tell: where events go. control: what a person asks for. player: of a fault script, where there is one.
+    """
 
     experiment: ExperimentConfig
     task: Task
@@ -46,6 +50,7 @@ class Surroundings:
     machine: StateMachine
     tell: Callable[[Event], None]
     control: RunControl
+    player: FaultPlayer | None = None
 
 
 class Session:
@@ -131,6 +136,9 @@ class Session:
             self._bench.table.restore(state["table"])
             self._reservoir.restore(state["reservoir"], preparation)
             self._bench_start_s = state["bench_start_s"]
+            if self._given.player is not None and state.get("player") is not None:
+                self._given.player.restore(state["player"])
+                self._given.player.epoch = self._epochs
         else:
             self._recovery.insist(self._bench.light_on)
             self._reservoir.restore(state["reservoir"], preparation)
@@ -251,6 +259,8 @@ class Session:
         self._accepted += accepted if self._epochs else 0  # the initial mask is no accepted flip
         self._epochs += epochs
         self._replays += replays
+        if self._given.player is not None:
+            self._given.player.epoch = self._epochs
         error = self._strategy.incumbent_error
         since_start_s = time.perf_counter() - self._wall_start_s
         self._given.machine.note(
@@ -263,7 +273,7 @@ class Session:
         return [self._stop_rule.reason(error, self._replays) for _ in range(epochs)][-1] or self._strategy.finished
 
     def _checkpoint(self) -> None:
-        table = self._bench.table
+        table, player = self._bench.table, self._given.player
         state = {
             "epochs": self._epochs,
             "accepted": self._accepted,
@@ -272,6 +282,7 @@ class Session:
             "strategy": self._strategy.state(),
             "reservoir": self._reservoir.state(),
             "table": None if table is None else table.snapshot(),
+            "player": None if player is None else player.state(),
         }
         self._write(lambda: self._writer.checkpoint(self._epochs, encode(state)))
         self._disturbed = False

@@ -280,6 +280,7 @@ class Reservoir:
         return self.map.slm_pattern(self._table.index(phase_rad), self._table.levels, self._background)
 
     def _signals(self, pattern: Pattern) -> tuple[Frame, NDArray[np.float64]]:
+        self.between_steps()
         shown = self._insist(lambda: self._bench.slm.show_settled(pattern))
         self._insist(self._bench.camera.trigger)
         frame = self._frame(shown, may_saturate=True)

@@ -16,6 +16,8 @@ from mock_devices.state import State
 
 Grid = NDArray[np.float32]
 
+_LATE_REFRESHES = 2  # of a pattern that has not settled in time
+
 
 def slm_response(options: SlmOptions, wavelength_nm: float) -> NDArray[np.float64]:
     """Phase in rad at each of the 256 grey levels (see SlmOptions)."""
@@ -29,7 +31,8 @@ class LiquidCrystal:
     """Phases of all pixels on the cells, as they follow the patterns sent.
 
     A pattern waits for the refresh after its latency; from there each pixel goes exponentially from the phase it has
-    reached to its new one, so a pattern shown too briefly is never completed. Pixels beside the cells give no light.
+    reached to its new one, so a pattern shown too briefly is never completed. Faults: ``skip`` (the next pattern is
+    not shown), ``unsettled`` (it comes late), ``timeout``, ``garbled``. Pixels beside the cells give no light.
     Times must not go back by more than the last refresh.
     """
 
@@ -45,7 +48,7 @@ class LiquidCrystal:
         self._since_s = 0.0
         self._queue: deque[tuple[int, Pattern]] = deque()
         self.shown = 0
-        self.faults = Faults("skip")
+        self.faults = Faults("skip", "unsettled")
 
     @property
     def settle_time_s(self) -> float:
@@ -58,6 +61,10 @@ class LiquidCrystal:
         self.shown += 1
         if not self.faults.take("skip"):
             tick = math.ceil((now_s + self._options.latency_s) * self._options.refresh_hz)
+            if self.faults.waiting and self.faults.take("unsettled"):
+                tick += _LATE_REFRESHES
+            if self._queue:
+                tick = max(tick, self._queue[-1][0])
             if self._queue and self._queue[-1][0] == tick:
                 self._queue.pop()
             self._queue.append((tick, pattern[self._window].copy()))
