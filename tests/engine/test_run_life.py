@@ -152,7 +152,8 @@ def test_abort_leaves_every_state_dark_with_the_record_closed(
     status = run.execute()
     assert (status.state, status.laser_on) == (RunState.ABORTED, False)
     assert status.epoch == (EPOCHS if state is RunState.STOPPING else 0)
-    assert laser.dark
+    assert laser.was_on is (state is not RunState.PREPARING)
+    assert all(laser.dark_at_the_end)
     closed_as(run, "aborted")
 
 
