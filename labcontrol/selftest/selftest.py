@@ -1,0 +1,92 @@
+"""The self-test: a few minutes that say whether a table can learn, and what to expect of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labcontrol.bench import Bench
+from labcontrol.config import ExperimentConfig
+from labcontrol.selftest.figures import Figures, figures_of, memory_capacity
+from labcontrol.selftest.looks import Look, look_at
+from labcontrol.tasks import Task
+
+Floats = NDArray[np.float64]
+
+_RANDOM_STEPS = 600
+_WASHOUT = 50
+GOOD_CONSISTENCY = 0.98
+_GOOD_SIGNAL = 20.0
+_PEAK_SHARES = (0.2, 0.9)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the self-test found. memory: (K,) capacity by delay. epoch_s: bench time of one mask. advice: in words."""
+
+    figures: Figures
+    memory: Floats
+    look: Look
+    epoch_s: float
+    advice: tuple[str, ...]
+
+    @property
+    def can_learn(self) -> bool:
+        """Nothing stands in the way of learning well."""
+        return not self.advice
+
+    @property
+    def learning_s(self) -> float:
+        """Bench time until learning is done but for 5 %, one mask a replay."""
+        return self.figures.epochs * self.epoch_s
+
+
+def selftest(
+    bench: Bench, experiment: ExperimentConfig, task: Task, tell: Callable[[str], None] | None = None
+) -> Report:
+    """Look at a reservoir under its task and under random input. Switches the laser on.
+
+    tell: called with what is done now. Raises UserError where the camera saturates or sees no light.
+    """
+    say = tell or (lambda _words: None)
+    seed, side = experiment.seed, experiment.side
+    say(f"two replays of {experiment.task.name}")
+    look = look_at(bench, experiment.reservoir, side, task.training_sequence, len(task.washout_input), seed)
+    figures = figures_of(look, task.train_target, seed)
+    say("a replay of random input, for its memory")
+    random = np.random.default_rng([seed, 9]).random(_WASHOUT + _RANDOM_STEPS)
+    again = look_at(bench, experiment.reservoir, side, random, _WASHOUT, seed, replays=1)
+    memory = memory_capacity(again.states[0][:200], random[_WASHOUT:])
+    epoch_s = look.step_s * len(task.training_sequence)
+    return Report(figures, memory, look, epoch_s, _advice(figures, memory, look))
+
+
+def _advice(figures: Figures, memory: Floats, look: Look) -> tuple[str, ...]:
+    """What is wrong and what would help; empty when nothing is."""
+    advice = []
+    if figures.consistency < GOOD_CONSISTENCY:
+        advice.append(
+            f"two replays of the same input agree to {figures.consistency:.3f} only: the reservoir is chaotic or "
+            "noisy. Lower reservoir.feedback, or scan (--scan)."
+        )
+    if figures.signal_to_noise < _GOOD_SIGNAL:
+        advice.append(
+            f"the output is only {figures.signal_to_noise:.0f} times its noise: raise detector.samples_per_mask or "
+            "the light, or use an acceptance that allows for noise."
+        )
+    if memory.sum() < 1:
+        advice.append("the reservoir forgets its input within a step: raise reservoir.feedback.")
+    low, high = _PEAK_SHARES
+    if not low < look.peak_share < high:
+        advice.append(
+            f"the brightest camera pixel is at {look.peak_share:.0%} of full scale: calibrate the exposure again."
+        )
+    if figures.floor > 0.5 * figures.start:
+        advice.append(
+            f"a learned mask would leave an nmse of {figures.floor:.2g}, hardly below the {figures.start:.2g} it "
+            "starts with: this operating point cannot do this task."
+        )
+    return tuple(advice)
