@@ -58,10 +58,10 @@ class Stand:
     def light_on(self) -> None:
         """Emission on and warm; does nothing when it is on already."""
         if not self.bench.laser.emission:
-            self.bench.light_on(self._wait)
+            self.bench.light_on(self._wait, reason="calibration")
 
     def light_off(self) -> None:
-        self.bench.light_off()
+        self.bench.light_off("calibration needs the dark")
 
     def _wait(self, seconds: float) -> None:
         """Wait in short pieces, so that a person can interrupt it."""

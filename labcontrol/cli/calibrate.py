@@ -12,6 +12,7 @@ from drivers.interfaces import DeviceError
 from labcontrol.bench import Bench
 from labcontrol.calibration import PROCEDURES, Calibration, Session, Store, store_of, with_needs
 from labcontrol.calibration.figure import save_calibration_figure
+from labcontrol.cli.terminal_run import ARMED
 from labcontrol.config import BenchConfig, CalibrationConfig, load_bench
 from labcontrol.errors import UserError
 
@@ -25,6 +26,9 @@ def calibrate(
     ),
     bench: Path = typer.Option(help="Bench file. Its geometry and response are where calibration starts from."),
     again: bool = typer.Option(False, "--again", help="Measure the steps named (or all) again although they hold."),
+    arm: bool = typer.Option(
+        False, "--arm", help="Allow a real laser to emit; you have made sure that the table is safe."
+    ),
     figures: bool = typer.Option(True, help="Save a figure beside each calibration."),
 ) -> None:
     """Calibrate and align a table: camera, exposure, SLM response, geometry, timing, detector.
@@ -40,6 +44,8 @@ def calibrate(
     done: dict[str, str] = {}
     try:
         with Bench(config) as opened:
+            if arm:
+                opened.light.arm(ARMED)
             _calibrate(console, Session(opened, config, store, watch=None), wanted, repeat, store, done, figures)
     except KeyboardInterrupt:
         console.print(

@@ -27,6 +27,7 @@ from labcontrol.cli.resume import resume
 from labcontrol.cli.run import run
 from labcontrol.cli.runs import app as runs
 from labcontrol.cli.scaling import scaling
+from labcontrol.cli.selftest import self_test
 from labcontrol.cli.strategies import strategies
 from labcontrol.cli.window import window
 from labcontrol.errors import UserError
@@ -54,6 +55,7 @@ app.command()(drivers)
 app.command()(strategies)
 app.command()(calibrate)
 app.add_typer(calibrations.app, name="calibrations")
+app.command("selftest")(self_test)
 app.command()(compare)
 
 

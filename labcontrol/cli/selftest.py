@@ -14,10 +14,11 @@ from rich.table import Table
 from labcontrol.bench import Bench
 from labcontrol.calibration import calibrated, check_devices
 from labcontrol.cli.experiment_options import bench_for, experiment_from, stale_allowed
+from labcontrol.cli.terminal_run import ARMED
 from labcontrol.config import ExperimentConfig
 from labcontrol.config.toml_text import commented_toml
-from labcontrol.learning import strategy_settings
 from labcontrol.errors import UserError
+from labcontrol.learning import strategy_settings
 from labcontrol.selftest import Report, Scan, Trial, scan, selftest
 from labcontrol.selftest.scan import METHODS
 from labcontrol.selftest.selftest import GOOD_CONSISTENCY
@@ -38,6 +39,9 @@ def self_test(
     trials: int = typer.Option(0, "--scan", help="Also try this many operating points, and recommend the best."),
     method: str = typer.Option("adaptive", help=f"How the scan chooses them: {', '.join(METHODS)}."),
     output: Path | None = typer.Option(None, help="Write the recommended experiment file here.", show_default=False),
+    arm: bool = typer.Option(
+        False, "--arm", help="Allow a real laser to emit; you have made sure that the table is safe."
+    ),
     allow_stale: bool = typer.Option(False, "--allow-stale", help="Use expired or stale calibrations."),
 ) -> None:
     """Say in a few minutes whether a table can learn: memory, noise, expected error and learning time.
@@ -65,6 +69,8 @@ def self_test(
     work = make_task(config.task, config.seed)
     with Bench(bench_config) as opened:
         check_devices(opened.config, opened.identities)
+        if arm:
+            opened.light.arm(ARMED)
         with console.status("self-test") as status:
             report = selftest(opened, config, work, lambda words: status.update(words))
         _print_report(console, config, report)
@@ -109,8 +115,8 @@ def _print_report(console: Console, config: ExperimentConfig, report: Report) ->
     table.add_row("error", f"starts at {figures.start:.2g}, a learned mask is expected to reach {figures.floor:.2g}")
     table.add_row(
         "learning time",
-        f"{figures.epochs} masks of {report.epoch_s:.2f} s: {timedelta(seconds=round(report.learning_s))} on this bench, "
-        "one mask a replay",
+        f"{figures.epochs} masks of {report.epoch_s:.2f} s: {timedelta(seconds=round(report.learning_s))} on this "
+        "bench, one mask a replay",
     )
     console.print(table)
     if report.can_learn:

@@ -62,3 +62,12 @@ def test_unknown_step_is_named(cli: Cli, tmp_path: Path) -> None:
     refused = cli("calibrate", "registraton", "--bench", tmp_path / "bench.toml")
     assert refused.code == 2
     assert "Known are: camera" in refused.err
+
+
+def test_selftest_recommends_an_operating_point(cli: Cli, tmp_path: Path) -> None:
+    better = tmp_path / "better.toml"
+    done = cli("selftest", "--neurons", 36, "--feedback", 0.8, "--scan", 6, "--method", "sobol", "--output", better)
+    assert done.code == 0, done.err
+    assert "chaotic" in done.out
+    assert "recommended" in done.out
+    assert cli("check", better).code == 0
