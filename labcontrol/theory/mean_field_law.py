@@ -146,6 +146,7 @@ class _Descent:
         self.field = m.vectors @ (m.strengths * amplitudes) + fading * start.offset_overlaps
         v = m.copies * float(amplitudes @ (m.strengths * amplitudes) + 2 * fading * start.offset_overlaps @ self.on)
         v += fading**2 * start.offset_square + float(m.strengths @ self.mode_variance)
+        v = max(v, 0.0)  # of a noisy pilot; its parts need not fit together
         c = m.copies * float(m.overlaps @ self.on) + fading * start.offset_target
         noise = self.noise_variance
         if m.projected:
