@@ -49,28 +49,15 @@ class FiducialFit:
 
     @classmethod
     def of(cls, spots: list[Spot], lens: Lens, start: Values, gain_counts: float, noise_counts2: float) -> Self:
-        """Gauss-Newton with damping from a geometry that is right within a third of a cell.
+        """Fit from a geometry that is right within a third of a cell.
 
         gain_counts: variance of a pixel for one count of light. noise_counts2: variance without light.
         """
         problem = _Problem(spots, lens, gain_counts, noise_counts2)
-        geometry, damping = start.copy(), 1e-3
-        chi2 = problem.chi2(geometry)
-        for _ in range(_ITERATIONS):
-            normal, gradient = problem.normal(geometry)
-            trial, trial_chi2 = geometry, np.inf
-            while damping < 1e6:
-                trial = geometry + np.linalg.solve(normal + damping * np.diag(np.diag(normal)), gradient)
-                trial_chi2 = problem.chi2(trial)
-                if trial_chi2 < chi2:
-                    break
-                damping *= 10
-            if trial_chi2 >= chi2:
-                break
-            done = chi2 - trial_chi2 < 1e-7 * chi2
-            geometry, chi2, damping = trial, trial_chi2, damping / 10
-            if done:
-                break
+        geometry, _ = problem.fitted(start)
+        # Noise taken from the counts themselves makes bright pixels count too little: once more, from the model.
+        problem.weigh(problem.model(geometry))
+        geometry, chi2 = problem.fitted(geometry)
         normal, _ = problem.normal(geometry)
         light = problem.light(geometry)
         freedom = len(problem.counts) - 8 - int(np.isfinite(light).sum())
@@ -121,8 +108,39 @@ class _Problem:
         self.counts = np.concatenate([spot.counts for spot in spots])
         self._owner = np.repeat(np.arange(len(spots)), [len(spot.counts) for spot in spots])
         self._cell = np.array([spot.cell for spot in spots])[self._owner]
-        light = np.maximum(self.counts, 0)
-        self._weight = 1 / (noise_counts2 + gain_counts * light + (_MODEL_ERROR * light) ** 2)
+        self._gain_counts, self._noise_counts2 = gain_counts, noise_counts2
+        self.weigh(self.counts)
+
+    def weigh(self, light: Values) -> None:
+        """Weights from the noise of so much light (P,) in each pixel."""
+        light = np.maximum(light, 0)
+        self._weight = 1 / (self._noise_counts2 + self._gain_counts * light + (_MODEL_ERROR * light) ** 2)
+
+    def fitted(self, start: Values) -> tuple[Values, float]:
+        """Gauss-Newton with damping; geometry and chi2 at the end."""
+        geometry, damping = start.copy(), 1e-3
+        chi2 = self.chi2(geometry)
+        for _ in range(_ITERATIONS):
+            normal, gradient = self.normal(geometry)
+            trial, trial_chi2 = geometry, np.inf
+            while damping < 1e6:
+                trial = geometry + np.linalg.solve(normal + damping * np.diag(np.diag(normal)), gradient)
+                trial_chi2 = self.chi2(trial)
+                if trial_chi2 < chi2:
+                    break
+                damping *= 10
+            if trial_chi2 >= chi2:
+                break
+            done = chi2 - trial_chi2 < 1e-6 * chi2
+            geometry, chi2, damping = trial, trial_chi2, damping / 10
+            if done:
+                break
+        return geometry, chi2
+
+    def model(self, geometry: Values) -> Values:
+        """Counts (P,) of the best fit at a geometry."""
+        source, share = self._sources(geometry)
+        return self._seen(source, share, self._solved(source, share))
 
     def chi2(self, geometry: Values) -> float:
         source, share = self._sources(geometry)

@@ -26,6 +26,8 @@ Values = NDArray[np.float64]
 
 _MOST_FIDUCIALS_AN_EDGE = 8
 _FRAMES = 4
+# The background is taken off every image: its noise is theirs together, and must be small beside their own.
+_BACKGROUND_FRAMES = 32
 _LARGEST_ERROR_PX = 0.2
 
 
@@ -38,7 +40,7 @@ def measure(stand: Stand) -> Outcome:
     groups = _apart(chosen, 2 * REACH + 2)
     steps = len(rough_cells) + len(groups) + 1
     _expose_for_neurons(stand, rough_cells)
-    background = stand.image(_alone(stand, []), _FRAMES)
+    background = stand.image(_alone(stand, []), _BACKGROUND_FRAMES)
     stand.progress(1, steps)
 
     spots = []
@@ -71,7 +73,7 @@ def _evaluate(
     shown = [(image, cell) for group, image in zip(groups, images, strict=True) for cell in group]
     spots = [cut_out(image, cell, lens, rough, grid) for image, cell in shown]
     start = np.concatenate([rough, [0.0, 0.2 * _pitch(rough)]])
-    fit = FiducialFit.of(spots, lens, start, gain / _FRAMES, 2 * read**2 / _FRAMES)
+    fit = FiducialFit.of(spots, lens, start, gain / _FRAMES, read**2 * (1 / _FRAMES + 1 / _BACKGROUND_FRAMES))
     coupling, coupling_error = fit.coupling()
 
     every = np.stack(np.meshgrid(np.arange(geometry.rows), np.arange(geometry.columns), indexing="ij"), -1)
