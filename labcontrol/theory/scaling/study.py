@@ -73,9 +73,9 @@ class Group:
         """
         predicted = {}
         for n in self.sizes:
-            asked = [r for r in self.results[n] if np.isfinite(r.law3).all() and r.law3[0] > r.law3[-1]]
+            asked = [r for r in self.results[n] if np.isfinite(r.law3).all() and r.start > r.floor]
             if asked:
-                predicted[n] = np.mean([(r.law3 - r.law3[-1]) / (r.law3[0] - r.law3[-1]) for r in asked], axis=0)
+                predicted[n] = np.mean([(r.law3 - r.floor) / (r.start - r.floor) for r in asked], axis=0)
         return predicted
 
 
