@@ -30,7 +30,7 @@ proportional to N exactly.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,9 +97,31 @@ def mean_field(
         chosen = [modes.mask_start(mask) for mask in masks]
     else:
         chosen = [modes.random_start(learning.initial_share)]
-    curves = [_Descent(modes, learning, one, noise_std).run(epochs / modes.neurons) for one in chosen]
+    # In units of the gain: whatever is compared with a small number must not depend on the unit of the output.
+    gain = modes.gain
+    modes, chosen = _scaled(modes, gain), [_scaled_start(one, gain) for one in chosen]
+    curves = [_Descent(modes, learning, one, noise_std / gain).run(epochs / modes.neurons) for one in chosen]
     return MeanFieldCurve(
         curves[0][0], np.mean([c[1] for c in curves], axis=0), np.mean([c[2] for c in curves], axis=0)
+    )
+
+
+def _scaled(modes: Modes, unit: float) -> Modes:
+    return replace(
+        modes,
+        gain=modes.gain / unit,
+        strengths=modes.strengths / unit**2,
+        variances=modes.variances / unit**2,
+        overlaps=modes.overlaps / unit,
+    )
+
+
+def _scaled_start(start: Start, unit: float) -> Start:
+    return replace(
+        start,
+        offset_overlaps=start.offset_overlaps / unit**2,
+        offset_square=start.offset_square / unit**2,
+        offset_target=start.offset_target / unit,
     )
 
 
