@@ -10,12 +10,23 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-from labcontrol.compare import Study, median_ceilings
+from labcontrol.compare import DEFAULT_CONTENDERS, Study, median_ceilings
 from labcontrol.compare.summary import Axis, curves, positions_of
 
-# Okabe and Ito's palette; what is beyond it is dashed.
-_COLOURS = ("#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00", "#CC79A7", "#8C6D31", "#777777", "#222222")
-_STYLES = ("-", "--", ":")
+# Okabe and Ito's palette and some beyond it: every default contender has the same colour in every figure.
+_PALETTE = (
+    "#0072B2",
+    "#56B4E9",
+    "#009E73",
+    "#E69F00",
+    "#D55E00",
+    "#CC79A7",
+    "#8C6D31",
+    "#777777",
+    "#222222",
+    "#7B3294",
+)
+_COLOURS = dict(zip((*DEFAULT_CONTENDERS, "quadratic-identification"), _PALETTE, strict=True))
 _CEILINGS = (
     ("strong_train", "-.", "best mask found offline, output as strong as a random mask's"),
     ("mask_train", "--", "best mask found offline, of any strength"),
@@ -66,7 +77,7 @@ def study_figure(study: Study) -> Figure:
 def _draw(axes: Axes, study: Study, noise: float, axis: Axis) -> None:
     settings = study.settings
     for k, name in enumerate(settings.contenders):
-        colour, style = _COLOURS[k % len(_COLOURS)], _STYLES[k // len(_COLOURS) % len(_STYLES)]
+        colour, style = (_COLOURS[name], "-") if name in _COLOURS else (_PALETTE[k % len(_PALETTE)], "--")
         trials = study.trials(name, noise)
         positions = [positions_of(trial, axis, settings) for trial in trials]
         starts = [position[:2][-1] for position in positions]  # the first proposal is the same initial mask for all
