@@ -8,7 +8,7 @@ from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from labcontrol.bench import simulated_bench
-from labcontrol.config import BenchConfig, ExperimentConfig, load_bench, load_experiment
+from labcontrol.config import BenchConfig, ExperimentConfig, load_bench, load_experiment, load_fault_script
 from labcontrol.config.toml_text import commented_toml
 from labcontrol.errors import UserError
 from labcontrol.gui.buttons import button
@@ -19,6 +19,7 @@ from labcontrol.gui.words import count
 
 _FILES = "Experiment files (*.toml)"
 _BENCHES = "Bench files (*.toml)"
+_FAULT_SCRIPTS = "Fault scripts (*.toml)"
 
 
 class ExperimentPage(QWidget):
@@ -42,6 +43,7 @@ class ExperimentPage(QWidget):
         for text, tip, act in (
             ("Open…", "Read an experiment file", self._choose_and_open),
             ("Bench…", "Choose the bench file this experiment runs on", self._choose_bench),
+            ("Faults…", "Play the faults of a script on the simulated table, or no longer", self._choose_faults),
             ("Save as…", "Write these settings as an experiment file, with every key explained", self._choose_and_save),
             ("Defaults", "The experiment that needs no setting", lambda: self.show_experiment(ExperimentConfig())),
         ):
@@ -109,6 +111,7 @@ class ExperimentPage(QWidget):
         self.summary.setText(
             f"{count(experiment.neurons)} neurons ({experiment.side} × {experiment.side}), at most "
             f"{count(experiment.epochs)} epochs, {count(steps)} steps of the table"
+            + (", with faults from a script" if experiment.fault_script else "")
         )
 
     def _choose_and_open(self) -> None:
@@ -129,6 +132,20 @@ class ExperimentPage(QWidget):
             self.problem.emit(error)
         else:
             self.form.set_value("bench", str(path))
+
+    def _choose_faults(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(
+            self, "Choose a fault script; Cancel for a run without", "", _FAULT_SCRIPTS
+        )
+        self.use_faults(Path(name) if name else None)
+
+    def use_faults(self, path: Path | None) -> None:
+        """Play the faults of this script during the next run; None: no faults."""
+        try:
+            script = None if path is None else load_fault_script(path)
+            self.show_experiment(self.form.experiment().model_copy(update={"fault_script": script}))
+        except UserError as error:
+            self.problem.emit(error)
 
     def _add_to_queue(self) -> None:
         try:

@@ -52,7 +52,7 @@ def test_every_field_of_the_file_is_in_the_form(form: ExperimentForm) -> None:
         for key in model.model_fields
     }
     sections = {section for section, _ in sections_of(ExperimentConfig)}
-    assert set(form._editors) == names - sections - {"learning.options"}
+    assert set(form._editors) == names - sections - {"learning.options", "fault_script"}
 
 
 def sections_of(model: type[ExperimentConfig]) -> list[tuple[str, type[ExperimentConfig]]]:
@@ -97,6 +97,20 @@ def test_the_saved_file_says_the_same(qtbot: QtBot, tmp_path: Path) -> None:
     page.open(tmp_path / "mine.toml")
     assert page.form.experiment() == experiment(neurons=144)
     assert (tmp_path / "mine.toml").read_text(encoding="utf-8") == commented_toml(experiment(neurons=144))
+
+
+def test_a_fault_script_goes_with_the_experiment_until_it_is_taken_away(qtbot: QtBot, tmp_path: Path) -> None:
+    page = ExperimentPage(ExperimentConfig(), simulated_bench(256, 1))
+    qtbot.addWidget(page)
+    script = tmp_path / "faults.toml"
+    script.write_text('[[fault]]\ndevice = "camera"\nkind = "stale"\nat_step = 5\n', encoding="utf-8")
+    page.use_faults(script)
+    page.form.set_value("neurons", "144")
+    chosen = page.form.experiment().fault_script
+    assert chosen is not None
+    assert chosen.fault[0].kind == "stale"
+    page.use_faults(None)
+    assert page.form.experiment() == experiment(neurons=144)
 
 
 def test_a_bench_file_is_looked_at_before_it_is_used(qtbot: QtBot, tmp_path: Path) -> None:
