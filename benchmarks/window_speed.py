@@ -121,7 +121,7 @@ class PlayedRuns:
     """Hands out one played run."""
 
     def __init__(self, run: PlayedRun, folder: Path) -> None:
-        self.folder, self._run = folder, run
+        self.folder, self.armed_by, self._run = folder, "", run
 
     def new(self, experiment: ExperimentConfig, bench: BenchConfig) -> PlayedRun:
         return self._run
@@ -164,10 +164,12 @@ def playing_window(epochs: int, width: int = 1280, height: int = 800) -> Iterato
         window.resize(width, height)
         window.show()
         window.start_run()
-        while run.told < epochs:
+        while run.told < epochs and window.controller.run is run:
             run.tell(min(20_000, epochs - run.told))
             window.controller.tick()
         app.processEvents()
+        if window.controller.run is not run:
+            raise RuntimeError("the window does not follow the run, so nothing would be measured")
         try:
             yield window, run
         finally:
@@ -255,8 +257,9 @@ def main(
     out.print(f"memory over {minutes:g} min of 100 000 events: {', '.join(f'{mb:.0f}' for mb in course)} MB")
     out.print(f"growth after the first quarter: {later[-1] - later[0]:+.1f} MB")
     with playing_window(epochs, width, height) as (window, run):
+        followed = window.live.learning.epochs
         drawn, clicked = frame_times(window, run, frames), click_times(window, run, clicks)
-    out.print(f"{epochs:,} epochs loaded, window {width} x {height}")
+    out.print(f"{followed:,} epochs loaded, window {width} x {height}")
     out.print(f"a frame: {drawn}; that is {1 / np.mean(drawn.wall_s):.0f} frames a second")
     out.print(f"a click: {clicked}")
 

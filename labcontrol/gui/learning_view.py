@@ -107,6 +107,11 @@ class LearningView(QFrame):
         self._show_values()
 
     @property
+    def epochs(self) -> int:
+        """Taken in so far."""
+        return len(self._data)
+
+    @property
     def models(self) -> Mapping[str, ModelCurve]:
         return self._models
 
