@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -116,6 +119,27 @@ def test_other_processes_compute_the_same(tmp_path: Path) -> None:
     assert figures(run_study(SMALL, tmp_path / "there", workers=2)) == figures(here)
 
 
+def test_processes_of_a_killed_study_end(tmp_path: Path) -> None:
+    script = tmp_path / "study.py"
+    script.write_text(
+        "import multiprocessing, time\n"
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "from labcontrol.theory.scaling.execute import follow_the_parent\n"
+        "if __name__ == '__main__':\n"
+        "    context = multiprocessing.get_context('spawn')\n"
+        "    with ProcessPoolExecutor(2, context, initializer=follow_the_parent) as pool:\n"
+        "        print(pool.submit(abs, -1).result(), flush=True)\n"
+        "        time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as study:
+        assert study.stdout is not None
+        assert study.stdout.readline().strip() == b"1"
+        study.kill()
+        begun_s = time.monotonic()
+        study.stdout.read()  # to the end of the last process that holds it
+    assert time.monotonic() - begun_s < 20
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_a_dask_cluster_computes_the_same(tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed")
@@ -125,6 +149,13 @@ def test_a_dask_cluster_computes_the_same(tmp_path: Path) -> None:
     ) as cluster:
         there = run_study(SMALL, tmp_path / "there", scheduler=cluster.scheduler_address)
     assert figures(there) == figures(here)
+
+
+@pytest.mark.parametrize("address", ["nonsense", "tcp://nowhere", "pigeon://10.0.0.1:8786"])
+def test_what_is_no_address_of_a_scheduler_is_refused_at_once(tmp_path: Path, address: str) -> None:
+    pytest.importorskip("distributed")
+    with pytest.raises(UserError, match="is no address of a Dask scheduler"):
+        run_study(SMALL, tmp_path, scheduler=address)
 
 
 def test_a_scheduler_that_does_not_answer_is_named_and_nothing_is_lost(

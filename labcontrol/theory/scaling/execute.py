@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
@@ -136,13 +137,21 @@ def _completed(
 def _executor(workers: int, scheduler: str | None) -> Iterator[Executor]:
     if scheduler is None:
         context = multiprocessing.get_context("spawn")  # the same everywhere, and no forked threads
-        with ProcessPoolExecutor(workers, context, initializer=_leave_interrupts_to_the_parent) as executor:
+        with ProcessPoolExecutor(workers, context, initializer=follow_the_parent) as executor:
             yield executor
         return
     try:
         from distributed import Client
+        from distributed.comm.addressing import get_address_host_port
     except ImportError:
         raise UserError("--scheduler needs Dask's scheduler library.", "pip install 'labcontrol[cluster]'") from None
+    try:
+        # A client of an impossible address waits in its destructor.
+        get_address_host_port(scheduler if "://" in scheduler else f"tcp://{scheduler}", strict=True)
+    except (ValueError, NotImplementedError):
+        raise UserError(
+            f"--scheduler {scheduler!r} is no address of a Dask scheduler.", "Like tcp://10.0.0.1:8786."
+        ) from None
     try:
         client = Client(scheduler, timeout=_CONNECT_S, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
@@ -154,8 +163,17 @@ def _executor(workers: int, scheduler: str | None) -> Iterator[Executor]:
         yield executor
 
 
-def _leave_interrupts_to_the_parent() -> None:
+def follow_the_parent() -> None:
+    """In a process of the pool: Ctrl-C is the parent's business, and the end of the parent, even killed, ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def leave() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=leave, daemon=True).start()
 
 
 def run_twin_job(job: Job) -> list[CellResult]:
