@@ -95,6 +95,8 @@ class Study:
 
     def _check(self) -> None:
         experiment = self.settings.experiment
+        if not self.settings.contenders:
+            raise UserError("There is no strategy to compare.", "Name some with --strategies.")
         if experiment.bench != "simulated":
             raise UserError(
                 f"Strategies are compared on the simulated table, not on {experiment.bench!r}.",

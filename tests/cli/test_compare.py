@@ -121,6 +121,7 @@ def test_people_are_shown_tables_ceilings_and_files(
         ("--timing", "dmd_rate=3", "Did you mean 'dmd_rate_hz'"),
         ("--strategies", "coordinate-decent", "Did you mean 'coordinate-descent'"),
         ("--strategies", "coordinate-descent:stored", "KEY=VALUE"),
+        ("--strategies", ",", "no strategy"),
         ("--test-steps", "0", "test part"),
     ],
 )

@@ -217,3 +217,20 @@ def test_speculative_descent_takes_many_steps_a_replay() -> None:
 def test_speculative_descent_refuses_a_replay_without_room() -> None:
     with pytest.raises(UserError, match="masks_per_replay"):
         check_learning(LearningConfig(strategy="speculative", masks_per_replay=4))
+
+
+# --- sequences shorter than the number of mirrors ---------------------------------------------------------------
+def test_with_few_steps_a_ridge_that_was_chosen_does_better_on_new_steps_than_one_too_strong() -> None:
+    def on_new_steps(seed: int, **options: Any) -> float:
+        table = Table(noise=0.1, seed=seed)
+        whole, target, table.responses = table.responses, table.target, table.responses[:, : N // 2]
+        table.target = standardised(target[: N // 2])
+        settings = {"strategy": "multiplexed-identification", "options": options}
+        strategy, _, _ = learn(table, 6 * N, **settings)
+        table.responses = whole[:, N // 2 :]
+        measure = ErrorMeasure(standardised(target[N // 2 :]), 2 * table.spread)
+        return float(measure.nmse(table.clean(strategy.incumbent[None]).astype(np.float32))[0])
+
+    chosen = [on_new_steps(seed, validation_share=0.25) for seed in range(8)]
+    too_strong = [on_new_steps(seed, ridge=1.0) for seed in range(8)]
+    assert np.median(chosen) < 0.5 * np.median(too_strong)

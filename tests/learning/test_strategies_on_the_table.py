@@ -66,3 +66,26 @@ def test_it_learns_in_real_time_and_survives_faults(strategy: str, tmp_path: Pat
     assert np.isfinite(run.result["train"]["nmse"])
     with RunReader(run.record) as record:
         assert verify(record) == []
+
+
+@pytest.mark.parametrize(("pointing_cells", "identifications"), [(0.0, 1), (3.0, 2)], ids=["steady", "drifting"])
+def test_a_beam_that_wanders_has_the_mirrors_identified_anew(
+    pointing_cells: float, identifications: int, tmp_path: Path
+) -> None:
+    config = ExperimentConfig.model_validate(
+        {
+            "neurons": 64,
+            "task": {"steps": 60, "test_steps": 40, "washout": 10},
+            "learning": {"strategy": "multiplexed-identification", "options": {"watch": True, "drift": 0.1}},
+            "stop": {"replays": 24, "epochs": 100_000},
+            "prediction": {"pilot_flips": 4},
+        }
+    )
+    simulated = simulated_bench(config.neurons, config.seed)
+    assert simulated.table is not None
+    optics = {"pointing_drift_cells": pointing_cells, "pointing_period_s": 400.0}
+    options = simulated.table.options | {"optics": optics}
+    wandering = simulated.model_copy(update={"table": simulated.table.model_copy(update={"options": options})})
+    run = Run(config, wandering, tmp_path)
+    assert run.execute().state is RunState.FINISHED
+    assert run.result["strategy_report"]["identifications"] == identifications
