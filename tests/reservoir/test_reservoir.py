@@ -47,10 +47,15 @@ def test_many_masks_in_one_replay_give_what_each_gives_alone() -> None:
     assert np.abs(together.outputs - np.stack(alone)).max() < 0.01 * spread
 
 
-def test_a_device_without_sequences_gets_one_replay_a_mask(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("role", "ability", "value"), [("detector", "has_trigger", False), ("dmd", "max_sequence_length", 1)]
+)
+def test_a_device_without_trigger_or_sequences_gets_one_replay_a_mask(
+    role: str, ability: str, value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Bench(quiet_bench()) as bench:
         reservoir = reservoir_on(bench)
-        monkeypatch.setattr(type(bench.detector), "has_trigger", property(lambda _: False))
+        monkeypatch.setattr(type(getattr(bench, role)), ability, property(lambda _: value))
         readout = reservoir.replay(masks(3), INPUTS, washout=20)
     assert list(readout.replays) == [0, 1, 2]
 
