@@ -62,16 +62,9 @@ def _calibrations(bench: Bench) -> list[dict[str, Any]]:
 
 def preparation_record(preparation: Preparation) -> dict[str, object]:
     """A preparation as JSON types."""
-    return {
-        "dark_counts": preparation.dark_counts.tolist(),
-        "reference_counts": preparation.reference_counts,
-        "peak_share": preparation.peak_share,
-        "step_s": preparation.step_s,
-    }
+    return asdict(preparation) | {"dark_counts": preparation.dark_counts.tolist()}
 
 
 def preparation_from_record(record: dict[str, Any]) -> Preparation:
     """The preparation that `preparation_record` described."""
-    return Preparation(
-        np.array(record["dark_counts"]), record["reference_counts"], record["peak_share"], record["step_s"]
-    )
+    return Preparation(**record | {"dark_counts": np.array(record["dark_counts"])})

@@ -83,7 +83,7 @@ class Recovery:
         roles = [role for role, device in self.bench.devices.items() if role == fault.device or not device.is_open]
         for role in roles:
             self.bench.reconnect(role)
-        self.reservoir.forget_frames()
+        self.reservoir.forget()
         if light:
             self.bench.light_on()
             self.machine.note(laser_on=True)

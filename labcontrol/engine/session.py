@@ -142,6 +142,7 @@ class Session:
         else:
             self._recovery.insist(self._bench.light_on)
             self._reservoir.restore(state["reservoir"], preparation)
+            self._reservoir.forget()
             self._bench_start_s = self._bench.clock.now_s() - recorded.bench_s
         self._given.machine.note(laser_on=True)
         self._tell_prepared(preparation)

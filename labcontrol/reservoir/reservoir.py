@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,23 @@ from labcontrol.bench.response import update_phases
 from labcontrol.config import ReservoirConfig
 from labcontrol.errors import UserError
 from labcontrol.reservoir import markers
+from labcontrol.reservoir.proofs import (
+    MirrorLevels,
+    PatternProof,
+    clearly_differ,
+    different,
+    marker_is_bright,
+    proof_gain,
+    same,
+)
 from labcontrol.reservoir.results import Preparation, Readout, StepView
 
 Observer = Callable[[StepView], None]
 # What may go well when it is tried again at once.
 _TRANSIENT = (DeviceTimeoutError, DeviceReplyError)
+Seen = tuple[NDArray[np.float64], Frame, NDArray[np.float64]]  # values of the masks, frame, signals of the neurons
 T = TypeVar("T")
+_PATIENCE = 4  # settle times that a pattern is given when it is under suspicion of being late
 
 # The intensity that the mean over random patterns stands for: that of cos^2 on an evenly lit table.
 REFERENCE_INTENSITY = 0.5
@@ -56,7 +67,10 @@ class Reservoir:
         self._reference_phases = rng.random((config.reference_patterns, self.neurons)) * 2 * np.pi
         self._drive_rad = np.pi * config.injection * self.input_weights
         self._phases = np.empty(self.neurons, dtype=np.int64)
+        self._dark_pattern = self._pattern(np.full(self.neurons, np.pi / 2))
         self.preparation: Preparation | None = None
+        self._proof = PatternProof(0.0, 0.0)
+        self._mirror_levels = MirrorLevels(0.0, 0.0)
         self._last_counter = 0
         self.replays = 0
         self.retaken = 0
@@ -66,49 +80,82 @@ class Reservoir:
 
     # --- before a run -------------------------------------------------------------------------------------------
     def prepare(self) -> Preparation:
-        """Measure dark level, camera scale and step time; switches the laser on.
+        """Measure dark level, camera scale, step time, and what a change looks like; switches the laser on.
 
-        Raises UserError when the camera is saturated or sees no light.
+        Raises UserError when the camera is saturated or sees no light, DeviceFaultError when the SLM does not show what
+        it is told to show.
         """
         self._bench.light_off("the dark level is measured")
-        dark = np.mean(
-            [self._signals(self._pattern(np.full(self.neurons, np.pi / 2)))[1] for _ in range(_DARK_FRAMES)], axis=0
-        )
+        dark = np.mean([self._signals(self._dark_pattern)[1] for _ in range(_DARK_FRAMES)], axis=0)
         self._bench.light_on()
+        half = self._read_mirrors(np.arange(self.neurons) % 2 == 0)
         started = self._bench.clock.now_s()
-        taken = [self._signals(self._pattern(phases)) for phases in self._reference_phases]
+        taken, half_levels = [], []
+        for phases in self._reference_phases:
+            taken.append(self._signals(self._pattern(phases)))
+            half_levels.append(half().mean())
         step_s = (self._bench.clock.now_s() - started) / len(taken)
+        frames, signals = [frame for frame, _ in taken], np.array([counts for _, counts in taken]) - dark
         full_scale = 2**self._bench.camera.bit_depth - 1
-        peak_share = max(float(frame.data.max()) for frame, _ in taken) / full_scale
-        reference = float(np.mean([signals - dark for _, signals in taken]))
-        noise = float(np.std(dark)) + 1.0
-        if any(frame.saturated_share > 0 for frame, _ in taken):
+        peak_share = max(float(frame.data.max()) for frame in frames) / full_scale
+        reference = float(signals.mean())
+        if any(frame.saturated_share > 0 for frame in frames):
             raise UserError(
                 f"The camera is saturated at an exposure of {self._bench.camera.exposure_s * 1e3:g} ms.",
                 "Lower camera.exposure_s, camera.gain_db or laser.power_w in the bench file.",
             )
-        if reference < noise:
+        if reference < float(np.std(dark)) + 1.0:
             raise UserError(
                 f"The camera sees no light on the neurons: {reference:.1f} counts with the laser on, "
                 f"{float(dark.mean()):.1f} without.",
                 "Check laser, shutter, exposure and geometry.camera in the bench file.",
             )
-        self.preparation = Preparation(dark, reference, peak_share, step_s)
+        again = self._signals(self._pattern(self._reference_phases[-1]))[1] - dark
+        noise = float(np.sqrt(np.mean((again - signals[-1]) ** 2))) / reference
+        off = self._read_mirrors(np.zeros(self.neurons, dtype=np.bool_))().mean()
+        self.preparation = Preparation(
+            dark,
+            reference,
+            peak_share,
+            step_s,
+            slm_gain=self._proof_gain(signals, reference, noise),
+            camera_noise=noise,
+            mirrors_off=float(off),
+            mirrors_half=float(np.mean(half_levels)),
+        )
+        self._trust(self.preparation)
         return self.preparation
 
-    def state(self) -> dict[str, int]:
-        """Counters that a continued run takes up again."""
-        return {"replays": self.replays, "retaken": self.retaken, "last_counter": self._last_counter}
+    def _proof_gain(self, signals: NDArray[np.float64], reference: float, noise: float) -> float:
+        try:
+            return proof_gain(self._table.index(self._reference_phases), signals, reference, noise)
+        except ValueError as error:
+            raise DeviceFaultError(
+                self._bench.slm.name, f"does not show its patterns: {error}.", "Check its line, and its settle time."
+            ) from None
 
-    def restore(self, state: dict[str, int], preparation: Preparation) -> None:
+    def _trust(self, preparation: Preparation) -> None:
+        """Judge what is seen from now on by what was seen before the run."""
+        self._proof = PatternProof(preparation.slm_gain, preparation.camera_noise)
+        self._mirror_levels = MirrorLevels(preparation.mirrors_off, preparation.mirrors_half)
+
+    def state(self) -> dict[str, Any]:
+        """Counters, and what was seen last, that a continued run takes up again."""
+        counters = {"replays": self.replays, "retaken": self.retaken, "last_counter": self._last_counter}
+        return counters | {"seen": self._proof.state()}
+
+    def restore(self, state: dict[str, Any], preparation: Preparation) -> None:
         """Continue with the counters and the preparation of an interrupted run."""
         self.replays, self.retaken, self._last_counter = state["replays"], state["retaken"], state["last_counter"]
         self.preparation = preparation
+        self._trust(preparation)
+        self._proof.restore(state.get("seen"))
 
-    def forget_frames(self) -> None:
-        """After a fault: the camera may count from the beginning again, and what it still has is of no use."""
+    def forget(self) -> None:
+        """After a fault: the camera may count from the beginning again, and nobody knows what is shown."""
         self._bench.camera.discard_frames()
         self._last_counter = 0
+        self._proof.forget()
 
     # --- replays ------------------------------------------------------------------------------------------------
     @property
@@ -149,14 +196,44 @@ class Reservoir:
         feedback_rad = np.pi * self._config.feedback * REFERENCE_INTENSITY / preparation.reference_counts
         update_phases(signals, feedback_rad, self._drive_rad, u, self.offset_rad, self._phases)
         pattern = self.map.slm_pattern(self._phases, self._table.levels, self._background)
+        values, frame, signals = self._look(pattern, read)
+        if self._proof.suspicious(self._phases, signals, preparation.reference_counts):
+            values, frame, signals = self._look_again(pattern, read, signals)
+        self._proof.remember(self._phases, signals)
+        if self.observer is not None:
+            self.observer(StepView(step, frame, pattern, float(values[0])))
+        return values, signals
+
+    def _look(self, pattern: Pattern, read: Callable[[], NDArray[np.float64]], patience: int = 1) -> Seen:
+        """Show a pattern and see what comes of it: at the detector, and at the camera.
+
+        patience: how many settle times to wait.
+        """
         shown = self._insist(lambda: self._bench.slm.show(pattern))
-        self._bench.clock.sleep(self._bench.slm.settle_time_s)
+        self._bench.clock.sleep(patience * self._bench.slm.settle_time_s)
         self._insist(self._bench.camera.trigger)
         values = read()
         frame = self._frame(shown)
-        if self.observer is not None:
-            self.observer(StepView(step, frame, pattern, float(values[0])))
-        return values, self.map.signals(frame.data) - preparation.dark_counts
+        return values, frame, self.map.signals(frame.data) - self._require_preparation().dark_counts
+
+    def _look_again(
+        self, pattern: Pattern, read: Callable[[], NDArray[np.float64]], suspect: NDArray[np.float64]
+    ) -> Seen:
+        """Prove that the SLM shows a pattern: after a dark one the light comes again, and shown once more it stays."""
+        preparation = self._require_preparation()
+        noise_counts = preparation.camera_noise * preparation.reference_counts
+        for _ in range(self._config.retakes + 1):
+            self._note_retake(self._bench.slm.name, "may not have shown a pattern: the picture did not change with it")
+            dark = self._signals(self._dark_pattern)[1] - preparation.dark_counts
+            arriving, seen = (self._look(pattern, read, _PATIENCE) for _ in range(2))
+            shown = different(dark, suspect, noise_counts) and different(dark, seen[2], noise_counts)
+            if shown and same(arriving[2], seen[2], noise_counts):
+                return seen
+        raise DeviceFaultError(
+            self._bench.slm.name,
+            f"does not show its patterns: light and dark look the same, {self._config.retakes + 1} times in a row.",
+            "Check its line and its settle time, and whether light reaches it.",
+        )
 
     # --- the readout --------------------------------------------------------------------------------------------
     def _readout_of(self, masks: NDArray[np.bool_]) -> Callable[[], NDArray[np.float64]]:
@@ -164,13 +241,7 @@ class Reservoir:
         dmd, detector, config = self._bench.dmd, self._bench.detector, self._bench.config
         samples = config.detector.samples_per_mask
         if len(masks) == 1:
-            pattern = self.map.dmd_pattern(masks[0])
-            self._insist(lambda: dmd.show_settled(pattern))
-
-            def read_one() -> NDArray[np.float64]:
-                return np.array([self._samples(lambda: detector.read(samples, config.detector.rate_hz)).mean()])
-
-            return read_one
+            return self._readout_of_one(masks[0])
 
         pattern_rate_hz = min(config.dmd.pattern_rate_hz, config.detector.rate_hz / samples)
         marked = markers.with_markers(masks)
@@ -195,6 +266,45 @@ class Reservoir:
             return means
 
         return read_all
+
+    def _readout_of_one(self, mask: NDArray[np.bool_]) -> Callable[[], NDArray[np.float64]]:
+        """The mask is shown, and proven to be shown, with the first reading: in the light of the first step."""
+        samples: Callable[[], NDArray[np.float64]] | None = None
+
+        def read_one() -> NDArray[np.float64]:
+            nonlocal samples
+            if samples is None:
+                samples = self._proven_mirrors(mask)
+            return np.array([samples().mean()])
+
+        return read_one
+
+    def _proven_mirrors(self, mask: NDArray[np.bool_]) -> Callable[[], NDArray[np.float64]]:
+        """Show a mask after a marker; the detector must see the marker as what it is, and the change to the mask."""
+        levels, bright = self._mirror_levels, marker_is_bright(mask)
+        if not levels.known:
+            return self._read_mirrors(mask)
+        fault = ""
+        for attempt in range(self._config.retakes + 1):
+            if attempt:
+                self._note_retake(self._bench.dmd.name, fault)
+            marker = self._read_mirrors(np.full(self.neurons, bright))()
+            read = self._read_mirrors(mask)
+            seen = levels.is_bright(marker.mean()) if bright else levels.is_dark(marker.mean())
+            if seen and clearly_differ(marker, read()):
+                return read
+            fault = f"did not show {'the mask' if seen else 'all mirrors on' if bright else 'all mirrors off'}"
+        raise DeviceFaultError(
+            self._bench.dmd.name,
+            f"{fault}, {self._config.retakes + 1} times in a row.",
+            "Check its line, and whether its light reaches the detector.",
+        )
+
+    def _read_mirrors(self, mask: NDArray[np.bool_]) -> Callable[[], NDArray[np.float64]]:
+        """Show a mask; returns what reads it, a few samples at a time."""
+        config, pattern = self._bench.config.detector, self.map.dmd_pattern(mask)
+        self._insist(lambda: self._bench.dmd.show_settled(pattern))
+        return lambda: self._samples(lambda: self._bench.detector.read(config.samples_per_mask, config.rate_hz))
 
     # --- nothing is used that is not proven good ----------------------------------------------------------------
     def _samples(

@@ -16,13 +16,18 @@ class Preparation:
 
     dark_counts: (N,) counts of each neuron's window without light. reference_counts: mean over neurons and random
     patterns, dark subtracted; it stands for an intensity of 1/2. step_s: bench time one step takes.
-    peak_share: brightest pixel seen, as a share of full scale.
+    peak_share: brightest pixel seen, as a share of full scale. slm_gain, camera_noise: see `PatternProof`. mirrors_off,
+    mirrors_half: see `MirrorLevels`.
     """
 
     dark_counts: NDArray[np.float64]
     reference_counts: float
     peak_share: float
     step_s: float
+    slm_gain: float = 0.0
+    camera_noise: float = 0.0
+    mirrors_off: float = 0.0
+    mirrors_half: float = 0.0
 
 
 @dataclass(frozen=True)

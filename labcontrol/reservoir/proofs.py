@@ -1,0 +1,139 @@
+"""Whether SLM and DMD really show what they were told to show, judged by the light alone.
+
+Both take commands without an answer from their pixels: a pattern that got lost looks like one that was shown. But the
+light must change when the pattern does, and mirrors that are all off must be dark.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labcontrol.bench.response import PHASES
+from labcontrol.compiled import compiled
+
+Floats = NDArray[np.float64]
+
+_POWER = np.cos(np.arange(PHASES) * 2 * np.pi / PHASES) ** 2
+_LEAST_SHARE = 0.4  # of the change expected; steps shown properly gave 0.6 or more of the median on all tables tried
+_SURELY = 4.0  # times the noise: smaller changes cannot be told from it
+_DARK_SHARE = 0.3  # of the light of half the mirrors, for all mirrors off; fields that interfere make it vary
+_SAMPLES_SURELY = 6.0
+
+
+class PatternProof:
+    """Compares how much the camera's picture changed with how much the SLM's pattern did.
+
+    gain: change of the signals, in units of the reference signal, for a change of cos^2 of the phases; both rms over
+    neurons. noise: rms difference of two pictures of one pattern, same unit. With a gain of 0 nothing is suspicious.
+    """
+
+    def __init__(self, gain: float, noise: float) -> None:
+        self.gain, self.noise = gain, noise
+        self._phases: NDArray[np.int64] | None = None
+        self._signals: Floats | None = None
+
+    def suspicious(self, phases: NDArray[np.int64], signals: Floats, reference: float) -> bool:
+        """Whether a picture looks like that of the pattern before. phases: (N,) indices. signals: (N,) counts."""
+        if self._phases is None or self._signals is None or self.gain == 0:
+            return False
+        wanted, seen = _changes(self._phases, phases, self._signals, signals, _POWER)
+        expected = self.gain * wanted
+        return expected > _SURELY * self.noise and seen / reference < _LEAST_SHARE * expected
+
+    def remember(self, phases: NDArray[np.int64], signals: Floats) -> None:
+        """What is on the SLM now."""
+        self._phases, self._signals = phases.copy(), signals
+
+    def forget(self) -> None:
+        """Nobody knows what is on the SLM now."""
+        self._phases = self._signals = None
+
+    def state(self) -> dict[str, Any] | None:
+        return None if self._phases is None else {"phases": self._phases, "signals": self._signals}
+
+    def restore(self, state: dict[str, Any] | None) -> None:
+        self._phases = self._signals = None
+        if state is not None:
+            self._phases, self._signals = state["phases"], state["signals"]
+
+
+def proof_gain(phases: NDArray[np.int64], signals: Floats, reference: float, noise: float) -> float:
+    """Gain of `PatternProof` from pictures of random patterns, in the order shown; 0 where too few to tell.
+
+    phases, signals: (P, N). Raises ValueError when one of the patterns cannot have been shown.
+    """
+    pairs = range(len(phases) - 1)
+    changes = np.array([_changes(phases[k], phases[k + 1], signals[k], signals[k + 1], _POWER) for k in pairs])
+    if not len(changes):
+        return 0.0
+    gains = changes[:, 1] / reference / changes[:, 0]
+    gain = float(np.median(gains))
+    expected = gain * float(np.median(changes[:, 0]))
+    if expected <= _SURELY * noise or gains.min() < _LEAST_SHARE * gain:
+        raise ValueError("the camera sees no change between two different patterns")
+    return gain
+
+
+def different(a: Floats, b: Floats, noise_counts: float) -> bool:
+    """Whether two pictures (N,) are of different patterns: by far more than noise, and by a fifth of their light."""
+    light = max(_rms(a), _rms(b))
+    return _rms(a - b) > max(_SURELY * noise_counts, 0.2 * light)
+
+
+def same(a: Floats, b: Floats, noise_counts: float) -> bool:
+    """Whether two pictures (N,) differ by no more than noise: the crystal has come to rest."""
+    return _rms(a - b) <= _SURELY * noise_counts
+
+
+def _rms(values: Floats) -> float:
+    return math.sqrt(float(np.mean(values**2)))
+
+
+@compiled
+def _changes(
+    old: NDArray[np.int64], new: NDArray[np.int64], before: Floats, after: Floats, power: Floats
+) -> tuple[float, float]:
+    """Rms change over the neurons, of cos^2 of the phases and of the signals."""
+    wanted = seen = 0.0
+    for i in range(old.size):
+        a = power[new[i]] - power[old[i]]
+        b = after[i] - before[i]
+        wanted += a * a
+        seen += b * b
+    return math.sqrt(wanted / old.size), math.sqrt(seen / old.size)
+
+
+@dataclass(frozen=True)
+class MirrorLevels:
+    """Mean readings of the detector before the run, in its unit: all mirrors off, and every second one on."""
+
+    off: float
+    half: float
+
+    @property
+    def known(self) -> bool:
+        return self.half > self.off
+
+    def is_dark(self, level: float) -> bool:
+        """Whether a reading is that of mirrors that are all off."""
+        return level - self.off <= _DARK_SHARE * (self.half - self.off)
+
+    def is_bright(self, level: float) -> bool:
+        """Whether a reading is that of mirrors that are all on."""
+        return level - self.off >= 0.5 * (self.half - self.off)
+
+
+def marker_is_bright(mask: NDArray[np.bool_]) -> bool:
+    """Which marker differs most from a mask (N,): all mirrors off, or all on where the mask itself is nearly dark."""
+    return bool(mask.mean() < 0.25)
+
+
+def clearly_differ(a: Floats, b: Floats) -> bool:
+    """Whether two short series of samples have different means."""
+    error = math.sqrt(float(a.var() / a.size + b.var() / b.size))
+    return abs(float(a.mean() - b.mean())) > _SAMPLES_SURELY * error

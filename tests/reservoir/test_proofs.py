@@ -1,0 +1,126 @@
+"""Patterns that the modulators did not show are noticed by the light, and never used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from drivers.interfaces import DeviceFaultError
+from labcontrol.bench import Bench, simulated_bench
+from labcontrol.config import BenchConfig, ReservoirConfig
+from labcontrol.reservoir import Reservoir
+
+SIDE = 6
+STEPS = 40
+WASHOUT = 10
+INPUTS = np.random.default_rng(5).random(STEPS)
+
+
+def noisy_bench(seed: int = 1, **changes: Any) -> BenchConfig:
+    bench = simulated_bench(SIDE * SIDE, seed)
+    assert bench.table is not None
+    options = bench.table.options | {"laser": {"warm_up_time_s": 0.0}} | changes
+    return bench.model_copy(update={"table": bench.table.model_copy(update={"options": options})})
+
+
+class Stand:
+    """A prepared reservoir whose table can be made to fail between steps."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.table: Any = bench.table
+        self.reservoir = Reservoir(bench, ReservoirConfig(), SIDE, np.random.default_rng(2))
+        self.reservoir.prepare()
+        self.told: list[tuple[str, str]] = []
+        self.reservoir.on_retake = lambda device, fault: self.told.append((device, fault))
+
+    def replay(self, mask: np.ndarray, faults: dict[int, tuple[str, str, int]] | None = None) -> np.ndarray:
+        """Outputs (T,) of a mask; faults: device, kind and times before a step."""
+        step = [0]
+
+        def inject() -> None:
+            if faults and step[0] in faults:
+                device, kind, times = faults[step[0]]
+                self.table.inject(device, kind, times=times)
+            step[0] += 1
+
+        self.reservoir.between_steps = inject
+        outputs: np.ndarray = self.reservoir.replay(mask, INPUTS, WASHOUT).outputs[0]
+        return outputs
+
+
+@pytest.fixture
+def stand() -> Iterator[Stand]:
+    with Bench(noisy_bench()) as bench:
+        yield Stand(bench)
+
+
+def some_mask(seed: int, share: float = 0.5) -> np.ndarray:
+    return np.random.default_rng(seed).random(SIDE * SIDE) < share
+
+
+def noise_of(stand: Stand, mask: np.ndarray) -> float:
+    """Rms difference of two replays of one mask."""
+    return float(np.sqrt(np.mean((stand.replay(mask) - stand.replay(mask)) ** 2)))
+
+
+def test_without_a_fault_nothing_is_suspicious(stand: Stand) -> None:
+    for seed in range(20):
+        stand.replay(some_mask(seed))
+    assert stand.told == []
+
+
+@pytest.mark.parametrize("kind", ["skip", "unsettled"])
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_pattern_that_the_slm_did_not_show_in_time_is_noticed_and_shown_again(
+    stand: Stand, kind: str, times: int
+) -> None:
+    mask = some_mask(1)
+    good, noise = stand.replay(mask), noise_of(stand, mask)
+    disturbed = stand.replay(mask, {13: ("slm", kind, times), 27: ("slm", kind, times)})
+    assert {device for device, _ in stand.told} == {"slm"}
+    assert np.abs(disturbed - good).max() < 8 * noise
+
+
+def test_an_slm_that_shows_nothing_any_more_is_a_fault_of_the_slm(stand: Stand) -> None:
+    with pytest.raises(DeviceFaultError, match="slm: does not show its patterns"):
+        stand.replay(some_mask(1), {13: ("slm", "skip", 1000)})
+
+
+@pytest.mark.parametrize("share", [0.5, 0.06, 0.95])
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_mask_that_the_dmd_did_not_show_is_noticed_and_shown_again(stand: Stand, times: int, share: float) -> None:
+    before, mask = some_mask(1, share), some_mask(1, share)
+    mask[7] ^= True
+    stand.replay(before)
+    good, noise = stand.replay(mask), noise_of(stand, mask)
+    stand.replay(before)
+    disturbed = stand.replay(mask, {0: ("dmd", "skip", times)})
+    assert {device for device, _ in stand.told} == {"dmd"}
+    assert np.abs(disturbed - good).max() < 8 * noise
+
+
+def test_a_dmd_that_shows_nothing_any_more_is_a_fault_of_the_dmd(stand: Stand) -> None:
+    with pytest.raises(DeviceFaultError, match="dmd: did not show"):
+        stand.replay(some_mask(1), {0: ("dmd", "skip", 1000)})
+
+
+def test_an_slm_without_life_is_found_before_the_run() -> None:
+    with Bench(noisy_bench()) as bench:
+        table: Any = bench.table
+        reservoir = Reservoir(bench, ReservoirConfig(), SIDE, np.random.default_rng(2))
+        table.inject("slm", "skip", times=1000)
+        with pytest.raises(Exception, match=r"no light|does not show its patterns"):
+            reservoir.prepare()
+
+
+@pytest.mark.parametrize("readout", ["incoherent", "coherent"])
+def test_other_tables_give_no_false_alarm(readout: str) -> None:
+    with Bench(noisy_bench(seed=4, readout=readout, noise=2.0)) as bench:
+        stand = Stand(bench)
+        for seed in range(10):
+            stand.replay(some_mask(seed))
+        assert stand.told == []
