@@ -25,6 +25,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "learning.loss": ("nmse", "mse"),
 }
 _OPTIONS = "learning.options"
+_UNITS = ("s", "w", "hz", "px")
 _COLUMNS = [["", "task", "stop"], ["reservoir", "prediction"], ["learning", _OPTIONS]]
 _TITLES = {
     "": "Run",
@@ -147,12 +148,19 @@ class ExperimentForm(QWidget):
             name = f"{section}.{key}" if section else key
             editors[name] = editor = Editor(field, CHOICES.get(name, ()))
             editor.edited.connect(self._on_edit)
-            panel.add(key.replace("_", " ").capitalize(), editor)
+            panel.add(_label(key), editor)
         return editors
 
     def _on_edit(self) -> None:
         self.check()
         self.changed.emit()
+
+
+def _label(key: str) -> str:
+    """A key as words, its unit in brackets."""
+    stem, _, unit = key.rpartition("_")
+    words, unit = (stem, f" ({unit})") if unit in _UNITS else (key, "")
+    return words.replace("_", " ").capitalize() + unit
 
 
 class _Panel(QFrame):

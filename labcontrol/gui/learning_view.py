@@ -149,7 +149,8 @@ class LearningView(QFrame):
         now: dict[str, float] = {}
         if self._data.rows:
             epoch, measured = float(self._data.index[-1]), float(self._data.incumbent(self._data.loss)[-1])
-            now = {key: model.at(epoch) for key, model in self._models.items()} | {"incumbent": measured}
+            telling = {key: model for key, model in self._models.items() if epoch <= model.until}
+            now = {key: model.at(epoch) for key, model in telling.items()} | {"incumbent": measured}
             kind, words = verdict(measured, epoch, self._models)
             colour = {"good": self._theme.good, "caution": self._theme.caution}.get(kind, self._theme.muted)
             self.verdict.setText(f'<span style="color:{colour}; font-weight:600">{words}</span>')

@@ -22,6 +22,7 @@ _NORMAL_95 = 1.96
 _MOST_SIMULATED = 2500
 _GOOD_FIT = 0.9
 _FIT_SAMPLES = 200
+_FAR_BELOW = 0.3
 _FAR_ENOUGH = 2.0  # time constants: a fit to less has seen little of the floor
 
 MODEL_NAMES = {
@@ -131,14 +132,18 @@ class MeasuredCurve:
             band=_fit_band(fit),
             tau=fit.tau,
             r_squared=fit.r_squared,
-            until=math.inf if self._tells_the_end(fits) else float(self.epochs[-1]),
+            until=math.inf if self._tells_the_end(fit) else self._last_described(fit),
         )
 
-    def _tells_the_end(self, fits: FitComparison) -> bool:
+    def _tells_the_end(self, fit: LearningFit) -> bool:
         """Whether the fitted exponential may be drawn on: it describes the curve, and has come near its floor."""
-        fit = fits["exponential"]
         far = self.epochs[-1] >= _FAR_ENOUGH * fit.tau[0]
         return bool(far and fit.r_squared >= _GOOD_FIT and fit.parameters["floor"][0] > 0)
+
+    def _last_described(self, fit: LearningFit) -> float:
+        """The last epoch at which the fit is of the size of what was measured; least squares hardly see a tail."""
+        far_below = fit.curve(self.epochs) < _FAR_BELOW * self.incumbent
+        return float(self.epochs[-1] if not far_below.any() else self.epochs[max(int(far_below.argmax()) - 1, 0)])
 
     def _coverage(self, floor: float) -> ModelCurve:
         neurons, start, selection = self.law.neurons, self.law.start, self.learning.selection

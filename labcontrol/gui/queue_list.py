@@ -23,8 +23,9 @@ class QueuedRun:
     @property
     def words(self) -> str:
         """What distinguishes it from others, in one line."""
-        e = self.experiment
-        return f"{e.task.name} · {e.neurons} neurons · {e.learning.selection} · {e.learning.loss} · seed {e.seed}"
+        e, learning = self.experiment, self.experiment.learning
+        how = learning.selection if learning.strategy == "coordinate-descent" else learning.strategy
+        return f"{e.task.name} · {e.neurons} neurons · {how} · {learning.loss} · seed {e.seed}"
 
 
 @dataclass

@@ -88,7 +88,8 @@ class QueuePanel(QFrame):
         row = self.list.currentRow()
         self.list.clear()
         for place, run in enumerate(self.queue.waiting, start=1):
-            item = QListWidgetItem(f"{place}.  {run.words}")
+            what, _, how = run.words.partition(" neurons · ")
+            item = QListWidgetItem(f"{place}.  {what} neurons\n{how}")
             note = f"\n{run.experiment.note}" if run.experiment.note else ""
             item.setToolTip(f"At most {count(run.experiment.epochs)} epochs on {run.experiment.bench}{note}")
             self.list.addItem(item)

@@ -297,3 +297,12 @@ def test_the_outlook_names_what_is_expected_and_what_is_accepted(learning: Learn
     assert "100%" in words
     learning.set_over()
     assert "Expected" not in learning.outlook.text()
+
+
+def test_a_fit_is_silent_where_it_is_far_below_what_was_measured() -> None:
+    epochs = np.arange(200.0)
+    creeping = np.maximum(3 * np.exp(-epochs / 5), 0.01 * (1 - epochs / 1000))
+    models = MeasuredCurve(epochs, creeping, amplitude_law(), LearningConfig()).models()
+    fit = next(model for model in models if model.key == "fit")
+    shown = epochs[epochs <= fit.until]
+    assert np.all(fit.values(shown) >= 0.29 * creeping[epochs <= fit.until])
