@@ -2,7 +2,8 @@
 
 from labcontrol.bench.bench import Bench, driver_classes
 from labcontrol.bench.geometry import NeuronMap
+from labcontrol.bench.named import bench_for
 from labcontrol.bench.response import PhaseTable
 from labcontrol.bench.simulated import hidden_bench, simulated_bench
 
-__all__ = ["Bench", "NeuronMap", "PhaseTable", "driver_classes", "hidden_bench", "simulated_bench"]
+__all__ = ["Bench", "NeuronMap", "PhaseTable", "bench_for", "driver_classes", "hidden_bench", "simulated_bench"]

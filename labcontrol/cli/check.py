@@ -9,8 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from labcontrol.bench import Bench, NeuronMap, PhaseTable, driver_classes
-from labcontrol.cli.experiment_options import bench_for
+from labcontrol.bench import Bench, NeuronMap, PhaseTable, bench_for, driver_classes
 from labcontrol.config import BenchConfig, ExperimentConfig, load_bench, load_experiment
 from labcontrol.learning import check_learning
 from labcontrol.tasks import make_task

@@ -7,8 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from labcontrol.bench import simulated_bench
-from labcontrol.config import BenchConfig, ExperimentConfig, load_bench, load_experiment, settings_from_text, user_error
+from labcontrol.config import BenchConfig, ExperimentConfig, load_experiment, settings_from_text, user_error
 from labcontrol.errors import UserError
 
 
@@ -38,13 +37,6 @@ def experiment_from(path: Path | None, overrides: dict[str, Any]) -> ExperimentC
 def options_from(texts: list[str] | None) -> dict[str, Any] | None:
     """Settings of a strategy given as KEY=VALUE. None for none. Raises UserError."""
     return settings_from_text(texts or (), "--option", "'labcontrol strategies NAME' lists the keys.") or None
-
-
-def bench_for(experiment: ExperimentConfig) -> BenchConfig:
-    """The bench an experiment names: the simulated one of its size and seed, or a file."""
-    if experiment.bench == "simulated":
-        return simulated_bench(experiment.neurons, experiment.seed)
-    return load_bench(Path(experiment.bench))
 
 
 def stale_allowed(bench: BenchConfig) -> BenchConfig:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import typer
 
-from labcontrol.cli.experiment_options import bench_for, experiment_from, options_from, stale_allowed
+from labcontrol.bench import bench_for
+from labcontrol.cli.experiment_options import experiment_from, options_from, stale_allowed
 from labcontrol.cli.terminal_run import ARMED, run_in_terminal
 from labcontrol.config import load_fault_script
 from labcontrol.engine import Run

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from labcontrol.bench import Bench
+from labcontrol.bench import Bench, bench_for
 from labcontrol.calibration import calibrated, check_devices
-from labcontrol.cli.experiment_options import bench_for, experiment_from, stale_allowed
+from labcontrol.cli.experiment_options import experiment_from, stale_allowed
 from labcontrol.cli.terminal_run import ARMED
 from labcontrol.config import ExperimentConfig
 from labcontrol.config.toml_text import commented_toml

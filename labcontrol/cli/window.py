@@ -7,7 +7,8 @@ from pathlib import Path
 
 import typer
 
-from labcontrol.cli.experiment_options import bench_for, experiment_from
+from labcontrol.bench import bench_for
+from labcontrol.cli.experiment_options import experiment_from
 from labcontrol.errors import UserError
 from labcontrol.gui.availability import why_not
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +85,8 @@ class Finished:
     result: dict[str, Any]
 
 
+_LONGEST_WAIT_S = 0.1
+
 Event = StateChanged | Prepared | Predicted | EpochDone | Seen | FaultSeen | DriftMeasured | Finished
 
 
@@ -91,10 +94,11 @@ class Mailbox:
     """Events for one listener: every event up to a bound, and of what was seen only the newest.
 
     When a listener does not empty it, the oldest epochs are dropped and counted in `missed`; they are in the record.
+    Empty it with `drain` now and then, or iterate over it to get each event as it comes, until the run is over.
     """
 
     def __init__(self, capacity: int = 100_000) -> None:
-        self._lock = threading.Lock()
+        self._news = threading.Condition()
         self._events: deque[Event] = deque()
         self._seen: Seen | None = None
         self._capacity = capacity
@@ -102,21 +106,36 @@ class Mailbox:
 
     def put(self, event: Event) -> None:
         """Called by the run; never waits for the listener."""
-        with self._lock:
+        with self._news:
             if isinstance(event, Seen):
                 self._seen = event
+                self._news.notify()
                 return
             if len(self._events) >= self._capacity:
                 self._events.popleft()
                 self.missed += 1
             self._events.append(event)
+            self._news.notify()
 
     def drain(self) -> list[Event]:
         """All events since the last call, oldest first; the newest view last."""
-        with self._lock:
+        with self._news:
             events = list(self._events)
             self._events.clear()
             if self._seen is not None:
                 events.append(self._seen)
                 self._seen = None
         return events
+
+    def __iter__(self) -> Iterator[Event]:
+        while True:
+            for event in self.drain():
+                yield event
+                if isinstance(event, Finished):
+                    return
+            with self._news:
+                # Never without a time limit, or Ctrl-C would not end the wait on every system.
+                self._news.wait_for(self._is_filled, _LONGEST_WAIT_S)
+
+    def _is_filled(self) -> bool:
+        return bool(self._events) or self._seen is not None

@@ -1,7 +1,7 @@
 """A run: asks the strategy for masks, has the reservoir measure them, records every epoch, and tells listeners.
 
-run = Run(experiment, bench, Path("runs"))
-run.execute()                       # here, or run.start() for a thread of its own
+with Run(experiment) as run:
+    run.start()
 print(run.result["test"]["nmse"])
 """
 
@@ -12,11 +12,12 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
-from labcontrol.bench import Bench, driver_classes
+from labcontrol.bench import Bench, bench_for, driver_classes
 from labcontrol.calibration import calibrated, check_devices
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.engine.control import RunAbortedError, RunControl
@@ -44,16 +45,24 @@ _VIEW_INTERVAL_S = 0.04  # listeners see at most 25 steps a second
 class Run:
     """One run of one experiment on one bench. What can be checked is checked here, before a device is opened.
 
-    directory: where the record goes; made if need be. armed_by: on whose word a real laser may emit, for the record; a
-    simulated one needs none. Raises UserError when experiment, bench, task and strategy do not go together, or a
-    calibration that the bench requires does not hold.
+    bench: by default the one that the experiment names. directory: where the record goes; made if need be. armed_by: on
+    whose word a real laser may emit, for the record; a simulated one needs none. Raises UserError when experiment,
+    bench, task and strategy do not go together, or a calibration that the bench requires does not hold.
+
+    As a context manager it waits at the end for a started run, and raises what that failed of; left by an exception,
+    Ctrl-C for instance, it aborts the run first. Either way the laser is off and the record closed after it.
     """
 
     def __init__(
-        self, experiment: ExperimentConfig, bench: BenchConfig, directory: Path, *, armed_by: str = ""
+        self,
+        experiment: ExperimentConfig,
+        bench: BenchConfig | None = None,
+        directory: Path | str = "runs",
+        *,
+        armed_by: str = "",
     ) -> None:
         self.experiment = experiment
-        self.bench_config = bench = calibrated(bench)
+        self.bench_config = bench = calibrated(bench_for(experiment) if bench is None else bench)
         self._armed_by = armed_by
         laser, _ = driver_classes(bench)["laser"]
         self.needs_arming: bool = not laser.on_table
@@ -61,7 +70,7 @@ class Run:
         check_learning(experiment.learning)
         self.task: Task = make_task(experiment.task, experiment.seed)
         self._recorded: Recorded | None = None
-        self.record = record_path(directory, experiment)
+        self.record = record_path(Path(directory), experiment)
         self.disk_room = DiskRoom()
         self.result: dict[str, Any] = {}
         self.error: BaseException | None = None
@@ -80,15 +89,33 @@ class Run:
         run._recorded, run.record = recorded, record
         return run
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                self.wait()
+        finally:
+            if not self.wait(0):
+                self.abort()
+                self.wait()
+        if error is None and self.error is not None:
+            raise self.error
+
     # --- for everyone -------------------------------------------------------------------------------------------
     @property
     def status(self) -> RunStatus:
         return self._machine.status
 
     def subscribe(self) -> Mailbox:
-        """A mailbox that receives every event from now on."""
+        """A mailbox that receives every event from now on; after the end, only that it is over."""
         mailbox = Mailbox()
         self._mailboxes = (*self._mailboxes, mailbox)
+        if self.status.state.is_final:
+            mailbox.put(Finished(self.status, self.result))
         return mailbox
 
     def start(self) -> None:

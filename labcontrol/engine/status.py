@@ -9,6 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from labcontrol.words import duration, figures
+
 
 class RunState(StrEnum):
     """idle, preparing, running, paused, stopping, then one of finished, aborted, failed."""
@@ -74,6 +76,13 @@ class RunStatus:
     def seconds_left(self) -> float:
         """At the present pace, to the largest number of epochs."""
         return max(0, self.epochs - self.epoch) * self.epoch_s
+
+    def __str__(self) -> str:
+        """For people: ``running, epoch 120 of 1024, error 0.0312, 12 s left``."""
+        words = f"{self.state}: {self.reason}" if self.reason else str(self.state)
+        if self.epoch:
+            words += f", epoch {self.epoch} of {self.epochs}, error {figures(self.error)}"
+        return words if self.state.is_final or not self.epoch else f"{words}, {duration(self.seconds_left)} left"
 
 
 class StateMachine:
