@@ -5,8 +5,9 @@ The fields' descriptions are the only source, so that examples, saved experiment
 
 from __future__ import annotations
 
+import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, get_args, get_origin
 
 import tomlkit
@@ -15,18 +16,39 @@ from pydantic.fields import FieldInfo
 
 _WIDTH = 110
 _HOW_TO = "A line '# key = value' is not in force; remove its '# ' to set the key."
+HEADER = re.compile(r"\[([\w.]+)\]")
+ENTRY = re.compile(r"(?:# )?([a-z][\w.]*) = ")  # of a key, also of one that is not in force
 _LIMIT_WORDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 
-def commented_toml(model: BaseModel, options: Mapping[str, BaseModel] | None = None) -> str:
+def commented_toml(
+    model: BaseModel,
+    options: Mapping[str, BaseModel] | None = None,
+    notes: Mapping[str, list[str]] | None = None,
+) -> str:
     """The model as the text of a TOML file; reading it back gives the same values.
 
     options: the checked `options` of a section by the section's name, for example of a driver by its role. Where
     given, every key of them is explained, and those the section does not set stand there with their default, as
     comments.
+    notes: further lines of comment by section or key (``laser``, ``laser.options.timeout_s``), put below its meaning;
+    those under an empty key head the file.
     """
-    lines = [*_comment(_summary(model)), *_comment(_HOW_TO), "", *_section(model, "", options or {})]
+    known = notes or {}
+    head = [*known[""], "#"] if "" in known else _comment(_summary(model))
+    lines = [*head, *_comment(_HOW_TO), "", *_with_notes(_section(model, "", options or {}), known)]
     return "\n".join(lines) + "\n"
+
+
+def _with_notes(lines: Iterable[str], notes: Mapping[str, list[str]]) -> Iterator[str]:
+    section = ""
+    for line in lines:
+        if header := HEADER.fullmatch(line):
+            section = header[1] + "."
+            yield from notes.get(header[1], [])
+        elif entry := ENTRY.match(line):
+            yield from notes.get(section + entry[1], [])
+        yield line
 
 
 def _section(section: BaseModel, path: str, options: Mapping[str, BaseModel]) -> Iterator[str]:
@@ -82,7 +104,7 @@ def _meaning(field: FieldInfo, value: object) -> str:
         facts.append("one of " + ", ".join(map(_value, get_args(field.annotation))))
     if value is None:
         facts.append("not set here")
-    elif not field.is_required() and field.default is not None and field.default != value:
+    elif not field.is_required() and field.default_factory is None and field.default not in (None, value):
         facts.append(f"default {_value(field.default)}")
     description = field.description or ""
     return f"{description} ({', '.join(facts)})" if facts else description

@@ -2,8 +2,10 @@
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -11,8 +13,11 @@ from pydantic import BaseModel
 from labcontrol.bench import driver_classes, simulated_bench
 from labcontrol.cli.init import BENCH_FILE, EXPERIMENT_FILE, init
 from labcontrol.config import ExperimentConfig, load_bench, load_experiment
+from labcontrol.config.example_benches import example_bench, example_bench_names
 from labcontrol.errors import UserError
 
+EXAMPLES = example_bench_names()
+on_every_example = pytest.mark.parametrize("name", EXAMPLES)
 DEFAULT_BENCH = simulated_bench(ExperimentConfig().neurons, ExperimentConfig().seed)
 
 
@@ -103,9 +108,59 @@ def test_force_replaces(tmp_path: Path) -> None:
 
 
 def test_a_bench_without_example_is_refused_with_what_there_is(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="'simulated'"):
+    with pytest.raises(UserError) as refused:
         init(tmp_path / "new", bench="moon", neurons=None, force=False)
+    for name in ["simulated", *EXAMPLES]:
+        assert f"- {name}: " in str(refused.value)
     assert not (tmp_path / "new").exists()
+
+
+@on_every_example
+def test_an_example_of_a_real_table_is_right_without_any_hardware(
+    name: str, cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    assert cli("init", "--bench", name, tmp_path).code == 0
+    for file in (BENCH_FILE, EXPERIMENT_FILE):
+        outcome = cli("check", tmp_path / file)
+        assert outcome.code == 0, outcome.err
+        assert name in outcome.out
+
+
+@on_every_example
+def test_an_example_of_a_real_table_says_what_its_file_says(name: str, tmp_path: Path) -> None:
+    init(tmp_path, bench=name, neurons=None, force=False)
+    example = example_bench(name)
+    written = load_bench(tmp_path / BENCH_FILE)
+    assert written.calibration is not None
+    assert written.calibration.store == str(tmp_path / "calibrations")
+    assert written.model_copy(update={"calibration": example.bench.calibration}) == example.bench
+    text = (tmp_path / BENCH_FILE).read_text(encoding="utf-8")
+    for key, note in example.notes.items():
+        assert "\n".join(note) in text, f"the note on {key!r} is lost: there is no such key"
+
+
+@on_every_example
+def test_everything_in_an_example_of_a_real_table_is_explained(name: str, tmp_path: Path) -> None:
+    init(tmp_path, bench=name, neurons=None, force=False)
+    lines = (tmp_path / BENCH_FILE).read_text(encoding="utf-8").splitlines()
+    for above, line in pairwise(lines):
+        if re.match(r"[a-z]\w* = ", line):
+            assert above.startswith("# "), f"{line!r} is not explained"
+    assert "LASER SAFETY" in "\n".join(lines[:10])
+    assert all(line.isascii() for line in lines)  # whatever the editor of a laboratory's computer
+
+
+def test_a_real_table_does_not_grow_with_the_experiment(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="900 neurons, not 1024"):
+        init(tmp_path / "new", bench=EXAMPLES[0], neurons=1024, force=False)
+    init(tmp_path, bench=EXAMPLES[0], neurons=64, force=False)
+    experiment = load_experiment(tmp_path / EXPERIMENT_FILE)
+    assert (experiment.neurons, experiment.bench) == (64, str(tmp_path / BENCH_FILE))
+
+
+def test_only_the_simulated_table_can_be_told_to_hide(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="hidden-table"):
+        init(tmp_path / "new", bench=EXAMPLES[0], neurons=None, force=False, hidden_table=3)
 
 
 def test_a_folder_that_cannot_be_made_is_one_message(tmp_path: Path) -> None:
