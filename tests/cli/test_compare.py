@@ -246,8 +246,13 @@ def test_a_trial_on_the_full_table_agrees_with_the_known_one(table: KnownTable, 
 
 
 def test_fields_with_phases_of_their_own_are_found_on_the_full_table(tmp_path: Path) -> None:
-    learning = contender("quadratic-identification", EXPERIMENT.learning).learning
-    cell = run_on_table(EXPERIMENT, learning, "path-phases", noise=0.0, masks=400, folder=tmp_path)
-    assert cell["strategy_report"]["readout"] == "quadratic"
-    greedy = run_on_table(EXPERIMENT, LearningConfig(), "path-phases", noise=0.0, masks=216, folder=tmp_path)
-    assert cell["train_nmse"] < greedy["train_nmse"]
+    ratios = []
+    for seed in (1, 2, 3):  # of single seeds, one in six or so ends above greedy
+        experiment = EXPERIMENT.model_copy(update={"seed": seed})
+        learning = contender("quadratic-identification", experiment.learning).learning
+        found = run_on_table(experiment, learning, "path-phases", noise=0.0, masks=220, folder=tmp_path)
+        assert found["strategy_report"]["readout"] == "quadratic"
+        assert found["strategy_report"]["unsolved_steps"] == 0
+        greedy = run_on_table(experiment, LearningConfig(), "path-phases", noise=0.0, masks=108, folder=tmp_path)
+        ratios.append(found["train_nmse"] / greedy["train_nmse"])
+    assert np.exp(np.mean(np.log(ratios))) < 0.8
