@@ -2,7 +2,7 @@
 
     xvfb-run --auto-servernum --server-args="-screen 0 3840x2160x24 -dpi 96" .venv/bin/python docs/screenshots.py
 
-The run on them is a real one on the simulated table. Takes about two minutes.
+Runs, faults and the scaling study on them are real ones on the simulated table. Takes about three minutes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
@@ -31,7 +30,9 @@ from labcontrol.gui.run_process import ProcessRuns
 TARGET = Path(__file__).resolve().parent / "images" / "window"
 SIZES = {"1280x800": (1280, 800, 1), "4k": (1920, 1080, 2)}  # width, height, pixels of the screen for one of these
 THEMES = ("light", "dark")
-COLOURS = 96
+INTERLOCK_OPENS = {"fault": [{"device": "laser", "kind": "interlock", "at_epoch": 180}]}
+STUDY = "scaling --states optical --neurons 64,144,324,784 --seeds 12 --selection uniform,greedy --loss mse"
+COLOURS = 160
 PATIENCE_S = 180.0
 
 
@@ -42,6 +43,7 @@ class Photographer:
         self.app = make_application()
         settings = QSettings(str(folder / f"{size}-{theme}.ini"), QSettings.IniFormat)
         settings.setValue("appearance/theme", theme)
+        settings.setValue("scaling/folder", "scaling")
         experiment = ExperimentConfig.model_validate({"stop": {"epochs": 500}, "note": "for the pictures"})
         bench = simulated_bench(experiment.neurons, experiment.seed)
         self.suffix = f"{size}-{theme}.png"
@@ -74,10 +76,16 @@ class Photographer:
             window.show_welcome()
             self.take("welcome")
             self.devices()
+            self.held_up()
             self.run()
             for seed in (2, 3, 4):
                 window.experiment.queue.add(QueuedRun(ExperimentConfig(seed=seed)))
-            for name, page in (("experiment", window.experiment), ("runs", window.runs), ("log", window.log)):
+            for name, page in (
+                ("experiment", window.experiment),
+                ("runs", window.runs),
+                ("scaling", window.scaling),
+                ("log", window.log),
+            ):
                 window.show_page(page)
                 if page is window.runs:
                     self.wait(lambda: window.runs.model.rowCount() > 0)
@@ -111,19 +119,22 @@ class Photographer:
         window.start_run()
         self.wait(lambda: window.controller.status.epoch > 250)
         self.take("live")
-        held_up = replace(
-            window.controller.status,
-            state=RunState.PAUSED,
-            laser_on=False,
-            reason="camera gave no frame, 4 times in a row. Look at its trigger line. The laser is off; "
-            "connecting again in 2 s (1 of 6).",
-        )
-        window.controller._timer.stop()  # noqa: SLF001  # the pause is not a real one: faults do not come when a picture is due
-        window._show_status(held_up)  # noqa: SLF001
-        self.take("held-up")
-        window.controller._timer.start()  # noqa: SLF001
         self.wait(lambda: not window.controller.is_active)
         self.rest(2.0)
+
+    def held_up(self) -> None:
+        window, page = self.window, self.window.experiment
+        usual = page.form.experiment()
+        page.show_experiment(ExperimentConfig.model_validate(usual.model_dump() | {"fault_script": INTERLOCK_OPENS}))
+        window.start_run()
+        self.wait(
+            lambda: window.controller.status.state is RunState.PAUSED and "Close" in window.controller.status.reason
+        )
+        self.rest(2.0)
+        self.take("held-up")
+        window.controller.abort()
+        self.wait(lambda: not window.controller.is_active)
+        page.show_experiment(usual)
 
 
 def main() -> None:
@@ -133,10 +144,11 @@ def main() -> None:
         return
     TARGET.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, "-m", "labcontrol", *STUDY.split()], check=True, cwd=folder)
         for size, (_, _, factor) in SIZES.items():
             for theme in THEMES:
                 command = [sys.executable, __file__, size, theme, folder]
-                subprocess.run(command, check=True, env=os.environ | {"QT_SCALE_FACTOR": str(factor)})
+                subprocess.run(command, check=True, cwd=folder, env=os.environ | {"QT_SCALE_FACTOR": str(factor)})
     total = sum(path.stat().st_size for path in TARGET.glob("*.png"))
     sys.stdout.write(f"{len(list(TARGET.glob('*.png')))} pictures, {total / 1e6:.2f} MB in {TARGET}\n")
 

@@ -33,6 +33,9 @@ class Identity:
     serial_number: str
     firmware: str
 
+    def __str__(self) -> str:
+        return f"{self.vendor} {self.model}, serial number {self.serial_number}, firmware {self.firmware}"
+
 
 @dataclass(frozen=True)
 class DeviceStatus:
