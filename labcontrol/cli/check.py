@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from labcontrol.bench import Bench, NeuronMap, PhaseTable, bench_for, driver_classes
+from labcontrol.bench import PhaseTable, bench_for, driver_classes
+from labcontrol.calibration import standings
+from labcontrol.cli.connect import connect_and_report
 from labcontrol.config import BenchConfig, ExperimentConfig, load_bench, load_experiment
 from labcontrol.learning import check_learning
 from labcontrol.tasks import make_task
@@ -17,21 +20,29 @@ from labcontrol.tasks import make_task
 
 def check(
     file: Path = typer.Argument(help="Experiment or bench file."),
-    connect: bool = typer.Option(False, "--connect", help="Open every device (dark) and report on it."),
+    connect: bool = typer.Option(
+        False,
+        "--connect",
+        help="Open every device, dark, and report who it is, its state, limits and how fast it answers. SLM and DMD "
+        "show a dark pattern meanwhile.",
+    ),
 ) -> None:
-    """Validate an experiment or bench file and say what it would do. Nothing is written, no light is switched on."""
+    """Validate an experiment or bench file and say what it would do. Nothing is written, no light is switched on.
+
+    The exit code is 0 when all is well, 2 when the file is wrong, 1 when a device is not ready.
+    """
     console = Console()
+    steps = None
     if _is_bench(file):
         bench = load_bench(file)
-        _describe_bench(console, bench)
     else:
         experiment = load_experiment(file)
         bench = bench_for(experiment)
-        _describe_experiment(console, experiment)
-        _describe_bench(console, bench)
-    if connect:
-        _connect(console, bench)
-    console.print(f"[green]{file} is right.[/]")
+        steps = _describe_experiment(console, experiment)
+    _describe_bench(console, bench)
+    console.print(f"[green]{file} is right.[/]", soft_wrap=True)
+    if connect and not connect_and_report(console, bench, steps):
+        raise typer.Exit(1)
 
 
 def _is_bench(file: Path) -> bool:
@@ -42,7 +53,8 @@ def _is_bench(file: Path) -> bool:
         return False
 
 
-def _describe_experiment(console: Console, experiment: ExperimentConfig) -> None:
+def _describe_experiment(console: Console, experiment: ExperimentConfig) -> int:
+    """Say what it would do; returns the steps of one replay."""
     check_learning(experiment.learning)
     task = make_task(experiment.task, experiment.seed)
     learning = experiment.learning
@@ -70,6 +82,7 @@ def _describe_experiment(console: Console, experiment: ExperimentConfig) -> None
     if experiment.stop.plateau_epochs is not None:
         facts.add_row("stops when", f"no progress over {experiment.stop.plateau_epochs} epochs")
     console.print(facts)
+    return steps
 
 
 def _describe_bench(console: Console, bench: BenchConfig) -> None:
@@ -81,22 +94,10 @@ def _describe_bench(console: Console, bench: BenchConfig) -> None:
         facts.add_row(role, f"{entry.driver} ({driver.__name__})" + (f" at {address}" if address else ""))
     error = PhaseTable(bench.response).largest_error_rad
     facts.add_row("SLM response", f"every phase is reached within {error:.3f} rad")
+    if bench.calibration is not None:
+        states = Counter(standing.state for standing in standings(bench))
+        facts.add_row("calibrations", ", ".join(f"{number} {state}" for state, number in states.items()))
     console.print(facts)
-
-
-def _connect(console: Console, config: BenchConfig) -> None:
-    table = Table("role", "device", "state", box=None, header_style="bold")
-    with Bench(config) as bench:
-        for role, device in bench.devices.items():
-            identity, status = device.identity, device.status()
-            name = f"{identity.vendor} {identity.model}, serial {identity.serial_number}, firmware {identity.firmware}"
-            table.add_row(role, name, f"{'[green]ready[/]' if status.ok else '[red]not ready[/]'}: {status.summary}")
-        side = min(config.geometry.rows, config.geometry.columns)
-        roi = bench.camera.roi
-        NeuronMap(config.geometry, side, bench.slm.shape, bench.dmd.shape, (roi.rows, roi.columns))
-        step_s = bench.slm.settle_time_s + bench.camera.exposure_s + bench.camera.readout_time_s
-    console.print(table)
-    console.print(f"a step takes about {step_s * 1e3:.1f} ms on these devices")
 
 
 def _facts() -> Table:

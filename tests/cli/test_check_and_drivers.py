@@ -19,8 +19,11 @@ def test_check_can_connect_to_the_devices_of_a_bench(cli: Callable[..., Any], tm
     assert cli("init", tmp_path).code == 0
     outcome = cli("check", tmp_path / "bench.toml", "--connect")
     assert outcome.code == 0
-    assert outcome.out.count("ready") == 5
-    assert "a step takes about" in outcome.out
+    assert outcome.out.count("ready: ") == 5
+    for words in ("20 mW in a run", "interlock closed", "64 x 64 pixels", "6 ms a frame", "a step takes about 44.4 ms"):
+        assert words in outcome.out
+    replay = cli("check", tmp_path / "experiment.toml", "--connect")
+    assert "a replay of 230 steps 10 s" in replay.out
 
 
 def test_check_names_the_nearest_key(cli: Callable[..., Any], tmp_path: Path) -> None:
