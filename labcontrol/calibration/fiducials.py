@@ -22,6 +22,8 @@ Indices = NDArray[np.int64]
 REACH = 3
 _EDGE = 2 * REACH + 1
 _ITERATIONS = 20
+# Gain in chi2 that is nothing: a parameter one standard error off costs 1.
+_CONVERGED = 0.003
 # Light that noise does not explain, as a share of the light.
 _MODEL_ERROR = 0.001
 _STEPS = np.array([1e-4, 1e-4, 1e-4, 1e-4, 1e-3, 1e-3, 1e-5, 1e-3])
@@ -62,9 +64,8 @@ class FiducialFit:
         light = problem.light(geometry)
         freedom = len(problem.counts) - 8 - int(np.isfinite(light).sum())
         misfit = chi2 / max(1, freedom)
-        covariance = np.asarray(np.linalg.pinv(normal, hermitian=True) * max(1.0, misfit), dtype=np.float64)
         geometry[7] = abs(geometry[7])
-        return cls(geometry, covariance, light, float(misfit))
+        return cls(geometry, _inverse(normal) * max(1.0, misfit), light, float(misfit))
 
     def coupling(self) -> tuple[Values, Values]:
         """Light (7, 7) of the cells around a neuron as a share of its own, median over the neurons, and its error."""
@@ -93,6 +94,13 @@ def cut_out(image: Values, cell: tuple[int, int], lens: Lens, rough: Values, gri
     use = np.all((seen > -0.2) & (seen < np.array(grid) - 0.8) & (np.abs(seen - np.array(cell)) < REACH), axis=1)
     pixels = pixels[use]
     return Spot(cell, pixels.astype(np.float64), image[pixels[:, 0], pixels[:, 1]])
+
+
+def _inverse(normal: Values) -> Values:
+    """Inverse of a normal matrix, its parameters scaled to one error each; nothing for what cannot be told at all."""
+    scale = np.sqrt(np.maximum(np.diag(normal), 1e-300))
+    inverse: Values = np.linalg.pinv(normal / np.outer(scale, scale), hermitian=True) / np.outer(scale, scale)
+    return inverse
 
 
 class _Problem:
@@ -131,7 +139,7 @@ class _Problem:
                 damping *= 10
             if trial_chi2 >= chi2:
                 break
-            done = chi2 - trial_chi2 < 1e-6 * chi2
+            done = chi2 - trial_chi2 < _CONVERGED
             geometry, chi2, damping = trial, trial_chi2, damping / 10
             if done:
                 break

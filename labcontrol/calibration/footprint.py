@@ -1,7 +1,8 @@
 """Which cells of the grid a camera pixel sees: the model that registration fits.
 
 Every cell is imaged as an evenly lit square with edges blurred by a Gaussian. Along each axis of the grid a pixel sees
-the two nearest cells, in shares that add up to one.
+the two nearest cells, in shares that add up to one and change continuously: a jump, however small, would lend the fit
+more certainty than there is.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ def shares(cells: Values, parameters: Values) -> tuple[NDArray[np.int64], Values
     """
     pitch_px = np.sqrt(abs(np.linalg.det(parameters[:4].reshape(2, 2))))
     first = np.floor(cells)
-    second = ndtr((cells - first - 0.5) * pitch_px / max(abs(float(parameters[7])), 1e-3))
+    blur_cells = max(abs(float(parameters[7])), 1e-3) / pitch_px
+    beyond = ndtr(-0.5 / blur_cells)
+    second = (ndtr((cells - first - 0.5) / blur_cells) - beyond) / (1 - 2 * beyond)
     corners = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
     index = first.astype(np.int64)[:, None, :] + corners
     share: Values = np.prod(np.where(corners[None] == 1, second[:, None, :], 1 - second[:, None, :]), axis=2)

@@ -19,9 +19,10 @@ class Optics:
     """Which cells each pixel sees.
 
     Every cell is imaged as an evenly filled square with edges blurred by a Gaussian; along each axis of the grid a
-    pixel sees the two nearest cells, with shares that add up to one (light that the blur throws further than half a
-    cell stays with the nearer one). base: (rows, columns) the first of the four cells in the intensity grid with its
-    dark border; down, right: (rows, columns) share of the second cell along each axis.
+    pixel sees the two nearest cells, with shares that add up to one and are continuous: at the middle of a cell nothing
+    but that cell is seen (light that the blur throws further than half a cell is given back to the two).
+    base: (rows, columns) the first of the four cells in the intensity grid with its dark border; down, right:
+    (rows, columns) share of the second cell along each axis.
     """
 
     def __init__(self, options: TableOptions) -> None:
@@ -57,7 +58,11 @@ def _footprint(options: TableOptions) -> tuple[NDArray[np.uint32], Grid, Grid]:
     first[:, dark] = -1
     blur_cells = options.camera.blur_px / np.sqrt(abs(np.linalg.det(matrix)))
     distance = cell - first - 0.5
-    share = ndtr(distance / blur_cells) if blur_cells > 0 else (distance > 0).astype(np.float64)
+    if blur_cells > 0:
+        lost = ndtr(-0.5 / blur_cells)
+        share = (ndtr(distance / blur_cells) - lost) / (1 - 2 * lost)
+    else:
+        share = (distance > 0).astype(np.float64)
     share[:, dark] = 0
     base = (first[0] + 1) * (options.columns + 2) + first[1] + 1
     return base.astype(np.uint32), share[0].astype(np.float32), share[1].astype(np.float32)
