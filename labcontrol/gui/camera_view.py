@@ -77,8 +77,7 @@ class CameraView(ImagePanel):
 
     def set_frame(self, frame: Frame) -> None:
         self._frame = frame
-        if self.isVisible():
-            self._draw()
+        self.renew()
 
     def set_theme(self, theme: Theme) -> None:
         super().set_theme(theme)
@@ -89,7 +88,7 @@ class CameraView(ImagePanel):
         shade.setAlpha(70)
         self.histogram.setBrush(pg.mkBrush(shade))
         self._draw_marks()
-        self._draw()
+        self.renew()
 
     @property
     def full_scale(self) -> int:
@@ -97,7 +96,7 @@ class CameraView(ImagePanel):
         return int(2**self._bits - 1)
 
     # --- drawing ------------------------------------------------------------------------------------------------
-    def _draw(self) -> None:
+    def draw(self) -> None:
         frame = self._frame
         if frame is None:
             return

@@ -8,12 +8,13 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PyQt5.QtCore import QEvent, Qt, pyqtSignal
-from PyQt5.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QLabel, QVBoxLayout, QWidget
 
+from labcontrol.gui.panel import Panel
 from labcontrol.gui.theme import LIGHT, Theme
 
 
-class ImagePanel(QFrame):
+class ImagePanel(Panel):
     """Shows grey or coloured images of any size.
 
     `hovered` tells row and column under the cursor, or (-1, -1); `clicked` those of a click. Dragging and the wheel
@@ -25,7 +26,6 @@ class ImagePanel(QFrame):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName("panel")
         self._shape: tuple[int, int] = (0, 0)
         self.theme = LIGHT
         self.canvas = pg.GraphicsView()

@@ -77,8 +77,8 @@ class LearningPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph 
         self.marks.set([])
 
     def set_models(self, models: Mapping[str, ModelCurve]) -> None:
+        """Models by key; drawn with the next refresh."""
         self._models = dict(models)
-        self.refresh()
 
     def set_overlays(self, overlays: Sequence[Overlay]) -> None:
         """Runs whose incumbent is drawn too, each with its own colour and its name."""

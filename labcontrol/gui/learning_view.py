@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from PyQt5.QtCore import Qt
-from PyQt5.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QComboBox, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from labcontrol.errors import UserError
 from labcontrol.gui.curve_table import CurveTable
@@ -19,22 +19,22 @@ from labcontrol.gui.learning_plot import LearningPlot, Overlay
 from labcontrol.gui.model_curves import ModelCurve, verdict
 from labcontrol.gui.model_jobs import SampledModel, twin_model
 from labcontrol.gui.model_process import ModelProcess
+from labcontrol.gui.panel import Panel
 from labcontrol.gui.theme import LIGHT, Theme
 from labcontrol.gui.words import duration, figures
 
 _RECENT_EPOCHS = 100
 
 
-class LearningView(QFrame):
+class LearningView(Panel):
     """Shows one run's learning curve against its models, live or from a record.
 
     Call `begin` once a run, `set_models` when models are known or renewed, `set_marks` when something happened,
-    `refresh` when the data has grown, `close_background` before the program ends.
+    `renew` when the data has grown, `close_background` before the program ends.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName("panel")
         self._data = LearningData("nmse")
         self._models: dict[str, ModelCurve] = {}
         self._planned = 1
@@ -93,6 +93,7 @@ class LearningView(QFrame):
         self.loss.setCurrentText(data.loss)
         self._change_loss(data.loss)
         self.plot.set_models({})
+        self.renew()
 
     def set_record(self, record: Path | None) -> None:
         """The file of the run on show, once there is one."""
@@ -104,7 +105,7 @@ class LearningView(QFrame):
         self._look_ahead()
         self.plot.set_models(self._models)
         self.table.set_models(self._models, self._data.neurons)
-        self._show_values()
+        self.renew()
 
     @property
     def epochs(self) -> int:
@@ -120,19 +121,18 @@ class LearningView(QFrame):
         self.plot.set_overlays(overlays)
 
     def set_marks(self, marks: Sequence[Mark]) -> None:
-        """What happened to the run; drawn with the next refresh."""
+        """What happened to the run."""
         self.plot.set_marks(marks)
+        self.renew()
 
     def set_over(self) -> None:
         """Nothing more will come."""
         self._is_over = True
         self._show_values()
 
-    def refresh(self) -> None:
-        """Draw what is new."""
-        if self.isVisible():
-            self.plot.refresh()
-            self._show_values()
+    def draw(self) -> None:
+        self.plot.refresh()
+        self._show_values()
 
     def set_theme(self, theme: Theme) -> None:
         self._theme = theme

@@ -8,11 +8,12 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PyQt5.QtCore import Qt, pyqtSignal
-from PyQt5.QtWidgets import QFrame, QLabel, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from drivers.interfaces import Frame
 from labcontrol.gui.axes import readable_plot, style_plot
 from labcontrol.gui.learning_axes import round_up
+from labcontrol.gui.panel import Panel
 from labcontrol.gui.theme import LIGHT, Theme
 
 Floats = NDArray[np.float64]
@@ -22,7 +23,7 @@ _MOST_CELLS = 8_000_000  # neurons times steps kept for all; beyond, only for th
 _LEFT_AXIS_PX = 46
 
 
-class NeuronTraces(QFrame):
+class NeuronTraces(Panel):
     """The neuron under the cursor, and up to four that were clicked.
 
     The reservoir is driven the same in every replay, so that steps seen in different replays make one trace. It fills
@@ -33,7 +34,6 @@ class NeuronTraces(QFrame):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName("panel")
         self.pinned: list[int] = []
         self.pointed: int | None = None
         self._pixels: NDArray[np.intp] = np.empty((2, 0), np.intp)
@@ -78,7 +78,7 @@ class NeuronTraces(QFrame):
         self._keep_shown()
         self.plot.setXRange(0, max(steps - 1, 1), padding=0.01)
         self._describe()
-        self._draw()
+        self.renew()
 
     def set_frame(self, step: int, frame: Frame) -> None:
         """One step of the training part as the camera saw it; steps of the washout are negative and not drawn."""
@@ -91,8 +91,7 @@ class NeuronTraces(QFrame):
             for neuron, row in self._rows.items():
                 self._seen[row, step] = frame.data[rows[neuron], columns[neuron]]
         self._last_step = step
-        if self.isVisible():
-            self._draw()
+        self.renew()
 
     def point_at(self, neuron: int | None) -> None:
         """The neuron under the cursor."""
@@ -101,7 +100,7 @@ class NeuronTraces(QFrame):
         self.pointed = neuron
         self._keep_shown()
         self._describe()
-        self._draw()
+        self.renew()
 
     def pin(self, neuron: int) -> None:
         """Keep a neuron on show, or let it go; a fifth one takes the place of the first."""
@@ -111,7 +110,7 @@ class NeuronTraces(QFrame):
             self.pinned = [*self.pinned, neuron][-MOST_PINNED:]
         self._keep_shown()
         self._describe()
-        self._draw()
+        self.renew()
 
     def trace(self, neuron: int) -> NDArray[np.float32]:
         """(T,) counts of a neuron; NaN where not seen yet, or not kept."""
@@ -154,7 +153,7 @@ class NeuronTraces(QFrame):
             self._seen[row] = np.nan
             self._rows[neuron] = row
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
         highest = 1.0
         steps = np.arange(self._seen.shape[1], dtype=np.float64)
         for neuron, curve in zip(self._shown, self.curves, strict=True):

@@ -5,23 +5,23 @@ from __future__ import annotations
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PyQt5.QtWidgets import QFrame, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QVBoxLayout, QWidget
 
 from labcontrol.gui.axes import readable_plot, style_plot
+from labcontrol.gui.panel import Panel
 from labcontrol.gui.theme import Theme
 from labcontrol.tasks import ErrorMeasure
 
 Floats = NDArray[np.float64]
 
 
-class OutputView(QFrame):
+class OutputView(Panel):
     """Both curves in standard deviations of the target, over the steps of the training part."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName("panel")
         self._target = np.empty(0)
-        self._difference = np.empty(0)
+        self._scaled = np.empty(0)
         self.canvas = pg.GraphicsLayoutWidget()
         self.canvas.setMinimumSize(160, 120)
         self.plot = readable_plot("output", "")
@@ -53,8 +53,8 @@ class OutputView(QFrame):
         self._target = target
         steps = np.arange(len(target), dtype=np.float64)
         self._target_curve.setData(steps, target)
-        self._output_curve.setData([], [])
-        self._error_curve.setData([], [])
+        self._scaled = np.empty(0)
+        self.renew()
         self.plot.setXRange(0, max(len(target) - 1, 1), padding=0.01)
         span = float(np.abs(target).max()) * 1.25
         self.plot.setYRange(-span, span, padding=0)
@@ -63,10 +63,16 @@ class OutputView(QFrame):
         """output: (T,) as measured; scaled as the error in use does: by the fixed gain, or by its own spread."""
         centred = output.astype(np.float64) - float(output.mean(dtype=np.float64))
         spread = measure.gain if loss == "mse" else float(np.sqrt(np.mean(centred * centred)))
-        scaled = centred / spread if spread > 0 else centred
-        steps = np.arange(len(scaled), dtype=np.float64)
-        difference = scaled - self._target
-        self._output_curve.setData(steps, scaled)
+        self._scaled = centred / spread if spread > 0 else centred
+        self.renew()
+
+    def draw(self) -> None:
+        steps = np.arange(len(self._scaled), dtype=np.float64)
+        self._output_curve.setData(steps, self._scaled)
+        if not len(steps):
+            self._error_curve.setData([], [])
+            return
+        difference = self._scaled - self._target
         self._error_curve.setData(steps, difference)
         # An even step of a fifth keeps the axis still while the error shrinks.
         reach = max(float(np.abs(difference).max()), 1e-6)

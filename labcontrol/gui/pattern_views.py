@@ -28,7 +28,7 @@ class MaskView(ImagePanel):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._mask: NDArray[np.bool_] | None = None
-        self._mirror = -1
+        self._mirror, self._accepted = -1, False
         self._tried = pg.ScatterPlotItem(pxMode=False, symbol="s", size=1.0)
         self.box.addItem(self._tried)
         self.hovered.connect(self._on_hover)
@@ -36,22 +36,21 @@ class MaskView(ImagePanel):
 
     def set_mask(self, mask: NDArray[np.bool_], mirror: int = -1, accepted: bool = False) -> None:
         """mask: (N,) incumbent. mirror: tried last, -1 for none; accepted: and kept."""
-        self._mask, self._mirror = mask, mirror
-        if self.isVisible():
-            self._draw(accepted)
+        self._mask, self._mirror, self._accepted = mask, mirror, accepted
+        self.renew()
 
     def set_theme(self, theme: Theme) -> None:
         super().set_theme(theme)
-        self._draw(False)
+        self.renew()
 
-    def _draw(self, accepted: bool) -> None:
+    def draw(self) -> None:
         mask = self._mask
         if mask is None:
             return
         side = self._side(mask)
         colours = np.stack([rgb(self.theme.faint), rgb(self.theme.accent)])
         self.set_rgb(colours[mask.reshape(side, side).astype(np.intp)])
-        colour = self.theme.fit if accepted else self.theme.prediction
+        colour = self.theme.fit if self._accepted else self.theme.prediction
         self._tried.setPen(pg.mkPen(colour, width=2))
         self._tried.setBrush(None)
         if self._mirror >= 0:
@@ -69,7 +68,7 @@ class MaskView(ImagePanel):
             return
         if row < 0:
             self.neuron_pointed.emit(None)
-            self._draw(False)
+            self.draw()
             return
         neuron = row * self._side(self._mask) + column
         self.neuron_pointed.emit(neuron)
@@ -91,10 +90,9 @@ class SlmView(ImagePanel):
 
     def set_pattern(self, pattern: Pattern) -> None:
         self._pattern = pattern
-        if self.isVisible():
-            self._draw()
+        self.renew()
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
         if self._pattern is None:
             return
         self.set_rgb(self._lut[self._pattern])
@@ -105,6 +103,6 @@ class SlmView(ImagePanel):
         if self._pattern is None:
             return
         if row < 0:
-            self._draw()
+            self.draw()
         else:
             self.facts.setText(f"pixel ({row}, {column}): grey level {self._pattern[row, column]}")

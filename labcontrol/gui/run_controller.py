@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from PyQt5.QtCore import QObject, QTimer, pyqtSignal
@@ -11,7 +12,9 @@ from labcontrol.engine.events import Mailbox
 from labcontrol.gui.run_follower import RunFollower
 from labcontrol.gui.run_process import LiveRun
 
-_TICK_MS = 40
+_TICK_MS = 80
+_MOST_TICK_MS = 500
+_DRAWING_SHARE = 0.15  # of the time: a run on the same computer needs the rest
 
 
 class RunController(QObject):
@@ -36,7 +39,11 @@ class RunController(QObject):
         self._reported = True
         self._timer = QTimer(self)
         self._timer.setInterval(_TICK_MS)
-        self._timer.timeout.connect(self.tick)
+        self._timer.timeout.connect(self._tick_at_pace)
+        self._begun_s = 0.0
+        self._painted = QTimer(self)  # of no time: due when what a look has changed is painted
+        self._painted.setSingleShot(True)
+        self._painted.timeout.connect(self._set_pace)
 
     # --- what a person can ask ----------------------------------------------------------------------------------
     @property
@@ -91,6 +98,16 @@ class RunController(QObject):
         return self.run is None or self.run.wait(timeout_s)
 
     # --- following ----------------------------------------------------------------------------------------------
+    def _tick_at_pace(self) -> None:
+        """The slower a look and its drawing are, on a large screen or a busy computer, the fewer there are."""
+        self._begun_s = time.perf_counter()
+        self.tick()
+        self._painted.start()
+
+    def _set_pace(self) -> None:
+        look_s = time.perf_counter() - self._begun_s
+        self._timer.setInterval(min(max(_TICK_MS, round(1e3 * look_s / _DRAWING_SHARE)), _MOST_TICK_MS))
+
     def tick(self) -> None:
         """Take what has happened since the last call to the views."""
         run = self.run

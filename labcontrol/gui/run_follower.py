@@ -106,9 +106,9 @@ class RunFollower(QObject):
         done = [event for event in events if isinstance(event, EpochDone)]
         if done:
             self._on_epochs(done)
-        if events:
+        if done:
             self._data.epoch_s = status.epoch_s
-            self._views.learning.refresh()
+            self._views.learning.renew()
 
     def _show(self, event: Event) -> None:
         """Anything but epochs, which are taken in together."""

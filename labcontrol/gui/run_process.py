@@ -25,7 +25,9 @@ from labcontrol.gui.process_talk import Described, LogLine, as_error, collect_lo
 
 log = logging.getLogger(__name__)
 
-_SEND_INTERVAL_S = 0.02
+_SEND_INTERVAL_S = 0.04
+_LONGEST_SILENCE_S = 0.3
+_TELLING_SHARE = 0.005  # of a core: telling takes turns with the run on the interpreter lock
 _LISTEN_S = 0.03
 
 
@@ -235,10 +237,13 @@ def _serve(line: Connection, make_run: Callable[[], Run]) -> None:
     mailbox = run.subscribe()
     log_lines = collect_log()
     run.start()
+    pace = _Pace()
     try:
         while not run.wait(0):
             if line.poll(_SEND_INTERVAL_S):
                 _obey(run, *line.recv())
+            elif not pace.allows():
+                continue
             events = mailbox.drain()
             if events or log_lines.waiting:
                 line.send(_Report(events, run.status, log_lines.drain()))
@@ -249,6 +254,23 @@ def _serve(line: Connection, make_run: Callable[[], Run]) -> None:
         run.wait()
     finally:
         line.close()
+
+
+class _Pace:
+    """How often the window is told something: often enough to look alive, seldom enough for the run not to feel it."""
+
+    def __init__(self) -> None:
+        self._begun_s = self._told_s = time.monotonic()
+        self._worked_s = time.thread_time()
+
+    def allows(self) -> bool:
+        """Whether it is time, by what this thread has worked so far."""
+        now_s = time.monotonic()
+        affordable_s = _TELLING_SHARE * (now_s - self._begun_s)
+        if time.thread_time() - self._worked_s > affordable_s and now_s - self._told_s < _LONGEST_SILENCE_S:
+            return False
+        self._told_s = now_s
+        return True
 
 
 def _obey(run: Run, wish: str, *words: str) -> None:

@@ -156,7 +156,7 @@ class RunsPage(QWidget):
         self.learning.begin(first.data, first.planned, first.path, is_over=True)
         self.learning.set_marks(first.marks)
         self.learning.set_overlays(overlays(contents[1:]))
-        self.learning.refresh()
+        self.learning.renew()
         self.mask_view.set_mask(first.mask)
         self.output.set_target(first.measure.target)
         if first.output is not None:

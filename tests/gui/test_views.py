@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from gui_helpers import NEURONS, STEPS, amplitude_law, epoch, frame
+from PyQt5.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from labcontrol.bench import simulated_bench
@@ -21,6 +22,7 @@ from labcontrol.gui.learning_view import LearningView
 from labcontrol.gui.model_curves import MeasuredCurve, ModelCurve, prediction_curve, sampled_curve, verdict
 from labcontrol.gui.model_jobs import mean_field_model, twin_model
 from labcontrol.gui.output_view import OutputView
+from labcontrol.gui.panel import Panel
 from labcontrol.gui.pattern_views import MaskView, SlmView
 from labcontrol.gui.theme import DARK, LIGHT
 from labcontrol.records import RunReader
@@ -55,7 +57,7 @@ def measured(epochs: int = 40) -> LearningData:
 def test_learning_on_the_law_is_called_so_and_leaves_no_residual(learning: LearningView) -> None:
     learning.begin(measured(), 100)
     learning.set_models([law2()])
-    learning.refresh()
+    learning.renew()
     assert "as predicted" in learning.verdict.text()
     _, residual = learning.plot.difference.curve.getData()
     np.testing.assert_allclose(residual, 0, atol=1e-12)
@@ -96,7 +98,7 @@ def test_the_drawn_incumbent_is_the_measured_one(learning: LearningView) -> None
     data = measured()
     learning.begin(data, 100)
     learning.log_y.setChecked(False)
-    learning.refresh()
+    learning.renew()
     x, y = learning.plot.measured.incumbent.getData()
     np.testing.assert_allclose(np.interp(x, data.index, data.incumbent("mse")), y)
     assert x[-1] == 39
@@ -115,7 +117,7 @@ def test_logarithmic_axes_show_logarithms_and_leave_epoch_zero_out(learning: Lea
 def test_the_horizontal_axis_counts_what_it_says(learning: LearningView, axis: str, end: float) -> None:
     learning.begin(measured(), 100)
     learning.horizontal.setCurrentText(axis)
-    learning.refresh()
+    learning.renew()
     assert learning.plot.measured.incumbent.getData()[0][-1] == pytest.approx(end)
 
 
@@ -134,10 +136,10 @@ def test_zooming_ends_following_and_a_click_resumes_it(learning: LearningView) -
     learning.plot.plot.vb.sigRangeChangedManually.emit([True, True])
     assert not learning.follow.isChecked()
     learning.plot.plot.setXRange(3, 4, padding=0)
-    learning.refresh()
+    learning.renew()
     assert learning.plot.plot.vb.viewRange()[0] == [3, 4]
     learning.follow.click()
-    learning.refresh()
+    learning.renew()
     assert learning.plot.plot.vb.viewRange()[0][1] > 20
 
 
@@ -201,6 +203,7 @@ def test_the_slm_pattern_is_shown_as_sent(qtbot: QtBot) -> None:
 def test_the_shown_difference_has_the_error_that_is_named(qtbot: QtBot, loss: str) -> None:
     view = OutputView()
     qtbot.addWidget(view)
+    view.show()
     rng = np.random.default_rng(3)
     target = rng.normal(size=STEPS)
     target = (target - target.mean()) / target.std()
@@ -210,6 +213,31 @@ def test_the_shown_difference_has_the_error_that_is_named(qtbot: QtBot, loss: st
     view.set_output(output, measure, loss)
     _, difference = view._error_curve.getData()
     assert np.mean(difference**2) == pytest.approx(getattr(measure, loss)(output[None])[0], rel=1e-6)
+
+
+def test_a_view_out_of_sight_draws_nothing_and_catches_up_when_it_is_seen(qtbot: QtBot) -> None:
+    class Counted(Panel):
+        drawn = 0
+
+        def draw(self) -> None:
+            self.drawn += 1
+
+    window = QWidget()
+    qtbot.addWidget(window)
+    panel = Counted(window)
+    for _ in range(3):
+        panel.renew()
+    assert panel.drawn == 0
+    window.show()
+    assert panel.drawn == 1
+    panel.renew()
+    panel.hide()
+    panel.renew()
+    assert panel.drawn == 2
+    panel.show()
+    panel.hide()
+    panel.show()
+    assert panel.drawn == 3
 
 
 def test_law_three_is_known_before_learning_and_the_twin_on_demand(tmp_path: Path) -> None:
@@ -260,7 +288,7 @@ def test_marks_say_what_happened_and_where(learning: LearningView) -> None:
     learning.begin(measured(), 100)
     fault = Fault(1001.0, "camera", "drop", "a frame was lost", "taken again", epoch=11)
     learning.set_marks([fault_mark(fault), pause_mark(20.0, 1002.0, "paused by the user", 75.0)])
-    learning.refresh()
+    learning.renew()
     points = learning.plot.marks.symbols.points()
     assert [point.pos().x() for point in points] == [10.0, 20.0]
     assert "camera: a frame was lost" in points[0].data()
