@@ -20,9 +20,9 @@ PROCEDURES: dict[str, Procedure] = {
     module.PROCEDURE.kind: module.PROCEDURE
     for module in (
         camera,
-        exposure,
         phase_response,
         window,
+        exposure,
         registration,
         profile,
         timing,

@@ -67,10 +67,10 @@ def test_a_child_is_stale_when_its_parent_is_measured_again(config: BenchConfig)
     store = store_at(config)
     parent = some("camera", config, age_h=2)
     store.save(parent)
-    store.save(some("exposure", config, age_h=1, camera=parent.hash))
-    assert store.standing("exposure", config).is_fresh
+    store.save(some("phase-response", config, age_h=1, camera=parent.hash))
+    assert store.standing("phase-response", config).is_fresh
     store.save(some("camera", config))
-    standing = store.standing("exposure", config)
+    standing = store.standing("phase-response", config)
     assert (standing.state, "measured again" in standing.reason) == ("stale", True)
 
 
@@ -78,8 +78,8 @@ def test_a_child_is_stale_when_its_parent_expires(config: BenchConfig) -> None:
     store = store_at(config)
     parent = some("camera", config, age_h=31 * 24)
     store.save(parent)
-    store.save(some("exposure", config, camera=parent.hash))
-    assert "expired" in store.standing("exposure", config).reason
+    store.save(some("phase-response", config, camera=parent.hash))
+    assert "expired" in store.standing("phase-response", config).reason
 
 
 def test_it_is_stale_when_the_bench_file_changes_a_device(config: BenchConfig) -> None:
