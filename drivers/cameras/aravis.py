@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Literal, Self
 
@@ -26,9 +26,11 @@ from drivers.interfaces import (
     DeviceStatus,
     DeviceTimeoutError,
     DriverOptions,
+    Found,
     Frame,
     Identity,
     Roi,
+    Search,
     Surroundings,
 )
 
@@ -69,6 +71,16 @@ class AravisCamera(Camera):
     @classmethod
     def from_bench(cls, address: str, options: AravisOptions, surroundings: Surroundings) -> Self:
         return cls(surroundings, address, options)
+
+    @classmethod
+    def discover(cls, search: Search) -> Iterable[Found]:  # noqa: ARG003 (asks in its own way)
+        """All that answer on the network and USB to the call for GenICam cameras."""
+        aravis, _ = _load("cameras of Aravis")
+        aravis.update_device_list()
+        for number in range(aravis.get_n_devices()):
+            ask = (aravis.get_device_vendor, aravis.get_device_model, aravis.get_device_serial_nbr)
+            what = " ".join(filter(None, (words(number) for words in ask)))
+            yield Found(str(aravis.get_device_id(number)), f"{what} at {aravis.get_device_address(number)}")
 
     # --- camera -------------------------------------------------------------------------------------------------
     @property
@@ -165,15 +177,7 @@ class AravisCamera(Camera):
 
     # --- device -------------------------------------------------------------------------------------------------
     def _open(self) -> None:
-        try:
-            aravis, glib = import_aravis()
-        except (ImportError, ValueError) as error:
-            raise DeviceDisconnectedError(
-                self.name,
-                f"needs Aravis and its Python bindings ({error}).",
-                "Install them with the system (Debian: apt install gir1.2-aravis-0.8 python3-gi); they serve the "
-                "system's version of Python, here or in an environment made with it.",
-            ) from error
+        aravis, glib = _load(self.name)
         self._aravis, self._error = aravis, glib.Error
         self._counter, self._lost = 0, False
         with self._asking("connecting"):
@@ -303,3 +307,15 @@ class AravisCamera(Camera):
                 self._lost = True
                 raise DeviceDisconnectedError(self.name, message, remedy) from error
             raise DeviceFaultError(self.name, message, remedy) from error
+
+
+def _load(name: str) -> tuple[Any, Any]:
+    try:
+        return import_aravis()
+    except (ImportError, ValueError) as error:
+        raise DeviceDisconnectedError(
+            name,
+            f"needs Aravis and its Python bindings ({error}).",
+            "Install them with the system (Debian: apt install gir1.2-aravis-0.8 python3-gi); they serve the system's "
+            "version of Python, here or in an environment made with it.",
+        ) from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, Self
 
@@ -24,9 +24,11 @@ from drivers.interfaces import (
     DeviceStatus,
     DeviceTimeoutError,
     DriverOptions,
+    Found,
     Frame,
     Identity,
     Roi,
+    Search,
     Surroundings,
 )
 
@@ -73,6 +75,24 @@ class BaslerCamera(Camera):
     @classmethod
     def from_bench(cls, address: str, options: BaslerOptions, surroundings: Surroundings) -> Self:
         return cls(surroundings, address, options)
+
+    @classmethod
+    def discover(cls, search: Search) -> Iterable[Found]:  # noqa: ARG003 (asks in its own way)
+        """All that pylon lists; those that another program has opened are in use."""
+        pylon, genicam = _load("cameras of Basler")
+        factory = pylon.TlFactory.GetInstance()
+        for info in factory.EnumerateDevices():
+            emulated = info.GetDeviceClass() == "BaslerCamEmu"
+            try:
+                free = bool(factory.IsDeviceAccessible(info))
+            except genicam.GenericException:  # where a kind of connection cannot tell
+                free = True
+            yield Found(
+                info.GetSerialNumber(),
+                " ".join(filter(None, (info.GetVendorName(), info.GetModelName(), info.GetUserDefinedName()))),
+                in_use="" if free else "another program",
+                options={"emulated": True} if emulated else {},
+            )
 
     # --- camera -------------------------------------------------------------------------------------------------
     @property
@@ -167,13 +187,7 @@ class BaslerCamera(Camera):
 
     # --- device -------------------------------------------------------------------------------------------------
     def _open(self) -> None:
-        try:
-            with importing_swig():
-                from pypylon import genicam, pylon
-        except ImportError as error:
-            raise DeviceDisconnectedError(
-                self.name, "needs the package pypylon.", 'Install it: pip install "labcontrol[basler]".'
-            ) from error
+        pylon, genicam = _load(self.name)
         self._pylon, self._genicam = pylon, genicam
         if self._options.emulated:
             os.environ.setdefault("PYLON_CAMEMU", "1")  # how the maker's library is told
@@ -317,3 +331,14 @@ class BaslerCamera(Camera):
                     self.name, message, "Check its cable and that no other program uses it; then open it again."
                 ) from error
             raise DeviceFaultError(self.name, message, "Close it and open it again.") from error
+
+
+def _load(name: str) -> tuple[Any, Any]:
+    try:
+        with importing_swig():
+            from pypylon import genicam, pylon
+    except ImportError as error:
+        raise DeviceDisconnectedError(
+            name, "needs the package pypylon.", 'Install it: pip install "labcontrol[basler]".'
+        ) from error
+    return pylon, genicam

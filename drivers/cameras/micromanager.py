@@ -6,9 +6,10 @@ CMMCore API documentation.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYetError
 from contextlib import contextmanager, suppress
@@ -26,13 +27,16 @@ from drivers.interfaces import (
     DeviceStatus,
     DeviceTimeoutError,
     DriverOptions,
+    Found,
     Frame,
     Identity,
     Roi,
+    Search,
     Surroundings,
 )
 
 _LABEL = "camera"
+_CAMERA = 2  # MMCore's number for the device type CameraDevice
 _SHORTEST_S = 1e-5
 _LONGEST_S = 3600.0
 
@@ -79,6 +83,26 @@ class MicroManagerCamera(Camera):
                 surroundings.device, f"takes no address, got {address!r}.", "Name adapter and camera in its options."
             )
         return cls(surroundings, options)
+
+    @classmethod
+    def discover(cls, search: Search) -> Iterable[Found]:
+        """Cameras that the installed device adapters know, connected or not; adapters may look for their hardware."""
+        core = _load("cameras of Micro-Manager")()
+        adapters = core.getDeviceAdapterNames()
+        if not search.identify:
+            search.note(
+                f"Cameras of Micro-Manager ({len(adapters)} device adapters) are listed where devices may be asked."
+                if adapters
+                else "Micro-Manager has no device adapters; 'mmcore install' gets them."
+            )
+            return
+        for adapter in adapters:
+            with suppress(RuntimeError, OSError):  # an adapter whose own libraries are missing
+                kinds = zip(core.getAvailableDevices(adapter), core.getAvailableDeviceTypes(adapter), strict=True)
+                for camera, kind in kinds:
+                    if kind == _CAMERA:
+                        options = {"adapter": adapter, "camera": camera}
+                        yield Found("", f"{camera} of the adapter {adapter}", sure=False, options=options)
 
     # --- camera -------------------------------------------------------------------------------------------------
     @property
@@ -175,18 +199,9 @@ class MicroManagerCamera(Camera):
 
     # --- device -------------------------------------------------------------------------------------------------
     def _open(self) -> None:
-        try:
-            with importing_swig():
-                from pymmcore_plus import CMMCorePlus
-        except ImportError as error:
-            raise DeviceDisconnectedError(
-                self.name, "needs the package pymmcore-plus.", 'Install it: pip install "labcontrol[micromanager]".'
-            ) from error
         options = self._options
         self._counter = 0
-        # Where a window is open, it would otherwise send its signals through Qt, and need a package more.
-        os.environ.setdefault("PYMM_SIGNALS_BACKEND", "psygnal")
-        self._core = core = CMMCorePlus()
+        self._core = core = _load(self.name)()
         with self._asking(f"connecting to {options.camera} of {options.adapter}", DeviceDisconnectedError):
             if options.adapter_folder is not None:
                 core.setDeviceAdapterSearchPaths([str(options.adapter_folder)])
@@ -275,3 +290,18 @@ class MicroManagerCamera(Camera):
                 f"failed {doing}: {str(error).strip().splitlines()[0] if str(error).strip() else error!r}",
                 "Check the camera, and adapter and properties in the bench file; then open it again.",
             ) from error
+
+
+def _load(name: str) -> Any:
+    """The class of the core."""
+    try:
+        with importing_swig():
+            from pymmcore_plus import CMMCorePlus
+    except ImportError as error:
+        raise DeviceDisconnectedError(
+            name, "needs the package pymmcore-plus.", 'Install it: pip install "labcontrol[micromanager]".'
+        ) from error
+    # Where a window is open, it would otherwise send its signals through Qt, and need a package more.
+    os.environ.setdefault("PYMM_SIGNALS_BACKEND", "psygnal")
+    logging.getLogger("pymmcore-plus").propagate = False  # it logs every step, and has handlers of its own
+    return CMMCorePlus

@@ -6,6 +6,8 @@ Source: Keysight InfiniiVision X-Series programmer's guides: :SINGle with :AER? 
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -19,12 +21,15 @@ from drivers.interfaces import (
     DeviceStatus,
     DeviceTimeoutError,
     DriverOptions,
+    Found,
     Identity,
     Samples,
+    Search,
     Surroundings,
 )
 from drivers.transports import Line, Reply, ScpiConversation, VisaLine
 
+_MODEL = re.compile(r"(agilent|keysight)[^,]*,\s*(DSO|MSO)-?X", re.IGNORECASE)
 _RUNNING = 1 << 3  # bit of the operation status condition register
 _WORD = 1
 _NORMAL, _HIGH_RESOLUTION = 0, 3
@@ -121,6 +126,11 @@ class OscilloscopeDetector(Detector):
     @classmethod
     def from_bench(cls, address: str, options: OscilloscopeOptions, surroundings: Surroundings) -> Self:
         return cls(surroundings, VisaLine(surroundings.device, address, options.visa_backend), options)
+
+    @classmethod
+    def discover(cls, search: Search) -> Iterable[Found]:
+        """By what it says it is; a USB number belongs to a single model."""
+        return search.on_visa(usb={(0x0957, None), (0x2A8D, None)}, identity=_MODEL)
 
     @property
     def max_rate_hz(self) -> float:

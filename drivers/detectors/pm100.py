@@ -6,7 +6,9 @@ Source: SCPI command reference in the PM100x operation manuals.
 from __future__ import annotations
 
 import math
+import re
 import statistics
+from collections.abc import Iterable
 from typing import Self
 
 import numpy as np
@@ -19,13 +21,17 @@ from drivers.interfaces import (
     DeviceRefusedError,
     DeviceStatus,
     DriverOptions,
+    Found,
     Identity,
     Samples,
+    Search,
     Surroundings,
 )
 from drivers.transports import Line, Reply, ScpiConversation, VisaLine
 from drivers.transports.scpi import INFINITY
 
+_USB = {(0x1313, product) for product in (0x8072, 0x8075, 0x8076, 0x8078, 0x8079, 0x807B, None)}
+_MODEL = re.compile(r"thorlabs,\s*PM\d", re.IGNORECASE)
 _ENERGY_SENSOR = "3"  # photodiode 1, thermopile 2, pyroelectric 3
 _MOST_SAMPLES = 100_000
 _TRIALS = 5
@@ -68,6 +74,11 @@ class PowerMeter(Detector):
     @classmethod
     def from_bench(cls, address: str, options: PowerMeterOptions, surroundings: Surroundings) -> Self:
         return cls(surroundings, VisaLine(surroundings.device, address, options.visa_backend), options)
+
+    @classmethod
+    def discover(cls, search: Search) -> Iterable[Found]:
+        """By the USB numbers of the PM series, or by what it says it is."""
+        return search.on_visa(usb=_USB, identity=_MODEL)
 
     @property
     def max_rate_hz(self) -> float:

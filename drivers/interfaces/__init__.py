@@ -4,6 +4,7 @@ from drivers.interfaces.camera import Camera, Frame, Roi
 from drivers.interfaces.clock import Clock, RealClock
 from drivers.interfaces.detector import Detector, Samples
 from drivers.interfaces.device import Device, DeviceStatus, DriverOptions, Identity, Surroundings, Table
+from drivers.interfaces.discovery import Found, Search
 from drivers.interfaces.errors import (
     DeviceDisconnectedError,
     DeviceError,
@@ -30,6 +31,7 @@ __all__ = [
     "DeviceStatus",
     "DeviceTimeoutError",
     "DriverOptions",
+    "Found",
     "Frame",
     "Identity",
     "Laser",
@@ -38,6 +40,7 @@ __all__ = [
     "RealClock",
     "Roi",
     "Samples",
+    "Search",
     "Shown",
     "Surroundings",
     "Table",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict
 
 from drivers.interfaces.clock import Clock, RealClock
+from drivers.interfaces.discovery import Found, Search
 from drivers.interfaces.errors import DeviceNotOpenError, DeviceRefusedError
 
 
@@ -141,6 +142,14 @@ class Device(ABC):
         address: where the device is, in the driver's own words (port, resource, serial number); may be empty.
         options: an instance of `Options`.
         """
+
+    @classmethod
+    def discover(cls, search: Search) -> Iterable[Found]:  # noqa: ARG003 (drivers use it)
+        """Where devices for this driver are, or may be. Opens none of them, but where the search may `identify`.
+
+        By default nothing: the driver can only be named. Raises DeviceError where a package that it needs is missing.
+        """
+        return ()
 
     # --- life ---------------------------------------------------------------------------------------------------
     def open(self) -> Self:

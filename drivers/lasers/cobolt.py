@@ -5,11 +5,21 @@ Source: command tables of the 06-01 series manuals, as used by the maker's packa
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Self
 
 from pydantic import Field
 
-from drivers.interfaces import DeviceFaultError, DeviceRefusedError, DeviceStatus, Identity, Surroundings
+from drivers.interfaces import (
+    DeviceFaultError,
+    DeviceRefusedError,
+    DeviceStatus,
+    Found,
+    Identity,
+    Search,
+    Surroundings,
+)
 from drivers.lasers.wired_laser import SerialLaserOptions, WiredLaser
 from drivers.transports import LandmarkConversation, Line, Reply, SerialLine
 
@@ -40,6 +50,7 @@ _DPL_STATES = {
     b"7": "modulated",
 }
 _CONSTANT_POWER = b"1"
+_MODEL = re.compile(rb"\d{4}-\d\d-\d\d-\d{4}-\d{3}")  # wavelength in nm, series, power in mW, variant
 
 
 class CoboltOptions(SerialLaserOptions):
@@ -85,6 +96,11 @@ class CoboltLaser(WiredLaser[CoboltConversation]):
     @classmethod
     def from_bench(cls, address: str, options: CoboltOptions, surroundings: Surroundings) -> Self:
         return cls(surroundings, SerialLine(surroundings.device, address, options.baudrate_hz), options)
+
+    @classmethod
+    def discover(cls, search: Search) -> Iterable[Found]:
+        """By Cobolt's USB number, or by what it says its model is."""
+        return search.on_serial_ports(usb_vendors={0x25DC}, question=b"glm?\r", answer=_MODEL)
 
     def clear_fault(self) -> None:
         """Forget a fault whose cause is gone (``cf``); emission stays off."""

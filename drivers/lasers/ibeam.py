@@ -7,11 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterable
 from typing import Self
 
 from pydantic import Field
 
-from drivers.interfaces import DeviceError, DeviceRefusedError, DeviceStatus, Identity, Surroundings
+from drivers.interfaces import (
+    DeviceError,
+    DeviceRefusedError,
+    DeviceStatus,
+    Found,
+    Identity,
+    Search,
+    Surroundings,
+)
 from drivers.lasers.wired_laser import SerialLaserOptions, WiredLaser
 from drivers.transports import LandmarkConversation, Line, Reply, SerialLine
 
@@ -22,6 +31,7 @@ _TEMPERATURE = re.compile(rb"TEMP\s*=\s*(-?\d{1,4}(?:\.\d{1,3})?)\s*C")
 _LEVEL = re.compile(rb"CH(\d),\s*PWR:\s*(\d{1,6}(?:\.\d{1,6})?)\s*(uW|mW)")
 _LARGEST = re.compile(rb"Pmax:\s*(\d{1,6}(?:\.\d{1,3})?)\s*mW")
 _SERIAL = re.compile(rb"SN:\s*(\S{1,60})")
+_NAME = re.compile(rb"iBEAM-[^\s]{1,60}", re.IGNORECASE)
 _CLIP = {b"GOOD": (), b"PASS": (), b"FAIL": ("the clip test failed",)}
 
 
@@ -82,6 +92,11 @@ class IBeamLaser(WiredLaser[IBeamConversation]):
     @classmethod
     def from_bench(cls, address: str, options: IBeamOptions, surroundings: Surroundings) -> Self:
         return cls(surroundings, SerialLine(surroundings.device, address, options.baudrate_hz), options)
+
+    @classmethod
+    def discover(cls, search: Search) -> Iterable[Found]:
+        """By its serial number, which says that it is one; its USB adapter is like those of others."""
+        return search.on_serial_ports(usb_vendors=(), question=b"show serial\r\n", answer=_NAME)
 
     def emission_on(self) -> None:
         """Start emission; after it has stopped by itself, acknowledge that first by switching off."""

@@ -6,9 +6,10 @@ Source: SCPI command tables of the OBIS operator's manuals, as used by python-mi
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Self
 
-from drivers.interfaces import DeviceRefusedError, DeviceStatus, Identity, Surroundings
+from drivers.interfaces import DeviceRefusedError, DeviceStatus, Found, Identity, Search, Surroundings
 from drivers.lasers.wired_laser import SerialLaserOptions, WiredLaser
 from drivers.transports import LandmarkConversation, Line, Reply, SerialLine
 
@@ -54,6 +55,7 @@ _FAULTS = {
     18: "field calibration error",
     20: "output power above limit",
 }
+_MODEL = re.compile(rb"Coherent[^\r\n]{0,20}OBIS[^\r\n]{0,80}")
 _CDRH_DELAY, _WARMED_UP = 1 << 4, 1 << 8
 
 
@@ -104,6 +106,11 @@ class ObisLaser(WiredLaser[ObisConversation]):
     @classmethod
     def from_bench(cls, address: str, options: SerialLaserOptions, surroundings: Surroundings) -> Self:
         return cls(surroundings, SerialLine(surroundings.device, address, options.baudrate_hz), options)
+
+    @classmethod
+    def discover(cls, search: Search) -> Iterable[Found]:
+        """By Coherent's USB number, or by what it says it is."""
+        return search.on_serial_ports(usb_vendors={0x0D4D}, question=b"*IDN?\r\n", answer=_MODEL)
 
     # --- device -------------------------------------------------------------------------------------------------
     def _prepare(self) -> None:

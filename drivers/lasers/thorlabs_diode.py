@@ -5,14 +5,26 @@ Source: programmer's reference manuals of the 4000 series and of the CLD101x ser
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Self
 
 from pydantic import Field
 
-from drivers.interfaces import DeviceFaultError, DeviceRefusedError, DeviceStatus, Identity, Surroundings
+from drivers.interfaces import (
+    DeviceFaultError,
+    DeviceRefusedError,
+    DeviceStatus,
+    Found,
+    Identity,
+    Search,
+    Surroundings,
+)
 from drivers.lasers.wired_laser import WiredLaser, WiredLaserOptions
 from drivers.transports import Line, Reply, ScpiConversation, VisaLine
 
+_USB = {(0x1313, 0x804A), (0x1313, 0x804F), (0x1313, None)}  # ITC4000, CLD101x
+_MODEL = re.compile(r"thorlabs,\s*(ITC4|LDC4|CLD101)", re.IGNORECASE)
 _PROTECTIONS = {"OTEM": "over temperature", "KEYL": "key switch is locked"}
 _PROTECTIONS_4000 = _PROTECTIONS | {"VOLT": "compliance voltage exceeded", "EXT": "external switch open"}
 _PROTECTIONS_CLD = _PROTECTIONS | {"CONN": "no diode connected"}
@@ -57,6 +69,11 @@ class ThorlabsDiodeLaser(WiredLaser[ScpiConversation]):
     @classmethod
     def from_bench(cls, address: str, options: ThorlabsDiodeOptions, surroundings: Surroundings) -> Self:
         return cls(surroundings, VisaLine(surroundings.device, address, options.visa_backend), options)
+
+    @classmethod
+    def discover(cls, search: Search) -> Iterable[Found]:
+        """By the USB numbers of ITC4000 and CLD101x, or by what it says it is."""
+        return search.on_visa(usb=_USB, identity=_MODEL)
 
     @property
     def resolution_w(self) -> float:  # type: ignore[override]

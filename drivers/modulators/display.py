@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +16,11 @@ from drivers.interfaces import (
     DeviceRefusedError,
     DeviceStatus,
     DriverOptions,
+    Found,
     Identity,
     Modulator,
     Pattern,
+    Search,
     Shown,
     Surroundings,
 )
@@ -63,7 +67,7 @@ class DisplayModulator(Modulator):
     """
 
     Options = DisplayOptions
-    levels: NDArray[np.uint8]
+    bench_role: ClassVar[str]
 
     def __init__(self, surroundings: Surroundings, screen: str, options: DisplayOptions) -> None:
         super().__init__(surroundings)
@@ -76,6 +80,11 @@ class DisplayModulator(Modulator):
     @classmethod
     def from_bench(cls, address: str, options: Any, surroundings: Surroundings) -> Self:
         return cls(surroundings, address, options)
+
+    @classmethod
+    def discover(cls, search: Search) -> Iterable[Found]:
+        """Every screen but the primary one."""
+        return (replace(screen, role=cls.bench_role) for screen in search.on_screens())
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -141,6 +150,7 @@ class DisplaySlm(DisplayModulator):
     """A liquid-crystal phase modulator (LCOS) that is a screen of this computer."""
 
     Options = DisplaySlmOptions
+    bench_role = "slm"
     _options: DisplaySlmOptions
 
     def __init__(self, surroundings: Surroundings, screen: str, options: DisplaySlmOptions) -> None:
@@ -201,6 +211,8 @@ class DisplaySlm(DisplayModulator):
 
 class DisplayDmd(DisplayModulator):
     """A micromirror array in its video mode: a screen of this computer that is black or white everywhere."""
+
+    bench_role = "dmd"
 
     @property
     def bit_depth(self) -> int:

@@ -43,6 +43,20 @@ class ScreenFacts:
     manufacturer: str
     model: str
     serial_number: str
+    primary: bool = False
+
+
+def list_screens(display: str | None = None) -> list[ScreenFacts]:
+    """The screens of this desktop, or of an X display; nothing is shown on them. Raises DeviceDisconnectedError."""
+    command = [sys.executable, "-m", "drivers.modulators.window", "--list"]
+    try:
+        listing = subprocess.run(command, env=_environment(display), capture_output=True, timeout=START_TIMEOUT_S)
+        event = json.loads(listing.stdout.splitlines()[-1])
+        return [ScreenFacts(**screen) for screen in event["screens"]]
+    except (subprocess.SubprocessError, OSError, ValueError, LookupError, TypeError) as error:
+        raise DeviceDisconnectedError(
+            "screens", "the window system cannot be asked.", "Check that there is a desktop (DISPLAY)."
+        ) from error
 
 
 class ScreenLink:

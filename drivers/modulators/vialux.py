@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -22,9 +22,11 @@ from drivers.interfaces import (
     DeviceRefusedError,
     DeviceStatus,
     DriverOptions,
+    Found,
     Identity,
     Modulator,
     Pattern,
+    Search,
     Shown,
     Surroundings,
 )
@@ -94,6 +96,17 @@ class VialuxDmd(Modulator):
             )
         return cls(surroundings, int(address) if address else None, options)
 
+    @classmethod
+    def discover(cls, search: Search) -> Iterable[Found]:
+        """The first one that the ALP library gives, which only opening it can tell."""
+        _load("DMDs of ViALUX")
+        if not search.identify:
+            search.note("DMDs of ViALUX are looked for where devices may be asked: only opening tells of them.")
+            return
+        with cls.from_bench("", cls.Options(), Surroundings("DMDs of ViALUX")) as device:
+            identity = device.identity
+        yield Found(identity.serial_number, f"{identity.vendor} {identity.model}", role="dmd")
+
     # --- modulator ----------------------------------------------------------------------------------------------
     @property
     def shape(self) -> tuple[int, int]:
@@ -159,28 +172,22 @@ class VialuxDmd(Modulator):
 
     # --- device -------------------------------------------------------------------------------------------------
     def _open(self) -> None:
-        try:
-            import ALP4
-        except ImportError as error:
-            raise DeviceDisconnectedError(
-                self.name, "needs the package ALP4lib.", 'Install it: pip install "labcontrol[alp]".'
-            ) from error
-        self._api = ALP4
+        self._api = api = _load(self.name)
         self._shown, self._sequence, self._sequence_us, self._played = 0, None, 0, False
         self._spare_from_s = self.clock.now_s()
         folder = self._options.library_folder
         with self._asking("loading the ALP library"), contextlib.redirect_stdout(io.StringIO()):
-            alp = ALP4.ALP4(version=self._options.version, libDir=None if folder is None else str(folder))
+            alp = api.ALP4(version=self._options.version, libDir=None if folder is None else str(folder))
         with self._asking("connecting"), contextlib.redirect_stdout(io.StringIO()):
             self._alp = alp
             alp.Initialize(self._serial_number)
         with self._asking("setting up"):
             self._shape = (alp.nSizeY, alp.nSizeX)
             self._single = [self._allocate(1), self._allocate(1)]
-            self._shortest_us = alp.SeqInquire(ALP4.ALP_MIN_PICTURE_TIME, self._single[0])
+            self._shortest_us = alp.SeqInquire(api.ALP_MIN_PICTURE_TIME, self._single[0])
             for sequence in self._single:
                 alp.SetTiming(sequence, pictureTime=self._hold_us)
-            self._memory = alp.DevInquire(ALP4.ALP_AVAIL_MEMORY)
+            self._memory = alp.DevInquire(api.ALP_AVAIL_MEMORY)
 
     def _close(self) -> None:
         alp, self._alp = self._alp, None
@@ -256,3 +263,13 @@ class VialuxDmd(Modulator):
                 f"failed {doing}: {error}.",
                 "Install the maker's ALP library, and give its folder and version.",
             ) from error
+
+
+def _load(name: str) -> Any:
+    try:
+        import ALP4
+    except ImportError as error:
+        raise DeviceDisconnectedError(
+            name, "needs the package ALP4lib.", 'Install it: pip install "labcontrol[alp]".'
+        ) from error
+    return ALP4

@@ -1,5 +1,7 @@
 """The process that shows patterns on one screen: ``python -m drivers.modulators.window SCREEN [--allow-primary]``.
 
+With ``--list`` in place of a screen, it says what screens there are and ends.
+
 A window of its own process needs no event loop in the program that runs the experiment, is not disturbed by that
 program's own windows, and goes away with it: when standard input ends, the window closes.
 
@@ -86,6 +88,21 @@ def find(name: str, screens: list[QScreen]) -> QScreen | None:
     return next((screen for screen in screens if name in (screen.name(), screen.serialNumber())), None)
 
 
+def facts(screen: QScreen) -> dict[str, Any]:
+    """What the window system knows of a screen."""
+    area = screen.geometry()
+    return {
+        "rows": area.height(),
+        "columns": area.width(),
+        "refresh_hz": screen.refreshRate(),
+        "name": screen.name(),
+        "manufacturer": screen.manufacturer(),
+        "model": screen.model(),
+        "serial_number": screen.serialNumber(),
+        "primary": screen is QGuiApplication.primaryScreen(),
+    }
+
+
 def describe(screen: QScreen) -> str:
     area = screen.geometry()
     primary = ", primary" if screen is QGuiApplication.primaryScreen() else ""
@@ -96,6 +113,9 @@ def main(arguments: list[str]) -> int:
     """Show patterns until standard input ends; exit code 1 when the screen cannot be used."""
     application = QApplication(sys.argv[:1])
     screens = application.screens()
+    if arguments[0] == "--list":
+        say("screens", screens=[facts(each) for each in screens])
+        return 0
     screen = find(arguments[0], screens)
     if screen is None:
         say("refused", reason="no such screen", screens=[describe(each) for each in screens])
@@ -112,16 +132,7 @@ def main(arguments: list[str]) -> int:
         lambda gone: say("fault", reason=f"screen {name} was removed") if gone.name() == name else None
     )
     screen.geometryChanged.connect(lambda _: say("fault", reason=f"screen {name} changed its resolution or place"))
-    say(
-        "ready",
-        rows=window.rows,
-        columns=window.columns,
-        refresh_hz=screen.refreshRate(),
-        name=name,
-        manufacturer=screen.manufacturer(),
-        model=screen.model(),
-        serial_number=screen.serialNumber(),
-    )
+    say("ready", **facts(screen))
     orders.follow(sys.stdin.buffer)
     return int(application.exec_())
 

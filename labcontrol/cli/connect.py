@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from labcontrol.bench import Bench
 from labcontrol.bench.examine import Examination, Finding, Latency, examine
@@ -38,7 +38,7 @@ def connect_and_report(console: Console, config: BenchConfig, steps: int | None)
 
 
 def _table(findings: list[Finding]) -> Table:
-    table = Table("role", "device", "latency", box=None, header_style="bold", pad_edge=False)
+    table = Table("role", Column("device", overflow="fold"), "latency", box=None, header_style="bold", pad_edge=False)
     for finding in findings:
         mark = "[red]✗[/]" if finding.problems else "[green]✓[/]"
         lines = []

@@ -18,6 +18,7 @@ from labcontrol.cli import calibrations
 from labcontrol.cli.calibrate import calibrate
 from labcontrol.cli.check import check
 from labcontrol.cli.compare import compare
+from labcontrol.cli.devices import devices
 from labcontrol.cli.drivers import drivers
 from labcontrol.cli.init import init
 from labcontrol.cli.monitor import monitor
@@ -51,6 +52,7 @@ app.command()(report)
 app.command()(scaling)
 app.command()(init)
 app.command()(check)
+app.command()(devices)
 app.command()(drivers)
 app.command()(strategies)
 app.command()(calibrate)

@@ -40,6 +40,14 @@ def commented_toml(
     return "\n".join(lines) + "\n"
 
 
+def commented_options(options: type[BaseModel], chosen: Mapping[str, Any]) -> list[str]:
+    """Lines that explain every key of a driver's options; those not chosen are comments, with their default.
+
+    chosen: values that are set, not checked here: a required one may be missing and is then to be filled in.
+    """
+    return list(_options(options.model_construct(**chosen), chosen, ""))
+
+
 def _with_notes(lines: Iterable[str], notes: Mapping[str, list[str]]) -> Iterator[str]:
     section = ""
     for line in lines:
@@ -77,7 +85,7 @@ def _entry(key: str, value: object, field: FieldInfo) -> Iterator[str]:
 def _options(known: BaseModel, chosen: Mapping[str, Any], prefix: str) -> Iterator[str]:
     """Every key of a driver's options; a comment where the file leaves the default."""
     for key, field in type(known).model_fields.items():
-        value, name = getattr(known, key), prefix + key
+        value, name = getattr(known, key, None), prefix + key  # a required one may not be there yet
         if isinstance(value, BaseModel):
             yield from ["", *_comment(f"-- {name}: {_summary(value)}")]
             yield from _options(value, chosen.get(key, {}), f"{name}.")
@@ -103,7 +111,7 @@ def _meaning(field: FieldInfo, value: object) -> str:
     if get_origin(field.annotation) is Literal:
         facts.append("one of " + ", ".join(map(_value, get_args(field.annotation))))
     if value is None:
-        facts.append("not set here")
+        facts.append("to be filled in" if field.is_required() else "not set here")
     elif not field.is_required() and field.default_factory is None and field.default not in (None, value):
         facts.append(f"default {_value(field.default)}")
     description = field.description or ""

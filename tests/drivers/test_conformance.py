@@ -20,13 +20,16 @@ from drivers.interfaces import (
     Camera,
     Detector,
     Device,
+    DeviceError,
     DeviceNotOpenError,
     DeviceRefusedError,
     DeviceTimeoutError,
     DriverOptions,
+    Found,
     Laser,
     Modulator,
     Roi,
+    Search,
     Surroundings,
     Table,
 )
@@ -114,6 +117,39 @@ def test_every_option_is_described(name: str) -> None:
     for option, field in load_driver(name).Options.model_fields.items():
         group = isinstance(field.annotation, type) and issubclass(field.annotation, DriverOptions)
         assert field.description or group, f"{name}: {option}"
+
+
+class OneOfEach(Search):
+    """A computer with one port, one instrument and one screen, none of which may be asked."""
+
+    def __init__(self) -> None:
+        self.identify, self.display, self.notes = False, None, []
+
+    def on_serial_ports(self, **_: object) -> Iterator[Found]:
+        yield Found("COM3", "converter", sure=False)
+
+    def on_visa(self, **_: object) -> Iterator[Found]:
+        yield Found("GPIB0::3::INSTR", "instrument", sure=False)
+
+    def on_screens(self) -> Iterator[Found]:
+        yield Found("HDMI-1", "screen", sure=False)
+
+
+@pytest.mark.parametrize("name", drivers(Device))
+def test_a_driver_says_where_its_devices_are_in_words_of_a_bench_file(name: str) -> None:
+    driver = load_driver(name)
+    assert issubclass(driver, Device)
+    found, missing = [], None
+    try:
+        found = list(driver.discover(OneOfEach()))
+    except DeviceError as error:
+        missing = error
+    assert missing is None or missing.remedy, "what is missing, and how to get it"
+    for each in found:
+        assert each.what
+        assert set(each.options) <= set(driver.Options.model_fields)
+        assert each.role in ("", "slm", "dmd")
+        assert not each.role or issubclass(driver, Modulator)
 
 
 # --- every device --------------------------------------------------------------------------------------------------
