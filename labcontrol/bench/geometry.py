@@ -151,14 +151,19 @@ def _fill_cells(
     column: int,
 ) -> None:
     """Pixel (r, c) of a cell shows ``levels[r * pitch + c, value]``; with fewer levels they repeat."""
-    for r in range(side * pitch):
-        line = (r // pitch) * side
-        first = (r % pitch) * pitch
-        for cell in range(side):
-            value = values[line + cell]
-            start = column + cell * pitch
-            for c in range(pitch):
-                pattern[row + r, start + c] = levels[(first + c) % len(levels), value]
+    enough = len(levels) >= pitch * pitch
+    for cell in range(side * side):
+        of_cell = levels[:, values[cell]]
+        top, left = row + cell // side * pitch, column + cell % side * pitch
+        for r in range(pitch):
+            line = pattern[top + r, left : left + pitch]
+            if enough:
+                given = of_cell[r * pitch : (r + 1) * pitch]
+                for c in range(pitch):  # a loop the compiler turns into a copy of the line
+                    line[c] = given[c]
+            else:
+                for c in range(pitch):
+                    line[c] = of_cell[(r * pitch + c) % len(of_cell)]
 
 
 @compiled

@@ -17,7 +17,7 @@ class PhaseTable:
 
     pixels: of one neuron. The levels of a neuron's pixels are spread over one grey step around its phase, so that their
     mean is finer than the SLM's own steps; those would otherwise act like noise that the feedback loop amplifies.
-    levels: (pixels, PHASES) grey level of each pixel at each phase.
+    levels: (pixels, PHASES) grey level of each pixel at each phase; those of one phase lie together in memory.
     """
 
     def __init__(self, response: PhaseResponseConfig, pixels: int = 1) -> None:
@@ -27,9 +27,8 @@ class PhaseTable:
         nearest = _nearest(phases, wanted)
         grey_step = np.abs(np.gradient(phases))[nearest]
         shifts = (np.arange(pixels) + 0.5) / pixels - 0.5
-        self.levels: NDArray[np.uint8] = np.stack(
-            [grey[_nearest(phases, wanted + shift * grey_step)] for shift in shifts]
-        ).astype(np.uint8)
+        of_pixels = np.stack([grey[_nearest(phases, wanted + shift * grey_step)] for shift in shifts])
+        self.levels: NDArray[np.uint8] = np.asfortranarray(of_pixels, dtype=np.uint8)
         self.largest_error_rad = float(_distance(phases[nearest], wanted).max())
 
     def index(self, phase_rad: NDArray[np.float64]) -> NDArray[np.int64]:
