@@ -24,6 +24,7 @@ from drivers.interfaces import (
     Shown,
     Surroundings,
 )
+from drivers.modulators.areas import Area, differing_area, enlarged, enlarged_area, whole_area
 from drivers.modulators.screen_link import ScreenFacts, ScreenLink
 
 
@@ -75,7 +76,7 @@ class DisplayModulator(Modulator):
         self._link = ScreenLink(self.name, screen, options.allow_primary, options.display)
         self._facts = ScreenFacts(0, 0, 60.0, screen, "", "", "")
         self._next_s = 0.0
-        self._lost: DeviceError | None = None
+        self._last: Pattern | None = None
 
     @classmethod
     def from_bench(cls, address: str, options: Any, surroundings: Surroundings) -> Self:
@@ -102,6 +103,7 @@ class DisplayModulator(Modulator):
     # --- device -------------------------------------------------------------------------------------------------
     def _open(self) -> None:
         self._next_s = self.clock.now_s()
+        self._last = None
         self._facts = self._link.open()
         self._prepare(self._facts.rows, self._facts.columns)
 
@@ -124,25 +126,34 @@ class DisplayModulator(Modulator):
     def _show(self, pattern: Pattern) -> Shown:
         self._link.check()
         self.clock.sleep(self._next_s - self.clock.now_s())
-        edge = self._options.macro_pixel
-        if edge == 1:
-            self._draw(pattern, self._link.pixels)
-        else:
-            rows, columns = edge * pattern.shape[0], edge * pattern.shape[1]
-            large = np.repeat(np.repeat(pattern, edge, axis=0), edge, axis=1)
-            padding = ((0, self._facts.rows - rows), (0, self._facts.columns - columns))
-            self._draw(np.pad(large, padding), self._link.pixels)
-        number = self._link.show()
+        number = self._show_changes(pattern)
         now_s = self.clock.now_s()
         self._next_s = now_s + 1.0 / self.refresh_hz
         return Shown(number, now_s)
+
+    def _show_changes(self, pattern: Pattern) -> int:
+        """Draw and show where a pattern differs from the last one."""
+        edge, pixels = self._options.macro_pixel, self._link.pixels
+        last, self._last = self._last, None  # until this one is on the screen
+        if last is None:
+            last, area = pattern.copy(), whole_area(pattern)
+            shown = whole_area(pixels)
+            self._draw(np.zeros_like(pixels), pixels, shown)  # also where no pattern reaches
+        else:
+            area = differing_area(last, pattern)
+            last[area] = pattern[area]
+            shown = enlarged_area(area, edge)
+        self._draw(enlarged(pattern[area], edge), pixels, enlarged_area(area, edge))
+        number = self._link.show(shown)
+        self._last = last
+        return number
 
     # --- for kinds ----------------------------------------------------------------------------------------------
     def _prepare(self, rows: int, columns: int) -> None:
         """Load what belongs to this size of screen."""
 
-    def _draw(self, pattern: Pattern, screen: NDArray[np.uint8]) -> None:
-        """Write the grey levels that show this pattern, of the screen's size."""
+    def _draw(self, part: Pattern, screen: NDArray[np.uint8], area: Area) -> None:
+        """Write the grey levels that show a part of a pattern into this area of the screen."""
         raise NotImplementedError
 
 
@@ -155,7 +166,7 @@ class DisplaySlm(DisplayModulator):
 
     def __init__(self, surroundings: Surroundings, screen: str, options: DisplaySlmOptions) -> None:
         super().__init__(surroundings, screen, options)
-        self._table: NDArray[np.uint8] | None = None
+        self._table: bytes | None = None
         self._correction: NDArray[np.uint8] | None = None
 
     @property
@@ -164,18 +175,18 @@ class DisplaySlm(DisplayModulator):
 
     def _prepare(self, rows: int, columns: int) -> None:
         options = self._options
-        self._table = None if options.response_table is None else self._load_table(options.response_table)
+        self._table = None if options.response_table is None else self._load_table(options.response_table).tobytes()
         self._correction = (
             None if options.correction_image is None else self._load_image(options.correction_image, (rows, columns))
         )
 
-    def _draw(self, pattern: Pattern, screen: NDArray[np.uint8]) -> None:
+    def _draw(self, part: Pattern, screen: NDArray[np.uint8], area: Area) -> None:
         if self._correction is not None:
-            pattern = pattern + self._correction  # modulo 256, which is a whole wave
-        if self._table is None:
-            screen[:] = pattern
-        else:
-            np.take(self._table, pattern, out=screen, mode="clip")  # no level is outside; this mode needs no copy
+            part = part + self._correction[area]  # modulo 256, which is a whole wave
+        if self._table is not None:
+            # Twice as fast as an array as index, which would become one of whole numbers of eight bytes.
+            part = np.frombuffer(part.tobytes().translate(self._table), dtype=np.uint8).reshape(part.shape)
+        screen[area] = part
 
     def _load_table(self, path: Path) -> NDArray[np.uint8]:
         try:
@@ -218,5 +229,5 @@ class DisplayDmd(DisplayModulator):
     def bit_depth(self) -> int:
         return 1
 
-    def _draw(self, pattern: Pattern, screen: NDArray[np.uint8]) -> None:
-        np.multiply(pattern, 255, out=screen)
+    def _draw(self, part: Pattern, screen: NDArray[np.uint8], area: Area) -> None:
+        np.multiply(part, 255, out=screen[area])

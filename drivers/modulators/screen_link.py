@@ -26,6 +26,7 @@ from drivers.interfaces import (
     DeviceReplyError,
     DeviceTimeoutError,
 )
+from drivers.modulators.areas import Area
 
 START_TIMEOUT_S = 20.0
 SHOW_TIMEOUT_S = 2.0
@@ -123,11 +124,16 @@ class ScreenLink:
             with suppress(OSError):  # on Windows the file lives as long as its mapping
                 folder.cleanup()
 
-    def show(self) -> int:
-        """Show `pixels`; returns when the window system has them, with the number of the pattern."""
+    def show(self, area: Area) -> int:
+        """Show `pixels`, which have changed in this area since they were shown last.
+
+        Returns when the window system has them, with the number of the pattern.
+        """
         self.check()
         self._number += 1
-        self._send({"show": self._number})
+        rows, columns = area
+        place = [columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start]
+        self._send({"show": self._number, "area": place})
         deadline = time.monotonic() + SHOW_TIMEOUT_S
         while True:
             event = self._next(deadline - time.monotonic())

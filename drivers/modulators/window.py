@@ -5,9 +5,10 @@ With ``--list`` in place of a screen, it says what screens there are and ends.
 A window of its own process needs no event loop in the program that runs the experiment, is not disturbed by that
 program's own windows, and goes away with it: when standard input ends, the window closes.
 
-Lines of JSON in: ``{"buffer": path}`` once, then ``{"show": number}`` for each pattern in the buffer (one byte a
-pixel, row by row). Lines out: ``{"event": "ready", ...}``, ``{"event": "shown", "number": ...}``,
-``{"event": "fault", "reason": ...}``, ``{"event": "refused", "reason": ..., "screens": [...]}``.
+Lines of JSON in: ``{"buffer": path}`` once, then ``{"show": number, "area": [left, top, width, height]}`` for each
+pattern in the buffer (one byte a pixel, row by row) with the area in which it has changed. Lines out:
+``{"event": "ready", ...}``, ``{"event": "shown", "number": ...}``, ``{"event": "fault", "reason": ...}``,
+``{"event": "refused", "reason": ..., "screens": [...]}``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import threading
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from PyQt5.QtCore import QObject, Qt, pyqtSignal
+from PyQt5 import sip
+from PyQt5.QtCore import QObject, QRect, Qt, pyqtSignal
 from PyQt5.QtGui import QGuiApplication, QImage, QPainter, QPaintEvent, QScreen
 from PyQt5.QtWidgets import QApplication, QWidget
 
@@ -53,8 +55,8 @@ class PatternWindow(QWidget):
         self.setWindowFlag(Qt.WindowType.BypassWindowManagerHint)
         area = screen.geometry()
         self.rows, self.columns = area.height(), area.width()
-        self._pixels = bytes(self.rows * self.columns)
         self._buffer: mmap.mmap | None = None
+        self._image: QImage | None = None
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setCursor(Qt.CursorShape.BlankCursor)
         self.winId()  # creates the native window, which alone can be put on a screen
@@ -68,18 +70,23 @@ class PatternWindow(QWidget):
         if "buffer" in order:
             with Path(order["buffer"]).open("rb") as file:
                 self._buffer = mmap.mmap(file.fileno(), self.rows * self.columns, access=mmap.ACCESS_READ)
-        elif self._buffer is not None:
-            self._pixels = self._buffer[:]
-            self.repaint()
+            # Without a copy, neither here nor at every pattern: nobody writes to the buffer until a pattern is shown.
+            # The image does not keep its pixels alive, the window does.
+            pixels = sip.voidptr(memoryview(self._buffer))
+            self._image = QImage(pixels, self.columns, self.rows, self.columns, QImage.Format.Format_Grayscale8)
+        elif self._image is not None:
+            self.repaint(QRect(*order["area"]))
             QGuiApplication.sync()  # until the window system has processed it
             say("shown", number=order["show"])
 
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802 (Qt's name)
-        # An image does not keep its pixels alive, the window does.
-        image = QImage(self._pixels, self.columns, self.rows, self.columns, QImage.Format.Format_Grayscale8)
+        assert event is not None
         painter = QPainter(self)
         painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_Source)
-        painter.drawImage(0, 0, image)
+        if self._image is None:
+            painter.fillRect(event.rect(), Qt.GlobalColor.black)
+        else:
+            painter.drawImage(event.rect().topLeft(), self._image, event.rect())
         painter.end()
 
 

@@ -63,6 +63,23 @@ def test_patterns_are_on_the_named_screen_pixel_by_pixel(desktop: VirtualDesktop
     assert not desktop.see(SLM).any()
 
 
+@pytest.mark.parametrize("macro_pixel", [1, 5])
+def test_patterns_that_change_in_part_are_on_the_screen_as_a_whole(
+    desktop: VirtualDesktop, tmp_path: Path, macro_pixel: int
+) -> None:
+    correction = np.random.default_rng(4).integers(0, 256, (600, 800), dtype=np.uint8)
+    Image.fromarray(correction).save(tmp_path / "flat.png")
+    table = write_table(tmp_path / "table.txt", LEVELS, "csv")
+    options = {"response_table": table, "correction_image": tmp_path / "flat.png", "macro_pixel": macro_pixel}
+    with slm(**options) as device:
+        pattern = noise(device.shape)
+        for step in range(6):
+            pattern[10 * step : 17 * step, 9 * step : 13 * step] += 1  # nothing at all at the first
+            device.show(pattern)
+            whole = np.kron(pattern, np.ones((macro_pixel, macro_pixel), dtype=np.uint8))
+            np.testing.assert_array_equal(desktop.see(SLM), LEVELS[(whole.astype(int) + correction) % 256])
+
+
 def test_two_modulators_show_side_by_side(desktop: VirtualDesktop) -> None:
     dmd = DisplayDmd(Surroundings("dmd"), DMD, DisplayOptions(refresh_hz=1000.0))
     with slm() as phase, dmd:
