@@ -71,6 +71,7 @@ class BaslerCamera(Camera):
         self._last_block: int | None = None
         self._counter = 0
         self._roi = Roi(0, 0, 1, 1)
+        self._exposure_s = 0.0
 
     @classmethod
     def from_bench(cls, address: str, options: BaslerOptions, surroundings: Surroundings) -> Self:
@@ -130,6 +131,7 @@ class BaslerCamera(Camera):
         with self._asking("setting its exposure"):
             # The limits were checked; this takes back what rounding between seconds and microseconds adds to them.
             self._exposure.SetValue(min(max(1e6 * seconds, self._exposure.GetMin()), self._exposure.GetMax()))
+        self._exposure_s = self._get_exposure()
 
     def _get_gain(self) -> float:
         feature = self._feature("Gain")
@@ -163,7 +165,7 @@ class BaslerCamera(Camera):
         with self._asking("triggering"):
             if not self._camera.WaitForFrameTriggerReady(1000, self._pylon.TimeoutHandling_Return):
                 raise DeviceTimeoutError(self.name, "did not get ready for a trigger.", "Read its frames first.")
-            self._triggered.append((self.clock.now_s(), self._get_exposure()))
+            self._triggered.append((self.clock.now_s(), self._exposure_s))
             self._camera.TriggerSoftware.Execute()
 
     def _read(self, timeout_s: float) -> Frame:
@@ -211,6 +213,7 @@ class BaslerCamera(Camera):
             for name, value in self._options.features.items():
                 self._set_feature(name, value)
             self._roi = self._read_roi()
+            self._exposure_s = self._get_exposure()
             self._start()
         if self._options.region is not None:
             self._set_roi(Roi(*self._options.region))

@@ -9,8 +9,6 @@ from __future__ import annotations
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from drivers.interfaces import DeviceDisconnectedError, DeviceReplyError, DeviceTimeoutError
 from drivers.transports.reply import shown
@@ -34,6 +32,7 @@ class Line(ABC):
         self._buffer = bytearray()
         self._sent = b""
         self._open = False
+        self._binary = False
 
     @property
     def is_open(self) -> bool:
@@ -52,6 +51,7 @@ class Line(ABC):
             ) from error
         self._buffer.clear()
         self._sent = b""
+        self._binary = False
         self._open = True
 
     def close(self) -> None:
@@ -62,9 +62,12 @@ class Line(ABC):
 
     def send(self, data: bytes) -> None:
         """Send all of the data. Raises DeviceDisconnectedError when the line is lost."""
-        with self._watched(f"sending {shown(data)}"):
-            self._sent = data
+        self._require_open("sending", data)
+        self._sent = data
+        try:
             self._send(data)
+        except Exception as error:
+            raise self._lost("sending", data, error) from error
 
     def read_line(self, ending: bytes, timeout_s: float) -> bytes:
         """The next line, without its ending.
@@ -72,6 +75,7 @@ class Line(ABC):
         Raises DeviceTimeoutError when it is not complete in time, DeviceReplyError when it never seems to end.
         """
         deadline = time.monotonic() + timeout_s
+        self._expect(binary=False)
         while (end := self._buffer.find(ending)) < 0:
             if len(self._buffer) > LONGEST_LINE:
                 raise DeviceReplyError(
@@ -88,20 +92,20 @@ class Line(ABC):
     def read_exactly(self, count: int, timeout_s: float) -> bytes:
         """The next ``count`` bytes. Raises DeviceTimeoutError when they are not here in time."""
         deadline = time.monotonic() + timeout_s
-        self._expect_binary(True)
-        try:
-            while len(self._buffer) < count:
-                self._read_more(count - len(self._buffer), deadline)
-        finally:
-            self._expect_binary(False)
+        self._expect(binary=True)
+        while len(self._buffer) < count:
+            self._read_more(count - len(self._buffer), deadline)
         data = bytes(self._buffer[:count])
         del self._buffer[:count]
         return data
 
     def unread(self, before: bytes) -> bytes:
         """Throw away and return what has arrived unasked, before a command is sent; never waits."""
-        with self._watched(f"sending {shown(before)}"):
+        self._require_open("sending", before)
+        try:
             self._buffer += self._waiting()
+        except Exception as error:
+            raise self._lost("sending", before, error) from error
         return self._take()
 
     def drain(self, quiet_s: float) -> bytes:
@@ -109,6 +113,7 @@ class Line(ABC):
 
         Raises DeviceReplyError when the device does not stop talking.
         """
+        self._expect(binary=False)
         end = time.monotonic() + quiet_s + LONGEST_BABBLE_S
         quiet_until = time.monotonic() + quiet_s
         while (now := time.monotonic()) < quiet_until:
@@ -118,8 +123,7 @@ class Line(ABC):
                     f"keeps talking without being asked: {shown(self._take())}.",
                     "Check the baud rate and that nothing else uses the line.",
                 )
-            with self._watched("draining the line"):
-                news = self._receive(4096, quiet_until - now)
+            news = self._news("draining the line", b"", 4096, quiet_until - now)
             if news:
                 self._buffer += news
                 quiet_until = time.monotonic() + quiet_s
@@ -152,10 +156,14 @@ class Line(ABC):
         return "Check the cable, the power and the address in the bench file."
 
     # --- inner workings -----------------------------------------------------------------------------------------
+    def _expect(self, *, binary: bool) -> None:
+        if binary != self._binary:
+            self._expect_binary(binary)
+            self._binary = binary
+
     def _read_more(self, limit: int, deadline: float) -> None:
         # What has arrived in time counts, however late this computer gets round to looking.
-        with self._watched(f"waiting for the answer to {shown(self._sent)}"):
-            news = self._receive(limit, max(0.0, deadline - time.monotonic()))
+        news = self._news("waiting for the answer to", self._sent, limit, max(0.0, deadline - time.monotonic()))
         self._buffer += news
         late_s = time.monotonic() - deadline
         if late_s > LONGEST_BABBLE_S or (late_s >= 0.0 and not news):
@@ -170,22 +178,31 @@ class Line(ABC):
         self._buffer.clear()
         return data
 
-    @contextmanager
-    def _watched(self, doing: str) -> Iterator[None]:
+    def _news(self, doing: str, sent: bytes, limit: int, timeout_s: float) -> bytes:
+        self._require_open(doing, sent)
+        try:
+            return self._receive(limit, timeout_s)
+        except Exception as error:
+            raise self._lost(doing, sent, error) from error
+
+    def _require_open(self, doing: str, sent: bytes) -> None:
         if not self._open:
             raise DeviceDisconnectedError(
-                self.device, f"lost its line {self.address} earlier ({doing}).", "Close the device and open it again."
-            )
-        try:
-            yield
-        except Exception as error:  # each stack has its own errors; all of them mean that the line is lost
-            received = bytes(self._buffer)
-            self.close()
-            raise DeviceDisconnectedError(
                 self.device,
-                f"lost its line {self.address} while {doing}: {_plainly(error)}; received {shown(received)}.",
-                "Check the cable and the power, then close the device and open it again.",
-            ) from error
+                f"lost its line {self.address} earlier ({_activity(doing, sent)}).",
+                "Close the device and open it again.",
+            )
+
+    def _lost(self, doing: str, sent: bytes, error: Exception) -> DeviceDisconnectedError:
+        """Each stack has its own errors; all of them mean that the line is lost."""
+        received = bytes(self._buffer)
+        self.close()
+        return DeviceDisconnectedError(
+            self.device,
+            f"lost its line {self.address} while {_activity(doing, sent)}: {_plainly(error)}; "
+            f"received {shown(received)}.",
+            "Check the cable and the power, then close the device and open it again.",
+        )
 
     def _let_go(self) -> None:
         try:
@@ -196,3 +213,7 @@ class Line(ABC):
 
 def _plainly(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".strip(": ")
+
+
+def _activity(doing: str, sent: bytes) -> str:
+    return f"{doing} {shown(sent)}" if sent else doing

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import select
 import socket
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from drivers.transports.line import Line
 
 if TYPE_CHECKING:
     from pyvisa.resources import MessageBasedResource
+
+_TIMEOUT_STEP_S = 0.01
 
 
 class VisaLine(Line):
@@ -24,10 +28,14 @@ class VisaLine(Line):
         super().__init__(device, address)
         self.backend = backend
         self._resource: MessageBasedResource | None = None
+        self._socket: socket.socket | None = None
+        self._session: object = None
+        self._while_open = ExitStack()
+        self._timeout_s = 0.0
 
     def _connect(self) -> None:
         import pyvisa  # slow to import, and only needed once an instrument is opened
-        from pyvisa.constants import ResourceAttribute
+        from pyvisa.constants import ResourceAttribute, StatusCode
         from pyvisa.resources import MessageBasedResource
 
         # The manager is pyvisa's one per backend; closing it would close the other instruments too.
@@ -40,15 +48,23 @@ class VisaLine(Line):
         if self.address.upper().endswith("SOCKET"):
             # Otherwise the bytes of an incomplete line are lost together with the time-out they cause.
             resource.set_visa_attribute(ResourceAttribute.suppress_end_enabled, False)
-        if (port := self._socket()) is not None:
+        self._timeout_s = 0.0
+        self._session = getattr(resource.visalib, "sessions", {}).get(resource.session)  # None with vendor libraries
+        port = getattr(self._session, "interface", None)
+        self._socket = port if isinstance(port, socket.socket) else None
+        self._while_open.enter_context(resource.ignore_warning(StatusCode.success_max_count_read))
+        if self._socket is not None:
             # Otherwise a command and the query that checks it lie 40 ms apart (Nagle against delayed acknowledgement).
             # Vendor libraries do this themselves; pyvisa-py 0.8 fails when it is asked to.
-            port.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def _disconnect(self) -> None:
-        resource, self._resource = self._resource, None
+        resource, self._resource, self._session, self._socket = self._resource, None, None, None
         if resource is not None:
-            resource.close()
+            try:
+                self._while_open.close()
+            finally:
+                resource.close()
 
     def _send(self, data: bytes) -> None:
         assert self._resource is not None
@@ -59,10 +75,13 @@ class VisaLine(Line):
         from pyvisa.errors import VisaIOError
 
         assert self._resource is not None
-        self._resource.timeout = max(1, round(timeout_s * 1000.0))
+        # In whole steps, because setting it takes longer than a short answer.
+        timeout_s = _TIMEOUT_STEP_S * math.ceil(timeout_s / _TIMEOUT_STEP_S) or 1e-3
+        if timeout_s != self._timeout_s:
+            self._resource.timeout = 1e3 * timeout_s
+            self._timeout_s = timeout_s
         try:
-            with self._resource.ignore_warning(StatusCode.success_max_count_read):
-                data, _ = self._resource.visalib.read(self._resource.session, limit)
+            data, _ = self._resource.visalib.read(self._resource.session, limit)
         except VisaIOError as error:
             if error.error_code == StatusCode.error_timeout:
                 return b""
@@ -85,23 +104,12 @@ class VisaLine(Line):
         VISA can only tell on serial lines; on sockets, a read would wait a millisecond for nothing before every
         command. USB, VXI-11 and GPIB frame each message, so that none can be left over unnoticed.
         """
+        if self._socket is not None:
+            pending = getattr(self._session, "_pending_buffer", b"")
+            return bool(pending or select.select([self._socket], [], [], 0.0)[0])
         from pyvisa.resources import SerialInstrument
 
-        if isinstance(self._resource, SerialInstrument):
-            return self._resource.bytes_in_buffer > 0
-        port = self._socket()
-        if port is None:
-            return False
-        return bool(getattr(self._session(), "_pending_buffer", b"") or select.select([port], [], [], 0.0)[0])
-
-    def _session(self) -> object:
-        """The session of pyvisa-py behind a resource; None with vendor libraries."""
-        assert self._resource is not None
-        return getattr(self._resource.visalib, "sessions", {}).get(self._resource.session)
-
-    def _socket(self) -> socket.socket | None:
-        port = getattr(self._session(), "interface", None)
-        return port if isinstance(port, socket.socket) else None
+        return isinstance(self._resource, SerialInstrument) and self._resource.bytes_in_buffer > 0
 
     def _opening_remedy(self, error: Exception) -> str:
         if isinstance(error, ImportError) or "install" in str(error).lower():
