@@ -76,12 +76,12 @@ def learn(experiment: ExperimentConfig, bench: BenchConfig, folder: Path) -> Out
     return Outcome(run.result["train"]["nmse"], run.result["test"]["nmse"], curve, wall_s / steps)
 
 
-def compare(experiment: ExperimentConfig) -> tuple[Outcome, Outcome]:
+def compare(experiment: ExperimentConfig, noise: float) -> tuple[Outcome, Outcome]:
     """The outcome over wires and in process."""
     with tempfile.TemporaryDirectory() as folder:
-        text = in_process_bench(table_options(experiment.neurons, experiment.seed))
+        text = in_process_bench(table_options(experiment.neurons, experiment.seed, noise=noise))
         in_process = learn(experiment, BenchConfig.model_validate(tomllib.loads(text)), Path(folder))
-        with wired_table(experiment.neurons, experiment.seed) as bench:
+        with wired_table(experiment.neurons, experiment.seed, "--noise", str(noise)) as bench:
             return learn(experiment, bench, Path(folder)), in_process
 
 
@@ -93,6 +93,7 @@ def main() -> int:
     parser.add_argument("--washout", type=int, default=30)
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--pilot", type=int, default=64)
+    parser.add_argument("--noise", type=float, default=1.0, help="factor on all noise of both tables")
     parser.add_argument("--tolerance", type=float, default=0.2, help="largest relative difference of training errors")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -105,7 +106,7 @@ def main() -> int:
             "stop": {"epochs": arguments.epochs},
         }
     )
-    wired, in_process = compare(experiment)
+    wired, in_process = compare(experiment, arguments.noise)
     difference = wired.train / in_process.train - 1
     if arguments.json:
         print(json.dumps({"wired": vars(wired), "in_process": vars(in_process), "difference": difference}))

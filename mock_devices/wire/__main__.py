@@ -18,6 +18,8 @@ def main() -> int:
     parser.add_argument("--neurons", type=int, default=64, help="neurons, a square number up to 14400")
     parser.add_argument("--seed", type=int, default=1, help="seed of the table's noise")
     parser.add_argument("--screen", default="640x480", help="columns x rows of the screens of SLM and DMD")
+    parser.add_argument("--noise", type=float, default=1.0, help="factor on all noise of the table")
+    parser.add_argument("--slm-pixels", type=int, default=4, help="screen pixels along a neuron's edge, up to 64")
     parser.add_argument("--real-time", action="store_true", help="let everything take as long as on a real table")
     parser.add_argument(
         "--misalignment-seed",
@@ -43,9 +45,17 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     time: Time = "real" if arguments.real_time else "virtual"
-    neurons, seed, hidden = arguments.neurons, arguments.seed, arguments.misalignment_seed
+    neurons = arguments.neurons
     try:
-        table = WiredTable(neurons, seed, screen=screen, time=time, misalignment_seed=hidden)
+        table = WiredTable(
+            neurons,
+            arguments.seed,
+            screen=screen,
+            time=time,
+            misalignment_seed=arguments.misalignment_seed,
+            slm_pixels=arguments.slm_pixels,
+            noise=arguments.noise,
+        )
     except ValueError as error:
         parser.error(str(error))
     with table:

@@ -21,17 +21,27 @@ Place = tuple[int, int]
 
 
 def table_options(
-    neurons: int, seed: int, time: Time = "virtual", misalignment_seed: int | None = None
+    neurons: int,
+    seed: int,
+    time: Time = "virtual",
+    misalignment_seed: int | None = None,
+    *,
+    slm_pixels: int = 4,
+    noise: float = 1.0,
 ) -> TableOptions:
-    """The table behind the wires. Its camera has the 8 bits of the images that the emulator reads."""
+    """The table behind the wires. Its camera has the 8 bits of the images that the emulator reads.
+
+    slm_pixels: along the edge of one neuron. noise: factor on all noise.
+    """
     side = math.isqrt(neurons)
     return TableOptions(
         rows=side,
         columns=side,
         seed=seed,
         clock=time,
+        noise=noise,
         misalignment_seed=misalignment_seed,
-        slm=SlmOptions(pixels_per_cell=4),
+        slm=SlmOptions(pixels_per_cell=slm_pixels),
         dmd=DmdOptions(mirrors_per_cell=2),
         camera=CameraOptions(bit_depth=8, exposure_s=EXPOSURE_S),
     )

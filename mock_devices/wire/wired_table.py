@@ -62,6 +62,7 @@ class WiredTable:
 
     neurons: a square number, as on the bench. seed: of all the table's noise. screen: columns and rows of the screens
     that are the SLM and the DMD. time: see above. misalignment_seed: where given, the table hides its truth.
+    slm_pixels: along the edge of one neuron. noise: factor on all the table's noise.
     """
 
     def __init__(
@@ -72,9 +73,12 @@ class WiredTable:
         screen: tuple[int, int] = (640, 480),
         time: Time = "virtual",
         misalignment_seed: int | None = None,
+        slm_pixels: int = 4,
+        noise: float = 1.0,
     ) -> None:
         self._virtual = time == "virtual"
-        self.table = table = SimulatedTable(table_options(neurons, seed, time, misalignment_seed))
+        stated = table_options(neurons, seed, time, misalignment_seed, slm_pixels=slm_pixels, noise=noise)
+        self.table = table = SimulatedTable(stated)
         options = table.truth
         self.desktop = VirtualDesktop(PEOPLE_SCREEN, screen, screen)
         laser = SimulatedLaser(Surroundings("laser", table=table))
