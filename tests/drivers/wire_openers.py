@@ -97,6 +97,7 @@ def region_of_a_simulated_camera(name: str) -> Iterator[Device]:
 def desktop() -> Any:
     from mock_devices.wire.desktop import VirtualDesktop
 
+    STANDING.callback(desktop.cache_clear)
     return STANDING.enter_context(VirtualDesktop((640, 480), (640, 480)))
 
 
@@ -115,6 +116,7 @@ def window_on_a_desktop(name: str) -> Iterator[Device]:
 def mirrors() -> Any:
     from mock_devices.wire.alp import MirrorArray
 
+    STANDING.callback(mirrors.cache_clear)
     folder = STANDING.enter_context(tempfile.TemporaryDirectory(prefix="labcontrol-alp-"))
     return MirrorArray(Path(folder), rows=48, columns=64)
 
