@@ -1,14 +1,24 @@
 """Calibration: what must be measured on a table before its runs can be trusted, and the memory of it."""
 
-from labcontrol.calibration.apply import calibrated, check_devices, standings, store_of
+from labcontrol.calibration.apply import (
+    DEFAULT_STORE,
+    NotCalibratedError,
+    calibrated,
+    check_devices,
+    standings,
+    store_of,
+    with_store,
+)
 from labcontrol.calibration.procedures import PROCEDURES
 from labcontrol.calibration.result import Calibration, Outcome, Quantity
 from labcontrol.calibration.session import Session, with_needs
 from labcontrol.calibration.store import Standing, Store, read_calibration
 
 __all__ = [
+    "DEFAULT_STORE",
     "PROCEDURES",
     "Calibration",
+    "NotCalibratedError",
     "Outcome",
     "Quantity",
     "Session",
@@ -20,4 +30,5 @@ __all__ = [
     "standings",
     "store_of",
     "with_needs",
+    "with_store",
 ]

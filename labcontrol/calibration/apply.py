@@ -10,8 +10,22 @@ from drivers.interfaces import Identity
 from labcontrol.calibration.procedures import PROCEDURES
 from labcontrol.calibration.session import with_settings
 from labcontrol.calibration.store import FRESH, Standing, Store, measured_text
-from labcontrol.config import AppliedCalibration, BenchConfig
+from labcontrol.config import AppliedCalibration, BenchConfig, CalibrationConfig
 from labcontrol.errors import UserError
+
+DEFAULT_STORE = "calibrations"
+
+
+class NotCalibratedError(UserError):
+    """A run is refused because calibrations that its bench requires do not hold."""
+
+
+def with_store(config: BenchConfig, bench_file: Path) -> BenchConfig:
+    """The bench of a file; one that names no store gets a folder beside the file."""
+    if config.calibration is not None:
+        return config
+    section = CalibrationConfig(store=str(bench_file.parent / DEFAULT_STORE))
+    return config.model_copy(update={"calibration": section})
 
 
 def store_of(config: BenchConfig, now: Callable[[], float] = time.time) -> Store:
@@ -33,8 +47,8 @@ def standings(config: BenchConfig, now: Callable[[], float] = time.time) -> list
 def calibrated(config: BenchConfig, now: Callable[[], float] = time.time) -> BenchConfig:
     """The bench file with its calibrations put in; the same one where it names none, or has them already.
 
-    `calibration.applied` of the result says which, for the record. Raises UserError when one is missing, failed,
-    expired or stale; where the bench allows stale ones, only when one is missing or failed.
+    `calibration.applied` of the result says which, for the record. Raises NotCalibratedError when one is missing,
+    failed, expired or stale; where the bench allows stale ones, only when one is missing or failed.
     """
     section = config.calibration
     if section is None or section.applied:
@@ -47,7 +61,7 @@ def calibrated(config: BenchConfig, now: Callable[[], float] = time.time) -> Ben
         remedy = "'labcontrol calibrate --bench BENCH.toml' measures what is not fresh."
         if not unusable:
             remedy += " Or add --allow-stale: the record will say so."
-        raise UserError(f"The bench '{config.name}' is not calibrated:{listed}\n", remedy)
+        raise NotCalibratedError(f"The bench '{config.name}' is not calibrated:{listed}\n", remedy)
     store = store_of(config, now)
     others = [store.standing(kind, config) for kind in PROCEDURES if kind not in section.require]
     used = {s.kind: s for s in [*required, *(other for other in others if other.is_fresh)]}

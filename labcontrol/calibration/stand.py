@@ -67,7 +67,7 @@ class Stand:
         """Wait in short pieces, so that a person can interrupt it."""
         pieces = max(1, round(seconds / 0.5))
         for _ in range(pieces):
-            self.bench.clock.sleep(seconds / pieces)
+            self.bench.wait(seconds / pieces)
 
     # --- patterns -----------------------------------------------------------------------------------------------
     def uniform(self, level: int) -> Pattern:

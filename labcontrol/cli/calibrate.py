@@ -10,13 +10,21 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from drivers.interfaces import DeviceError
 from labcontrol.bench import Bench
-from labcontrol.calibration import PROCEDURES, Calibration, Session, Store, store_of, with_needs
+from labcontrol.calibration import (
+    DEFAULT_STORE,
+    PROCEDURES,
+    Calibration,
+    Session,
+    Store,
+    store_of,
+    with_needs,
+    with_store,
+)
 from labcontrol.calibration.figure import save_calibration_figure
 from labcontrol.cli.terminal_run import ARMED
-from labcontrol.config import BenchConfig, CalibrationConfig, load_bench
+from labcontrol.config import BenchConfig, load_bench
 from labcontrol.errors import UserError
 
-_DEFAULT_STORE = "calibrations"
 _STEPS = "; ".join(f"{kind}: {procedure.title}" for kind, procedure in PROCEDURES.items())
 
 
@@ -66,15 +74,12 @@ def calibrate(
 def bench_to_calibrate(path: Path, console: Console | None = None) -> BenchConfig:
     """The bench file; one that names no store gets a folder beside it."""
     config = load_bench(path)
-    if config.calibration is None:
-        section = CalibrationConfig(store=str(path.parent / _DEFAULT_STORE))
-        config = config.model_copy(update={"calibration": section})
-        if console is not None:
-            console.print(
-                f"[yellow]{path} names no calibrations, so no run uses them. Add to it:[/]\n"
-                f'\\[calibration]\nstore = "{_DEFAULT_STORE}"'
-            )
-    return config
+    if config.calibration is None and console is not None:
+        console.print(
+            f"[yellow]{path} names no calibrations, so no run uses them. Add to it:[/]\n"
+            f'\\[calibration]\nstore = "{DEFAULT_STORE}"'
+        )
+    return with_store(config, path)
 
 
 def _calibrate(

@@ -17,13 +17,15 @@ def window(
     experiment: Path | None = typer.Argument(
         None, help="Experiment file to put into the form; without one, the default experiment.", show_default=False
     ),
+    bench: str | None = typer.Option(None, help="'simulated', or a bench file.", show_default=False),
     output: Path = typer.Option(Path("runs"), help="Folder with the records, old and new."),
 ) -> None:
-    """Open the window without starting a run: set up experiments, look at devices, browse earlier runs.
+    """Open the window without starting a run: set up experiments, look at devices, calibrate, browse
+    earlier runs.
 
     'labcontrol run' opens the same window and starts at once.
     """
-    config = experiment_from(experiment, {})
+    config = experiment_from(experiment, {"bench": bench})
     obstacle = why_not()
     if obstacle is not None:
         raise UserError(obstacle, "'labcontrol run --headless' runs without a window; 'labcontrol runs' lists records.")

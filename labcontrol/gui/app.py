@@ -6,7 +6,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -15,6 +15,7 @@ from PyQt5.QtCore import QCoreApplication, QSettings, Qt, QTimer
 from PyQt5.QtGui import QGuiApplication
 from PyQt5.QtWidgets import QApplication
 
+from labcontrol.calibration import NotCalibratedError
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.engine import Run
 from labcontrol.gui.crashes import CrashWatch
@@ -48,7 +49,8 @@ def run_application(
     experiment: ExperimentConfig, bench: BenchConfig, directory: Path, *, autostart: bool, armed_by: str = ""
 ) -> int:
     """See `labcontrol.gui.run_window`."""
-    Run(experiment, bench, directory)  # what does not fit together is said in the terminal, before a window opens
+    with suppress(NotCalibratedError):  # the window says it better: it can calibrate
+        Run(experiment, bench, directory)  # what does not fit together is said in the terminal, before a window opens
     watch = CrashWatch()
     app = make_application()
     settings = QSettings()

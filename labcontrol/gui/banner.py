@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
 
 from PyQt5.QtCore import Qt
@@ -21,21 +22,32 @@ class Banner(QFrame):
         self.text = QLabel("")
         self.text.setWordWrap(True)
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.way_out = QPushButton("")
+        self.way_out.setObjectName("primary")
+        self.way_out.clicked.connect(lambda _: self._act())
+        self._act: Callable[[], None] = self.hide
         close = QPushButton("Close")
         close.clicked.connect(self.hide)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(14, 8, 8, 8)
         layout.addWidget(self.text, 1)
+        layout.addWidget(self.way_out, 0, Qt.AlignmentFlag.AlignTop)
         layout.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
         self.hide()
 
-    def show_error(self, error: BaseException, what: str) -> None:
-        """what: what could not be done, as the beginning of a sentence."""
+    def show_error(
+        self, error: BaseException, what: str, way_out: tuple[str, Callable[[], None]] | None = None
+    ) -> None:
+        """what: what could not be done, as the beginning of a sentence. way_out: words and act of a button."""
         message, remedy = message_and_remedy(error)
         text = f"<b>{escape(what)}</b> {_lines(message)}"
         if remedy:
             text += f"<br><b>What to do:</b> {_lines(remedy)}"
         self._show(text, "error")
+        if way_out is not None:
+            words, self._act = way_out
+            self.way_out.setText(words)
+            self.way_out.show()
 
     def show_note(self, text: str) -> None:
         self._show(_lines(text), "note")
@@ -43,6 +55,7 @@ class Banner(QFrame):
     def _show(self, html: str, kind: str) -> None:
         self.text.setText(html)
         set_kind(self, kind)
+        self.way_out.hide()
         self.show()
 
 

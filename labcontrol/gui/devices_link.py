@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from PyQt5.QtCore import QObject, QTimer, pyqtSignal
@@ -12,7 +13,7 @@ from drivers.interfaces import Roi
 from labcontrol.bench import driver_classes
 from labcontrol.config import BenchConfig
 from labcontrol.errors import UserError
-from labcontrol.gui.devices_bench import DeviceReport, LaserFacts
+from labcontrol.gui.devices_bench import DeviceReport, LaserFacts, bench_by_hand
 from labcontrol.gui.devices_process import BenchProcess
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ class BenchLink(QObject):
             raise UserError("The devices are still being let go.", "Try again in a second.")
         if self._process is None:
             driver_classes(config)
-            self._process = BenchProcess(config, self._on_lost)
+            self._process = BenchProcess(partial(bench_by_hand, config), self._on_lost)
             for timer in (self._pump_timer, self._alive_timer, self._look_timer):
                 timer.start()
 

@@ -1,8 +1,9 @@
-"""The bench used by hand lives in a process of its own, so that neither a slow device nor a dead window does harm.
+"""A bench that is no run's lives in a process of its own, so that neither a slow device nor a dead window does harm.
 
-The window asks, the process answers; one request after the other, except for 'light off', which is obeyed at once,
-whatever else is going on. The light also goes off when the window's end of the line is gone (closed, crashed, killed)
-and when the window has not been heard for `SILENCE_S`.
+It is used by hand (`devices_bench`) or calibrated (`calibration_bench`). The window asks, the process answers; one
+request after the other, except for 'light off', which is obeyed at once, whatever else is going on. The light also
+goes off when the window's end of the line is gone (closed, crashed, killed) and when the window has not been heard
+for `SILENCE_S`.
 """
 
 from __future__ import annotations
@@ -14,13 +15,11 @@ import queue
 import signal
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Protocol
 
-from labcontrol.config import BenchConfig
 from labcontrol.errors import UserError
-from labcontrol.gui.devices_bench import BenchByHand
 from labcontrol.gui.process_talk import Described, LogLine, LogLines, as_error, collect_log, described, log_here
 
 log = logging.getLogger(__name__)
@@ -29,7 +28,8 @@ SILENCE_S = 5.0
 _GIVE_UP_S = 20.0
 _OFF = "light_off"
 _ALIVE = "alive"
-_ON = "light_on"
+_LIGHTING = ("light_on", "measure", "look")
+_ANSWER_TO_NOTHING = 0
 
 
 @dataclass(frozen=True)
@@ -51,19 +51,34 @@ Deliver = Callable[[Any], None]
 Refuse = Callable[[BaseException], None]
 
 
+class Served(Protocol):
+    """What such a process holds. lights_off: how often the light was switched off; the methods that light the table
+    are given its value when they were asked for, as last argument: who has asked for dark since does not get light.
+    """
+
+    lights_off: int
+
+    def light_off(self) -> None: ...
+    def close(self) -> None: ...
+
+
+MakeServed = Callable[[Deliver], Served]
+"""Builds what is held, in its process; is given a function that tells the window something it has not asked for."""
+
+
 class BenchProcess:
     """The window's end. Nothing here waits, but for `close`.
 
-    on_lost: told when the process ends though nobody asked it to.
+    make: picklable. on_lost: told when the process ends though nobody asked it to. on_news: told what comes unasked.
     """
 
-    def __init__(self, config: BenchConfig, on_lost: Refuse) -> None:
+    def __init__(self, make: MakeServed, on_lost: Refuse, on_news: Deliver = lambda _: None) -> None:
         context = multiprocessing.get_context("spawn")
         self._line, far_end = context.Pipe()
-        self._process = context.Process(target=serve, args=(far_end, config), name="labcontrol-devices")
+        self._process = context.Process(target=serve, args=(far_end, make), name="labcontrol-devices")
         self._process.start()
         far_end.close()
-        self._on_lost = on_lost
+        self._on_lost, self._on_news = on_lost, on_news
         self._waiting: dict[int, tuple[Deliver, Refuse]] = {}
         self._number = 0
         self._closing = self._closed = False
@@ -78,14 +93,14 @@ class BenchProcess:
         return self._closed or not self._process.is_alive()
 
     def ask(self, command: str, *arguments: Any, then: Deliver, refused: Refuse) -> None:
-        """Have a method of `BenchByHand` called. The answer comes with a later `pump`."""
+        """Have a method of what is served called. The answer comes with a later `pump`."""
         self._number += 1
         self._waiting[self._number] = (then, refused)
         self._send(_Request(self._number, command, arguments))
 
     def say_alive(self) -> None:
         """To be called more often than every `SILENCE_S`."""
-        self._send(_Request(0, _ALIVE))
+        self._send(_Request(_ANSWER_TO_NOTHING, _ALIVE))
 
     def pump(self) -> None:
         """Deliver the answers that have arrived."""
@@ -93,9 +108,13 @@ class BenchProcess:
             while not self._line.closed and self._line.poll():
                 reply: _Reply = self._line.recv()
                 log_here(reply.log)
-                if reply.number == 0 and reply.error is not None:
-                    self._end(as_error(reply.error))
-                    return
+                if reply.number == _ANSWER_TO_NOTHING:
+                    if reply.error is not None:
+                        self._end(as_error(reply.error))
+                        return
+                    if not self._closing:
+                        self._on_news(reply.value)
+                    continue
                 then, refused = self._waiting.pop(reply.number)
                 if reply.error is None:
                     then(reply.value)
@@ -140,17 +159,17 @@ class BenchProcess:
             self._on_lost(error)
 
 
-def serve(line: Connection, config: BenchConfig, silence_s: float = SILENCE_S) -> None:
+def serve(line: Connection, make: MakeServed, silence_s: float = SILENCE_S) -> None:
     """The process's end: obey until the window is gone, then leave the table safe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; the window decides
+    post = _Post(line, collect_log())
     try:
-        bench = BenchByHand(config)
+        bench = make(post.tell)
     except Exception as error:
-        with contextlib.suppress(OSError):
-            line.send(_Reply(0, error=described(error)))
+        post.send(_Reply(_ANSWER_TO_NOTHING, error=described(error)))
         line.close()
         return
-    server = _Server(line, bench, collect_log(), silence_s)
+    server = _Server(line, post, bench, silence_s)
     listener = threading.Thread(target=server.listen, name="listener")
     listener.start()
     try:
@@ -161,11 +180,25 @@ def serve(line: Connection, config: BenchConfig, silence_s: float = SILENCE_S) -
         line.close()
 
 
-class _Server:
-    def __init__(self, line: Connection, bench: BenchByHand, log_lines: LogLines, silence_s: float) -> None:
-        self._line, self._bench, self._log_lines, self._silence_s = line, bench, log_lines, silence_s
-        self._requests: queue.Queue[_Request | None] = queue.Queue()
+class _Post:
+    """Sends from any thread; a window that is gone is no error here."""
+
+    def __init__(self, line: Connection, log_lines: LogLines) -> None:
+        self._line, self._log_lines = line, log_lines
         self._sending = threading.Lock()
+
+    def tell(self, news: Any) -> None:
+        self.send(_Reply(_ANSWER_TO_NOTHING, news))
+
+    def send(self, reply: _Reply) -> None:
+        with self._sending, contextlib.suppress(OSError):
+            self._line.send(replace(reply, log=tuple(self._log_lines.drain())))
+
+
+class _Server:
+    def __init__(self, line: Connection, post: _Post, bench: Served, silence_s: float) -> None:
+        self._line, self._post, self._bench, self._silence_s = line, post, bench, silence_s
+        self._requests: queue.Queue[_Request | None] = queue.Queue()
 
     def listen(self) -> None:
         """Take requests in, and obey those that cannot wait."""
@@ -178,9 +211,9 @@ class _Server:
                 request: _Request = self._line.recv()
                 if request.command == _OFF:
                     self._answer(request)
-                elif request.command == _ON:
+                elif request.command in _LIGHTING:
                     stamped = (*request.arguments, self._bench.lights_off)
-                    self._requests.put(_Request(request.number, _ON, stamped))
+                    self._requests.put(replace(request, arguments=stamped))
                 elif request.command != _ALIVE:
                     self._requests.put(request)
         except (EOFError, OSError):
@@ -200,9 +233,7 @@ class _Server:
         except Exception as caught:
             log.info("%s: %s", request.command, caught)
             error = described(caught)
-        reply = _Reply(request.number, value, error, tuple(self._log_lines.drain()))
-        with self._sending, contextlib.suppress(OSError):
-            self._line.send(reply)
+        self._post.send(_Reply(request.number, value, error))
 
     def _try_light_off(self) -> None:
         try:

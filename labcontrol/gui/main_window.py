@@ -21,11 +21,13 @@ from PyQt5.QtWidgets import (
     QWidget,
 )
 
-from labcontrol.config import BenchConfig, ExperimentConfig
+from labcontrol.calibration import NotCalibratedError
+from labcontrol.config import BenchConfig, ExperimentConfig, ReservoirConfig
 from labcontrol.engine import RunStatus
 from labcontrol.errors import UserError
 from labcontrol.gui.arming import armed
 from labcontrol.gui.banner import Banner
+from labcontrol.gui.calibration_page import CalibrationPage
 from labcontrol.gui.closing import Ending, ask_how_to_end
 from labcontrol.gui.desktop import Appearance
 from labcontrol.gui.devices_page import DevicesPage
@@ -51,6 +53,8 @@ _QUEUE_KEY = "queue/waiting"
 _WELCOME_KEY = "welcome/show"
 _SCALING_KEY = "scaling/folder"
 _RUN_OWNS_TABLE = "A run owns the table; the devices can be used by hand when it is over."
+_RUN_BEFORE_CALIBRATION = "A run owns the table; calibrate when it is over."
+_CALIBRATION_OWNS_TABLE = "The calibration holds the table; 'Let go' there gives it back."
 
 
 class MainWindow(QMainWindow):
@@ -83,6 +87,7 @@ class MainWindow(QMainWindow):
         self.welcome = WelcomePage()
         self.experiment = ExperimentPage(experiment, bench)
         self.devices = DevicesPage(lambda: self.experiment.chosen()[1])
+        self.calibration = CalibrationPage(self.experiment.chosen, self.devices.release)
         self.runs = RunsPage(runs.folder)
         self.scaling = ScalingPage(Path(str(settings.value(_SCALING_KEY, "scaling"))))
         self.log = LogPage()
@@ -90,6 +95,7 @@ class MainWindow(QMainWindow):
         self._add_page("Live", self.live)
         self._add_page("Experiment", self.experiment)
         self._add_page("Devices", self.devices)
+        self._add_page("Calibration", self.calibration)
         self._add_page("Runs", self.runs)
         self._add_page("Scaling", self.scaling)
         self._add_page("Log", self.log)
@@ -129,27 +135,47 @@ class MainWindow(QMainWindow):
     def safe_off(self) -> None:
         """Light off at once, whoever switched it on; a run ends and keeps what was measured."""
         self.devices.light_off()
+        self.calibration.light_off()
         self.experiment.queue.queue.stop()
         self.controller.abort()
+
+    def calibrate(self) -> None:
+        """Turn to the first calibration of the chosen bench that does not hold."""
+        self.banner.hide()
+        self.calibration.begin()
+        self.show_page(self.calibration)
 
     def _start(self, make_run: Callable[[], LiveRun]) -> None:
         """Start a run as soon as nobody else holds the devices."""
         if self.controller.is_active:
             return
+        if self.calibration.is_working:
+            self._stop_queue()
+            self.banner.show_note(
+                "The calibration is measuring. Stop it, or wait until it is done; then start the run."
+            )
+            return
         self.devices.set_locked(_RUN_OWNS_TABLE)
-        self.devices.release(partial(self._start_on_free_table, make_run))
+        start = partial(self._start_on_free_table, make_run)
+        self.calibration.release(partial(self.devices.release, start))
 
     def _start_on_free_table(self, make_run: Callable[[], LiveRun]) -> None:
         self.banner.hide()
         try:
             self.controller.start(lambda: armed(self, self._runs, make_run))
+        except NotCalibratedError as error:
+            self._stop_queue()
+            self.banner.show_error(error, "The run cannot start.", ("Calibrate now", self.calibrate))
         except UserError as error:
-            self.experiment.queue.queue.stop()
-            self.experiment.queue.refresh()
+            self._stop_queue()
             self.banner.show_error(error, "The run cannot start.")
         else:
             self.show_page(self.live)
         self._show_status(self.controller.status)
+
+    def _stop_queue(self) -> None:
+        self.experiment.queue.queue.stop()
+        self.experiment.queue.refresh()
 
     def show_page(self, page: QWidget) -> None:
         """Bring a page to the front."""
@@ -179,6 +205,7 @@ class MainWindow(QMainWindow):
         """Colours of what the style sheet does not reach."""
         self.live.set_theme(theme)
         self.devices.set_theme(theme)
+        self.calibration.set_theme(theme)
         self.runs.set_theme(theme)
         self.scaling.set_theme(theme)
         self.log.set_theme(theme)
@@ -195,6 +222,7 @@ class MainWindow(QMainWindow):
             return
         self._save_layout()
         self.devices.close_bench()
+        self.calibration.close_bench()
         self.controller.close()
         self.runs.close_background()
         self.scaling.close_background()
@@ -283,6 +311,10 @@ class MainWindow(QMainWindow):
         controller.seen.connect(self.devices.show_frame)
         self.devices.light.connect(lambda *_: self._show_status(controller.status))
         self.devices.problem.connect(self.banner.show_error)
+        self.calibration.light.connect(lambda *_: self._show_status(controller.status))
+        self.calibration.table_changed.connect(lambda: self._show_status(controller.status))
+        self.calibration.problem.connect(self.banner.show_error)
+        self.calibration.use_point.connect(self._use_point)
         self.experiment.problem.connect(lambda error: self.banner.show_error(error, "The file cannot be used."))
         self.runs.problem.connect(lambda error: self.banner.show_error(error, "This run cannot be used."))
         self.scaling.problem.connect(lambda error: self.banner.show_error(error, "This study cannot be shown."))
@@ -299,6 +331,8 @@ class MainWindow(QMainWindow):
             self.runs.read()
         elif self.pages.currentWidget() is self.devices:
             self.devices.read_bench()
+        elif self.pages.currentWidget() is self.calibration:
+            self.calibration.read()
 
     def _on_finished(self, status: RunStatus) -> None:
         """Go on with the queue, if it is going and the run ended by itself."""
@@ -329,6 +363,15 @@ class MainWindow(QMainWindow):
         self.experiment.show_experiment(experiment)
         self.show_page(self.experiment)
 
+    def _use_point(self, reservoir: ReservoirConfig) -> None:
+        """The form with this operating point; whoever stands before a form that says nonsense is told there."""
+        try:
+            experiment = self.experiment.form.experiment()
+        except UserError as error:
+            self.banner.show_error(error, "The operating point was not taken over.")
+            return
+        self._use_settings(experiment.model_copy(update={"reservoir": reservoir}))
+
     def _lay_over(self, overlays: list[Overlay]) -> None:
         self.live.learning.set_overlays(overlays)
         self.show_page(self.live)
@@ -337,15 +380,21 @@ class MainWindow(QMainWindow):
         run = self.controller.run
         loss = run.experiment.learning.loss if run else "nmse"
         active = self.controller.is_active
-        self.devices.set_locked(_RUN_OWNS_TABLE if active else "")
+        calibrating = self.calibration.is_in_use
+        self.devices.set_locked(_RUN_OWNS_TABLE if active else _CALIBRATION_OWNS_TABLE if calibrating else "")
+        self.calibration.set_locked(_RUN_BEFORE_CALIBRATION if active else "")
         power_w = run.bench_config.laser.power_w if run else None
         if not active and self.devices.light_is_on:
             status, power_w = replace(status, laser_on=True), self.devices.power_w
+        elif not active and self.calibration.light_is_on:
+            status, power_w = replace(status, laser_on=True), self.calibration.power_w
         self.header.show_status(status, loss, power_w)
         self.pause_notice.show_status(status)
         self.experiment.queue.show_run(active=active)
         if not active and self.devices.is_in_use:
             self.header.show_by_hand()
+        elif not active and calibrating:
+            self.header.show_calibrating(measuring=self.calibration.is_working)
 
     def _save_layout(self) -> None:
         self._settings.setValue("window/geometry", self.saveGeometry())

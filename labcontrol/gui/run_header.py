@@ -117,6 +117,12 @@ class RunHeader(QFrame):
         """No run owns the table, but a person uses its devices."""
         _set_chip(self.state, "idle", "By hand", "Devices are open in the devices view; no run owns the table")
 
+    def show_calibrating(self, *, measuring: bool) -> None:
+        """No run owns the table, but the calibration does; while it measures no run can start."""
+        kind, word = ("active", "Calibrating") if measuring else ("idle", "Calibration")
+        _set_chip(self.state, kind, word, "The calibration holds the table")
+        self.start_action.setEnabled(not measuring)
+
     def _enable(self, state: RunState) -> None:
         over = state is RunState.IDLE or state.is_final
         self.start_action.setEnabled(over)

@@ -6,6 +6,7 @@ import itertools
 import multiprocessing
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -19,9 +20,16 @@ from labcontrol.bench import simulated_bench
 from labcontrol.config import BenchConfig
 from labcontrol.engine import RunState, RunStatus
 from labcontrol.errors import UserError
-from labcontrol.gui.devices_bench import BenchByHand, CameraFacts, DetectorFacts, LaserFacts, ModulatorFacts
+from labcontrol.gui.devices_bench import (
+    BenchByHand,
+    CameraFacts,
+    DetectorFacts,
+    LaserFacts,
+    ModulatorFacts,
+    bench_by_hand,
+)
 from labcontrol.gui.devices_patterns import PATTERNS, make_pattern
-from labcontrol.gui.devices_process import BenchProcess, _Request, _Server
+from labcontrol.gui.devices_process import BenchProcess, _Post, _Request, _Server
 from labcontrol.gui.main_window import MainWindow
 from labcontrol.gui.process_talk import LogLines
 
@@ -126,7 +134,7 @@ def served(bench: BenchByHand) -> Iterator[Callable[[float], Connection]]:
     near, far = multiprocessing.Pipe()
 
     def start(silence_s: float) -> Connection:
-        server = _Server(far, bench, LogLines(), silence_s)
+        server = _Server(far, _Post(far, LogLines()), bench, silence_s)
         threads.extend(threading.Thread(target=act) for act in (server.listen, server.work))
         for thread in threads:
             thread.start()
@@ -188,7 +196,7 @@ def test_what_a_device_refuses_comes_back_with_its_remedy(served: Callable[[floa
 
 def test_a_process_that_dies_is_told_with_the_advice_to_look_at_the_laser(qtbot: QtBot) -> None:
     lost: list[BaseException] = []
-    process = BenchProcess(simulated_bench(NEURONS, 1), lost.append)
+    process = BenchProcess(partial(bench_by_hand, simulated_bench(NEURONS, 1)), lost.append)
     process._process.kill()
     process._process.join(30)
     process.pump()

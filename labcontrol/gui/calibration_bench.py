@@ -1,0 +1,305 @@
+"""A bench under calibration, in the process that owns it. Knows no Qt.
+
+Whoever asks for dark gets it at once, and what is being measured ends: no procedure can switch the light on again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.interfaces import DeviceError, Frame
+from labcontrol.bench import Bench
+from labcontrol.calibration import PROCEDURES, Calibration, Session, Store, calibrated, check_devices, store_of
+from labcontrol.calibration.figure import save_calibration_figure
+from labcontrol.calibration.store import SUFFIX, write_calibration
+from labcontrol.config import BenchConfig, ExperimentConfig
+from labcontrol.errors import UserError
+from labcontrol.selftest import Figures, Trial, scan, selftest
+from labcontrol.tasks import make_task
+
+log = logging.getLogger(__name__)
+
+Tell = Callable[[Any], None]
+Lock = AbstractContextManager[Any]
+
+# Results that nobody has accepted yet; in the folder of the calibrations, but none of them.
+WAITING = "not-accepted"
+_FRAME_INTERVAL_S = 0.08
+_PROGRESS_INTERVAL_S = 0.05
+_FRAME_PATIENCE_S = 1.0
+
+
+class StoppedError(Exception):
+    """Somebody wants it dark."""
+
+
+# --- what the window is told without asking -----------------------------------------------------------------------
+@dataclass(frozen=True)
+class Doing:
+    """What is being done, in words."""
+
+    words: str
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How far a procedure is."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class LightNews:
+    """Emission, and its power."""
+
+    on: bool
+    power_w: float
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What the self-test found. memory: (K,) capacity by delay. neurons of total were looked at."""
+
+    figures: Figures
+    memory: NDArray[np.float64]
+    neurons: int
+    total: int
+    steps: int
+    epoch_s: float
+    learning_s: float
+    advice: tuple[str, ...]
+
+
+class BenchUnderCalibration:
+    """Measures, keeps and looks on a bench that is opened when it is needed.
+
+    `light_off` may be called from any thread at any time. `measure` and `look` are given the number of `lights_off` at
+    which they were asked for, end when it grows, and return None then.
+    """
+
+    def __init__(self, config: BenchConfig, tell: Tell) -> None:
+        self._file, self._tell = config, tell
+        self._bench: _StoppableBench | None = None
+        self._lock = threading.RLock()
+        self._asked_at = 0
+        self.lights_off = 0
+        self._frame_s = self._progress_s = 0.0
+        self._needs_camera = True
+
+    # --- commands -----------------------------------------------------------------------------------------------
+    def measure(self, kind: str, armed_by: str, asked_at: int) -> Calibration | None:
+        """One procedure, on what is fresh of those before it.
+
+        A result that failed is in the store when this returns, one that passed waits for `keep`.
+        """
+        with self._working(asked_at) as stopped:
+            bench = self._open(self._file, armed_by)
+            store = store_of(self._file)
+            session = Session(bench, self._file, store, progress=self._on_progress, watch=self._on_frame)
+            for before in list(PROCEDURES)[: list(PROCEDURES).index(kind)]:
+                session.take_over(before)
+            self._needs_camera = "camera" in PROCEDURES[kind].roles
+            self._tell(Doing(PROCEDURES[kind].title))
+            calibration = session.run(kind, save=False)
+            self._check()
+            if not calibration.passed:
+                self._save(store, calibration)
+            else:
+                _write_waiting(store, calibration)
+        return None if stopped else calibration
+
+    def keep(self, calibration: Calibration) -> None:
+        """A person has accepted this result: it joins the calibrations."""
+        store = store_of(self._file)
+        self._save(store, calibration)
+        _waiting_file(store, calibration).unlink(missing_ok=True)
+
+    def frame(self) -> Frame | None:
+        """A new frame; None while no bench is open."""
+        if self._bench is None:
+            return None
+        camera = self._bench.camera
+        camera.discard_frames()
+        return camera.snap(_FRAME_PATIENCE_S + 2 * camera.exposure_s + camera.readout_time_s)
+
+    def look(self, experiment: ExperimentConfig, trials: int, method: str, armed_by: str, asked_at: int) -> bool | None:
+        """The self-test of the calibrated table, and a scan of operating points where trials are asked for.
+
+        What is found is told as it comes: an `Outlook`, then a `Trial` after each.
+        """
+        with self._working(asked_at) as stopped:
+            bench = self._open(calibrated(self._file), armed_by)
+            check_devices(bench.config, bench.identities)
+            work = make_task(experiment.task, experiment.seed)
+
+            def say(words: str) -> None:
+                self._check()
+                self._tell(Doing(words))
+
+            if trials < 2:
+                report = selftest(bench, experiment, work, say)
+                look = report.look
+                self._tell(
+                    Outlook(
+                        report.figures, report.memory, len(look.neurons), look.total, look.states.shape[2],
+                        report.epoch_s, report.learning_s, report.advice,
+                    )
+                )  # fmt: skip
+            else:
+                self._scan(bench, experiment, work, trials, method)
+            self.dark()
+        return None if stopped else True
+
+    def light_off(self) -> None:
+        """Emission off, whatever else is going on, and an end to what is being measured."""
+        self.lights_off += 1
+        self.dark()
+
+    def dark(self) -> None:
+        bench = self._bench
+        if bench is not None:
+            bench.light_off("asked for in the window")
+
+    def close(self) -> None:
+        """Light off, then let go of every device."""
+        self.lights_off += 1
+        self._close_bench()
+
+    # --- parts --------------------------------------------------------------------------------------------------
+    def _scan(self, bench: Bench, experiment: ExperimentConfig, work: Any, trials: int, method: str) -> None:
+        def tell(trial: Trial, _done: int) -> None:
+            self._check()
+            self._tell(trial)
+
+        self._tell(Doing("operating points"))
+        scan(bench, experiment.reservoir, experiment.side, work, experiment.seed, trials, method, tell)
+
+    @contextmanager
+    def _working(self, asked_at: int) -> Iterator[list[bool]]:
+        """Ends quietly when it is stopped, and says so in the list that it gives.
+
+        A stop makes whatever was going on fail in its own way; only the stop itself is worth telling.
+        """
+        stopped: list[bool] = []
+        self._asked_at = asked_at
+        try:
+            self._check()
+            yield stopped
+        except Exception as error:
+            if self._is_stopped:
+                stopped.append(True)
+                return
+            if isinstance(error, DeviceError):
+                self._close_bench()  # the next one opens it anew, and with it what was lost
+            else:
+                self.dark()
+            raise
+
+    @property
+    def _is_stopped(self) -> bool:
+        return self.lights_off != self._asked_at
+
+    def _check(self) -> None:
+        if self._is_stopped:
+            raise StoppedError
+
+    def _open(self, config: BenchConfig, armed_by: str) -> Bench:
+        """The bench opened with this configuration, by closing another."""
+        if self._bench is None or self._bench.config != config:
+            self._close_bench()
+            self._tell(Doing("opening the devices"))
+            bench = _StoppableBench(config, self._lock, self._check, self._tell)
+            bench.open()
+            self._bench = bench
+        if armed_by:
+            self._bench.light.arm(armed_by)
+        return self._bench
+
+    def _close_bench(self) -> None:
+        bench, self._bench = self._bench, None
+        if bench is not None:
+            bench.close()
+
+    def _save(self, store: Store, calibration: Calibration) -> None:
+        path = store.save(calibration)
+        save_calibration_figure(calibration, path.with_suffix(".png"))
+
+    def _on_frame(self, frame: Frame) -> None:
+        self._check()
+        now_s = time.monotonic()
+        if now_s - self._frame_s >= _FRAME_INTERVAL_S:
+            self._frame_s = now_s
+            self._tell(frame)
+
+    def _on_progress(self, done: int, total: int) -> None:
+        self._check()
+        now_s = time.monotonic()
+        if now_s - self._progress_s >= _PROGRESS_INTERVAL_S or done == total:
+            self._progress_s = now_s
+            self._tell(Steps(done, total))
+        if not self._needs_camera and now_s - self._frame_s >= _FRAME_INTERVAL_S:
+            self._show_what_is_there()
+
+    def _show_what_is_there(self) -> None:
+        """The picture during a step that needs no camera; without one it goes on as well."""
+        self._frame_s = time.monotonic()
+        try:
+            frame = self.frame()
+        except (DeviceError, UserError) as error:
+            log.info("no picture: %s", error)
+        else:
+            self._tell(frame)
+
+
+class _StoppableBench(Bench):
+    """A bench whose light obeys two threads, and whose waits end when it is wanted dark."""
+
+    def __init__(self, config: BenchConfig, lock: Lock, check: Callable[[], None], tell: Tell) -> None:
+        super().__init__(config)
+        self._lock, self._check, self._tell = lock, check, tell
+        self.wait = self._wait
+
+    def light_on(
+        self, wait: Callable[[float], None] | None = None, *, power_w: float | None = None, reason: str = ""
+    ) -> None:
+        with self._lock:
+            self._check()
+            super().light_on(lambda _: None, power_w=power_w, reason=reason)
+        self._tell(LightNews(True, self.config.laser.power_w))
+        self._tell(Doing(f"the laser warms up, {self.laser.warm_up_time_s:.0f} s"))
+        (wait or self.wait)(self.laser.warm_up_time_s)
+
+    def light_off(self, reason: str = "") -> None:
+        with self._lock:
+            super().light_off(reason)
+        self._tell(LightNews(False, 0.0))
+
+    def _wait(self, seconds: float) -> None:
+        pieces = max(1, round(seconds / 0.2))
+        for _ in range(pieces):
+            self._check()
+            self.clock.sleep(seconds / pieces)
+
+
+def _waiting_file(store: Store, calibration: Calibration) -> Path:
+    return store.folder / WAITING / f"{calibration.kind}_{calibration.hash[:12]}{SUFFIX}"
+
+
+def _write_waiting(store: Store, calibration: Calibration) -> None:
+    path = _waiting_file(store, calibration)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_calibration(path, calibration)
+    except OSError as error:
+        log.warning("the result could not be written before it is accepted: %s", error)

@@ -1,0 +1,198 @@
+"""The calibration page's connection to the bench it calibrates: asks without waiting, tells by signals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from PyQt5.QtCore import QObject, QTimer, pyqtSignal
+
+from drivers.interfaces import Frame
+from labcontrol.bench import driver_classes
+from labcontrol.calibration import Calibration
+from labcontrol.config import BenchConfig, ExperimentConfig
+from labcontrol.gui.calibration_bench import BenchUnderCalibration, Doing, LightNews, Outlook, Steps
+from labcontrol.gui.devices_process import BenchProcess
+from labcontrol.selftest import Trial
+
+_PUMP_MS = 20
+_ALIVE_MS = 500
+
+
+class CalibrationLink(QObject):
+    """One thing at a time: `is_working` while it lasts; `measured`, `looked`, `stopped` or `refused` tells its end.
+
+    Signals on the way: `doing` (words), `stepped` (done, total), `framed` (Frame), `found` (Outlook), `tried` (Trial),
+    `light` (on, power in W). `kept` after a result was accepted; `lost` (error) when the process ended by itself;
+    `released` when nobody holds the devices any more.
+    """
+
+    doing = pyqtSignal(str)
+    stepped = pyqtSignal(int, int)
+    framed = pyqtSignal(object)
+    found = pyqtSignal(object)
+    tried = pyqtSignal(object)
+    light = pyqtSignal(bool, float)
+    measured = pyqtSignal(object)
+    looked = pyqtSignal()
+    kept = pyqtSignal(object)
+    stopped = pyqtSignal()
+    refused = pyqtSignal(object)
+    lost = pyqtSignal(object)
+    released = pyqtSignal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.is_working = False
+        self.light_is_on, self.power_w = False, 0.0
+        self._config: BenchConfig | None = None
+        self._process: BenchProcess | None = None
+        self._snapping = self._releasing = False
+        self._pump_timer = self._timer(_PUMP_MS, self._pump)
+        self._alive_timer = self._timer(_ALIVE_MS, self._say_alive)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the devices are, or may still be, in this program's hands."""
+        return self._process is not None
+
+    def holds_other_than(self, config: BenchConfig) -> bool:
+        """Whether what is held was opened for another bench."""
+        return self._process is not None and self._config != config
+
+    def measure(self, config: BenchConfig, kind: str, armed_by: str) -> None:
+        """Raises UserError when the bench file does not hold together."""
+
+        def then(result: Calibration | None) -> None:
+            self._rest()
+            if result is None:
+                self.stopped.emit()
+            else:
+                self.measured.emit(result)
+
+        self._work(config, "measure", kind, armed_by, then=then)
+
+    def look(self, config: BenchConfig, experiment: ExperimentConfig, trials: int, method: str, armed_by: str) -> None:
+        """The self-test, or with trials the scan. Raises UserError when the bench file does not hold together."""
+
+        def then(done: bool | None) -> None:
+            self._rest()
+            (self.looked if done else self.stopped).emit()
+
+        self._work(config, "look", experiment, trials, method, armed_by, then=then)
+
+    def keep(self, calibration: Calibration) -> None:
+        if self._process is not None:
+            self._process.ask(
+                "keep", calibration, then=lambda _: self.kept.emit(calibration), refused=self.refused.emit
+            )
+
+    def ask_frame(self) -> None:
+        """A new frame while nothing is being measured, unless one is under way."""
+        if self._process is None or self.is_working or self._snapping:
+            return
+        self._snapping = True
+
+        def then(frame: Frame | None) -> None:
+            self._snapping = False
+            if frame is not None:
+                self.framed.emit(frame)
+
+        def refused(_: BaseException) -> None:
+            self._snapping = False
+
+        self._process.ask("frame", then=then, refused=refused)
+
+    def light_off(self) -> None:
+        """At once, from any state; what is being measured ends."""
+        if self._process is not None:
+            self._process.ask("light_off", then=lambda _: None, refused=self.refused.emit)
+
+    def release(self) -> None:
+        """Light off and let go of every device, without waiting; `released` tells when it is done."""
+        if self._process is None:
+            self.released.emit()
+            return
+        self._releasing = True
+        self._forget()
+        self._process.release()
+
+    def close(self) -> None:
+        """As `release`, and wait for the end."""
+        self._pump_timer.stop()
+        self._alive_timer.stop()
+        if self._process is not None:
+            self._process.close()
+            self._process = None
+        self._forget()
+
+    # --- parts --------------------------------------------------------------------------------------------------
+    def _work(self, config: BenchConfig, command: str, *arguments: Any, then: Callable[[Any], None]) -> None:
+        if self.is_working or self._releasing:
+            return
+        if self._process is None:
+            driver_classes(config)
+            self._config = config
+            self._process = BenchProcess(partial(BenchUnderCalibration, config), self._on_lost, self._on_news)
+            self._pump_timer.start()
+            self._alive_timer.start()
+
+        def refused(error: BaseException) -> None:
+            self._rest()
+            self.refused.emit(error)
+
+        self.is_working = True
+        self._process.ask(command, *arguments, then=then, refused=refused)
+
+    def _on_news(self, news: Any) -> None:
+        if isinstance(news, Frame):
+            self.framed.emit(news)
+        elif isinstance(news, Steps):
+            self.stepped.emit(news.done, news.total)
+        elif isinstance(news, Doing):
+            self.doing.emit(news.words)
+        elif isinstance(news, LightNews):
+            self._set_light(news.on, news.power_w)
+        elif isinstance(news, Outlook):
+            self.found.emit(news)
+        elif isinstance(news, Trial):
+            self.tried.emit(news)
+
+    def _set_light(self, on: bool, power_w: float) -> None:
+        self.light_is_on, self.power_w = on, power_w
+        self.light.emit(on, power_w)
+
+    def _pump(self) -> None:
+        process = self._process
+        if process is None:
+            return
+        process.pump()
+        if process.is_over and self._process is process:
+            process.close()
+            self._process, self._releasing = None, False
+            self._pump_timer.stop()
+            self.released.emit()
+
+    def _say_alive(self) -> None:
+        if self._process is not None:
+            self._process.say_alive()
+
+    def _on_lost(self, error: BaseException) -> None:
+        self._forget()
+        self.lost.emit(error)
+
+    def _forget(self) -> None:
+        self._alive_timer.stop()
+        self._rest()
+        self._snapping = False
+        self._set_light(False, 0.0)
+
+    def _rest(self) -> None:
+        self.is_working = False
+
+    def _timer(self, interval_ms: int, act: Callable[[], None]) -> QTimer:
+        timer = QTimer(self)
+        timer.setInterval(interval_ms)
+        timer.timeout.connect(act)
+        return timer
