@@ -194,7 +194,6 @@ class BenchUnderCalibration:
         stopped: list[bool] = []
         self._asked_at = asked_at
         try:
-            self._check()
             yield stopped
         except Exception as error:
             if self._is_stopped:
@@ -216,6 +215,7 @@ class BenchUnderCalibration:
 
     def _open(self, config: BenchConfig, armed_by: str) -> Bench:
         """The bench opened with this configuration, by closing another."""
+        self._check()
         if self._bench is None or self._bench.config != config:
             self._close_bench()
             self._tell(Doing("opening the devices"))

@@ -165,7 +165,8 @@ class MainWindow(QMainWindow):
             self.controller.start(lambda: armed(self, self._runs, make_run))
         except NotCalibratedError as error:
             self._stop_queue()
-            self.banner.show_error(error, "The run cannot start.", ("Calibrate now", self.calibrate))
+            shorter = UserError(error.message.replace("\n  - ", "; ").replace(":; ", ": ").strip())
+            self.banner.show_error(shorter, "The run cannot start.", ("Calibrate now", self.calibrate))
         except UserError as error:
             self._stop_queue()
             self.banner.show_error(error, "The run cannot start.")
