@@ -132,7 +132,7 @@ class Bench:
                 "Connect the one that was there before.",
             )
         if role == "laser":
-            self.laser.emission_off()
+            self.light_off("connected again")
         elif role == "camera":
             self._set_up_camera()
         log.info("connected %s again", role)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from drivers.interfaces import DeviceFaultError, DeviceRefusedError, DeviceTimeoutError, Laser, Table
+from drivers.interfaces import DeviceDisconnectedError, DeviceFaultError, DeviceRefusedError, DeviceTimeoutError, Laser, Table
 from labcontrol.config import LaserEntry
 from labcontrol.guardian import GuardedLaser, Transition
 from labcontrol.guardian.words import SILENT
@@ -68,7 +68,10 @@ class Light:
         wait(self._laser.warm_up_time_s)
 
     def off(self, reason: str) -> None:
-        """Emission off, from any state."""
+        """Emission off, from any state.
+
+        Raises DeviceError when it is not confirmed: also when the laser was on and is now out of reach.
+        """
         if self._table is not None:
             self._table.shine(0.0)
         if self._laser.is_open:
@@ -76,6 +79,10 @@ class Light:
                 self._guarded.because(reason)
             self._laser.emission_off()
             self._note(on=False, reason=reason)
+        elif self._on:
+            raise DeviceDisconnectedError(
+                "laser", "was on and cannot be reached now.", "Look at the laser: check that it is off."
+            )
 
     def trip(self, reason: str) -> None:
         """Off, and the permission is gone until a person has looked: for what the laser cannot see of its light."""

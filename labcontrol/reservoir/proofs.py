@@ -65,12 +65,14 @@ class PatternProof:
 def proof_gain(phases: NDArray[np.int64], signals: Floats, reference: float, noise: float) -> float:
     """Gain of `PatternProof` from pictures of random patterns, in the order shown; 0 where too few to tell.
 
-    phases, signals: (P, N). Raises ValueError when one of the patterns cannot have been shown.
+    phases, signals: (P, N), shown after a dark pattern. Raises ValueError when one of them cannot have been shown.
     """
     pairs = range(len(phases) - 1)
     changes = np.array([_changes(phases[k], phases[k + 1], signals[k], signals[k + 1], _POWER) for k in pairs])
     if not len(changes):
         return 0.0
+    if signals[0].mean() < _LEAST_SHARE * signals[1:].mean():
+        raise ValueError("the camera still sees the dark pattern where the first one should be")
     gains = changes[:, 1] / reference / changes[:, 0]
     gain = float(np.median(gains))
     expected = gain * float(np.median(changes[:, 0]))

@@ -221,3 +221,25 @@ def test_a_full_disk_pauses_the_run_and_room_lets_it_go_on(tmp_path: Path) -> No
     all_epochs_once(run)
     with RunReader(run.record) as ours, RunReader(undisturbed.record) as theirs:
         np.testing.assert_array_equal(ours.epochs.outputs(), theirs.epochs.outputs())
+
+
+def test_a_laser_out_of_reach_is_never_said_to_be_off(tmp_path: Path, tables: list[Any]) -> None:
+    run = small_run(tmp_path, experiment(faults={"reconnects": 2}))
+    tell, paused = run._tell, []
+
+    def watch(event: object) -> None:
+        tell(event)  # type: ignore[arg-type]
+        if isinstance(event, StateChanged) and event.status.state is RunState.PAUSED:
+            paused.append((tables[-1].laser.emission, "did NOT confirm" in event.status.reason))
+            if "waiting for a person" in event.status.reason:
+                run.resume()
+
+    run._tell = watch  # type: ignore[method-assign]
+
+    def unplug() -> None:
+        tables[-1].inject("laser", "disconnect")
+
+    at_epoch(run, 5, unplug)
+    run.execute()
+    assert paused == [(True, True)] * 3
+    all_epochs_once(run)
