@@ -6,7 +6,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from drivers.interfaces import DeviceDisconnectedError, DeviceFaultError, DeviceRefusedError, DeviceTimeoutError, Laser, Table
+from drivers.interfaces import (
+    DeviceDisconnectedError,
+    DeviceFaultError,
+    DeviceRefusedError,
+    DeviceTimeoutError,
+    Laser,
+    Table,
+)
 from labcontrol.config import LaserEntry
 from labcontrol.guardian import GuardedLaser, Transition
 from labcontrol.guardian.words import SILENT

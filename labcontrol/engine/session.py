@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -27,7 +27,7 @@ from labcontrol.engine.stop import StopRule
 from labcontrol.errors import UserError
 from labcontrol.learning import Proposal, Strategy, initial_mask, make_strategy
 from labcontrol.records import Epoch, RunWriter
-from labcontrol.reservoir import Preparation, Readout, Reservoir
+from labcontrol.reservoir import Preparation, Readout, Reservoir, Spread
 from labcontrol.tasks import ErrorMeasure, Task
 
 T = TypeVar("T")
@@ -101,10 +101,17 @@ class Session:
         self._given.machine.note(laser_on=True)
         self._write(lambda: self._writer.write_preparation(preparation_record(preparation)))
         self._tell_prepared(preparation)
+        self._rehearse()
         self._predict(self._in_good_light(self._measure_pilot), write=True)
         self._bench_start_s = self._bench.clock.now_s()
         self._checkpoint()
         self._wall_start_s = time.perf_counter()
+
+    def _rehearse(self) -> None:
+        """What the camera sees at each step, known before anything is measured."""
+        states = self._in_good_light(lambda: self._reservoir.rehearse(self._task.whole_sequence))
+        if (rehearsal := self._reservoir.rehearsal) is not None:
+            self._write(lambda: self._writer.write_rehearsal(states, astuple(rehearsal.typical)))
 
     def _measure_pilot(self) -> Pilot:
         flips, rng = self._experiment.prediction.pilot_flips, np.random.default_rng([self._experiment.seed, 2])
@@ -131,6 +138,10 @@ class Session:
         self._predict(recorded.pilot, write=False)
         self._strategy.restore(state["strategy"])
         self._epochs, self._accepted, self._replays = state["epochs"], state["accepted"], state["replays"]
+        self._reservoir.preparation = preparation
+        if recorded.rehearsal is not None:
+            states, spread = recorded.rehearsal
+            self._reservoir.know(self._task.whole_sequence, states, Spread(*map(float, spread)))
         simulated = self._bench.table is not None and state["table"] is not None
         if simulated and self._bench.table is not None:
             self._bench.table.restore(state["table"])

@@ -71,6 +71,11 @@ JOURNALS = (
 """UTF-8 text, one JSON object a line."""
 
 
+def rehearsal_columns(neurons: int) -> tuple[Growing, ...]:
+    """Written once, before the pilot."""
+    return (Growing("rehearsal/spread", "float64"), Growing("rehearsal/signals", "float32", neurons))
+
+
 def pilot_columns(steps: int) -> tuple[Growing, ...]:
     """Written once, before the first epoch."""
     return (Growing("pilot/mirror", "int64"), Growing("pilot/output", "float32", steps))
@@ -87,7 +92,14 @@ ENDING = (
 
 def growing(neurons: int, steps: int) -> tuple[Growing, ...]:
     """Every dataset that grows. One that a file of an earlier version of the program lacks counts as empty."""
-    return (*epoch_columns(neurons, steps), *CHECKPOINT_COLUMNS, *JOURNALS, *pilot_columns(steps), *ENDING)
+    return (
+        *epoch_columns(neurons, steps),
+        *CHECKPOINT_COLUMNS,
+        *JOURNALS,
+        *rehearsal_columns(neurons),
+        *pilot_columns(steps),
+        *ENDING,
+    )
 
 
 FIXED = (

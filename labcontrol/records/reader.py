@@ -206,6 +206,17 @@ class RunReader:
         return Pilot(self._file["pilot/mirror"][:flips], self._file["pilot/output"][: flips + 1])
 
     @property
+    def rehearsal(self) -> tuple[NDArray[np.float32], NDArray[np.float64]] | None:
+        """(S, N) what the camera saw of each neuron, counts without light subtracted, and (2,) the rms between replays.
+
+        None before it, and for reservoirs too large to keep it.
+        """
+        states = self._rows["rehearsal/signals"]
+        if not states or self._rows["rehearsal/spread"] < 2:
+            return None
+        return self._file["rehearsal/signals"][:states], self._file["rehearsal/spread"][:2]
+
+    @property
     def preparations(self) -> list[dict[str, Any]]:
         """What was measured before the run, and again before each continuation."""
         return self._lines("preparation")

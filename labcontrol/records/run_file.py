@@ -205,6 +205,15 @@ class RunWriter:
             self._columns["pilot/output"].put(outputs, at=0)
             self._file["gain"][()] = gain
 
+    def write_rehearsal(self, states: NDArray[np.float32], spread: tuple[float, float]) -> None:
+        """Keep the states (S, N) that all replays are compared with; spread: how far two rehearsals were apart, rms.
+
+        Its first number is over the neurons, the second along the way from the step before.
+        """
+        with self._writing(states.nbytes):
+            self._columns["rehearsal/signals"].put(states, at=0)
+            self._columns["rehearsal/spread"].put(spread, at=0)
+
     def write_preparation(self, preparation: Mapping[str, Any]) -> None:
         """Keep what was measured before the run: camera reference, exposures, timing. A resumed run adds its own."""
         self._journal("preparation", to_json(preparation) + "\n")

@@ -1,6 +1,7 @@
 """The closed loop SLM, camera, SLM, and its Boolean readout."""
 
+from labcontrol.reservoir.rehearsal import Spread
 from labcontrol.reservoir.reservoir import Reservoir
 from labcontrol.reservoir.results import Preparation, Readout, StepView
 
-__all__ = ["Preparation", "Readout", "Reservoir", "StepView"]
+__all__ = ["Preparation", "Readout", "Reservoir", "Spread", "StepView"]

@@ -23,6 +23,8 @@ _LEAST_SHARE = 0.4  # of the change expected; steps shown properly gave 0.6 or m
 _SURELY = 4.0  # times the noise: smaller changes cannot be told from it
 _DARK_SHARE = 0.3  # of the light of half the mirrors, for all mirrors off; fields that interfere make it vary
 _SAMPLES_SURELY = 6.0
+LEAST_NOISE = 1e-3
+"""Of the reference signal: what an SLM has left of its last pattern when it is settled as its maker means it."""
 
 
 class PatternProof:
@@ -62,21 +64,22 @@ class PatternProof:
             self._phases, self._signals = state["phases"], state["signals"]
 
 
-def proof_gain(phases: NDArray[np.int64], signals: Floats, reference: float, noise: float) -> float:
+def proof_gain(phases: NDArray[np.int64], signals: Floats, reference: float, noises: Floats) -> float:
     """Gain of `PatternProof` from pictures of random patterns, in the order shown; 0 where too few to tell.
 
-    phases, signals: (P, N), shown after a dark pattern. Raises ValueError when one of them cannot have been shown.
+    phases, signals: (P, N). noises: (P,) as for `PatternProof`, of each pattern shown a second time. Raises ValueError
+    when one of them cannot have been shown.
     """
     pairs = range(len(phases) - 1)
     changes = np.array([_changes(phases[k], phases[k + 1], signals[k], signals[k + 1], _POWER) for k in pairs])
     if not len(changes):
         return 0.0
-    if signals[0].mean() < _LEAST_SHARE * signals[1:].mean():
-        raise ValueError("the camera still sees the dark pattern where the first one should be")
+    if noises.max() > _SURELY * max(noises.min(), LEAST_NOISE):
+        raise ValueError("the camera sees different pictures of one and the same pattern")
     gains = changes[:, 1] / reference / changes[:, 0]
     gain = float(np.median(gains))
     expected = gain * float(np.median(changes[:, 0]))
-    if expected <= _SURELY * noise or gains.min() < _LEAST_SHARE * gain:
+    if expected <= _SURELY * np.median(noises) or gains.min() < _LEAST_SHARE * gain:
         raise ValueError("the camera sees no change between two different patterns")
     return gain
 

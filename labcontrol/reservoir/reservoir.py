@@ -19,6 +19,7 @@ from labcontrol.config import ReservoirConfig
 from labcontrol.errors import UserError
 from labcontrol.reservoir import markers
 from labcontrol.reservoir.proofs import (
+    LEAST_NOISE,
     MirrorLevels,
     PatternProof,
     clearly_differ,
@@ -27,6 +28,7 @@ from labcontrol.reservoir.proofs import (
     proof_gain,
     same,
 )
+from labcontrol.reservoir.rehearsal import MOST_VALUES, Rehearsal, Spread, spread_between
 from labcontrol.reservoir.results import Preparation, Readout, StepView
 
 Observer = Callable[[StepView], None]
@@ -71,6 +73,9 @@ class Reservoir:
         self.preparation: Preparation | None = None
         self._proof = PatternProof(0.0, 0.0)
         self._mirror_levels = MirrorLevels(0.0, 0.0)
+        self.rehearsal: Rehearsal | None = None
+        self._compare: Rehearsal | None = None  # of the replay under way
+        self._wrong = False  # it had a pattern that was not shown
         self._last_counter = 0
         self.replays = 0
         self.retaken = 0
@@ -91,14 +96,15 @@ class Reservoir:
         half = self._read_mirrors(np.arange(self.neurons) % 2 == 0)
         started = self._bench.clock.now_s()
         taken, half_levels = [], []
-        for phases in self._reference_phases:
+        for phases in (*self._reference_phases, *self._reference_phases):
             taken.append(self._signals(self._pattern(phases)))
             half_levels.append(half().mean())
         step_s = (self._bench.clock.now_s() - started) / len(taken)
-        frames, signals = [frame for frame, _ in taken], np.array([counts for _, counts in taken]) - dark
+        frames, both = [frame for frame, _ in taken], np.array([counts for _, counts in taken]) - dark
+        signals, again = np.split(both, 2)
         full_scale = 2**self._bench.camera.bit_depth - 1
         peak_share = max(float(frame.data.max()) for frame in frames) / full_scale
-        reference = float(signals.mean())
+        reference = float(both.mean())
         if any(frame.saturated_share > 0 for frame in frames):
             raise UserError(
                 f"The camera is saturated at an exposure of {self._bench.camera.exposure_s * 1e3:g} ms.",
@@ -110,15 +116,15 @@ class Reservoir:
                 f"{float(dark.mean()):.1f} without.",
                 "Check laser, shutter, exposure and geometry.camera in the bench file.",
             )
-        again = self._signals(self._pattern(self._reference_phases[-1]))[1] - dark
-        noise = float(np.sqrt(np.mean((again - signals[-1]) ** 2))) / reference
+        noises = np.sqrt(np.mean((again - signals) ** 2, axis=1)) / reference
+        noise = float(np.median(noises))
         off = self._read_mirrors(np.zeros(self.neurons, dtype=np.bool_))().mean()
         self.preparation = Preparation(
             dark,
             reference,
             peak_share,
             step_s,
-            slm_gain=self._proof_gain(signals, reference, noise),
+            slm_gain=self._proof_gain(signals, reference, noises),
             camera_noise=noise,
             mirrors_off=float(off),
             mirrors_half=float(np.mean(half_levels)),
@@ -126,9 +132,9 @@ class Reservoir:
         self._trust(self.preparation)
         return self.preparation
 
-    def _proof_gain(self, signals: NDArray[np.float64], reference: float, noise: float) -> float:
+    def _proof_gain(self, signals: NDArray[np.float64], reference: float, noises: NDArray[np.float64]) -> float:
         try:
-            return proof_gain(self._table.index(self._reference_phases), signals, reference, noise)
+            return proof_gain(self._table.index(self._reference_phases), signals, reference, noises)
         except ValueError as error:
             raise DeviceFaultError(
                 self._bench.slm.name, f"does not show its patterns: {error}.", "Check its line, and its settle time."
@@ -142,7 +148,8 @@ class Reservoir:
     def state(self) -> dict[str, Any]:
         """Counters, and what was seen last, that a continued run takes up again."""
         counters = {"replays": self.replays, "retaken": self.retaken, "last_counter": self._last_counter}
-        return counters | {"seen": self._proof.state()}
+        rehearsal = None if self.rehearsal is None else self.rehearsal.state()
+        return counters | {"seen": self._proof.state(), "rehearsal": rehearsal}
 
     def restore(self, state: dict[str, Any], preparation: Preparation) -> None:
         """Continue with the counters and the preparation of an interrupted run."""
@@ -150,12 +157,57 @@ class Reservoir:
         self.preparation = preparation
         self._trust(preparation)
         self._proof.restore(state.get("seen"))
+        if self.rehearsal is not None and state.get("rehearsal") is not None:
+            self.rehearsal.restore(state["rehearsal"])
 
     def forget(self) -> None:
         """After a fault: the camera may count from the beginning again, and nobody knows what is shown."""
         self._bench.camera.discard_frames()
         self._last_counter = 0
         self._proof.forget()
+
+    # --- rehearsal ----------------------------------------------------------------------------------------------
+    def rehearse(self, inputs: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Replay a sequence (S,) without a mask until it was the same twice; replays of it are compared with it.
+
+        Returns the states (S, N) that the camera saw, none where they are too many to keep. See `Rehearsal`.
+        """
+        self.rehearsal = self._compare = None
+        if len(inputs) * self.neurons > MOST_VALUES:
+            return np.empty((0, self.neurons), dtype=np.float32)
+        nothing = np.zeros((len(inputs), self.neurons), dtype=np.float32)
+        self._compare = Rehearsal(inputs, nothing, Spread(math.inf, math.inf), 0.0)  # nothing is suspicious yet
+        before = self._states(inputs)
+        for _ in range(self._config.retakes + 1):
+            states = self._states(inputs)
+            spread = spread_between(before, states)
+            self.know(inputs, before, spread)
+            if self.rehearsal is None or self.rehearsal.agrees(states):
+                break
+            self._note_retake(self._bench.slm.name, "may not have shown a pattern: two rehearsals differ")
+            before = states
+        self.know(inputs, states, spread)
+        return states
+
+    def know(self, inputs: NDArray[np.float64], states: NDArray[np.float32], spread: Spread) -> None:
+        """Compare replays with states (S, N) seen in an earlier rehearsal. spread: between two replays."""
+        if len(states):
+            self.rehearsal = Rehearsal(inputs, states, spread, self._noise_counts / 2)  # other phases are noisier
+
+    def _states(self, inputs: NDArray[np.float64]) -> NDArray[np.float32]:
+        states = np.empty((len(inputs), self.neurons), dtype=np.float32)
+        signals = np.zeros(self.neurons)
+        for step, u in enumerate(inputs):
+            self.between_steps()
+            _, signals = self._step(step, float(u), signals, _unread)
+            states[step] = signals
+        return states
+
+    @property
+    def _noise_counts(self) -> float:
+        """Rms difference of two pictures of one pattern."""
+        preparation = self._require_preparation()
+        return max(preparation.camera_noise, LEAST_NOISE) * preparation.reference_counts
 
     # --- replays ------------------------------------------------------------------------------------------------
     @property
@@ -176,18 +228,41 @@ class Reservoir:
         outputs = np.empty((len(masks), len(inputs) - washout), dtype=np.float32)
         replays = np.empty(len(masks), dtype=np.int64)
         retaken_before = self.retaken
+        known = self.rehearsal
+        self._compare = known if known is not None and known.covers(inputs) else None
         for start in range(0, len(masks), self.masks_per_replay):
             chunk = slice(start, start + self.masks_per_replay)
-            read = self._readout_of(masks[chunk])
+            outputs[chunk] = self._proven_replay(masks[chunk], inputs, washout)
+            replays[chunk] = self.replays
+            self.replays += 1
+        return Readout(outputs, replays, self.retaken - retaken_before)
+
+    def _proven_replay(
+        self, masks: NDArray[np.bool_], inputs: NDArray[np.float64], washout: int
+    ) -> NDArray[np.float32]:
+        """Outputs (B, T) of one replay; it begins anew, within the bound, when one of its patterns was not shown.
+
+        Of several patterns that came late in a row the first ones can leave too small a trace to be suspicious.
+        """
+        for _ in range(self._config.retakes + 1):
+            self._wrong = False
+            outputs = np.empty((len(masks), len(inputs) - washout), dtype=np.float32)
+            read = self._readout_of(masks)
             signals = np.zeros(self.neurons)
             for step, u in enumerate(inputs):
                 self.between_steps()
                 values, signals = self._step(step, float(u), signals, read)
+                if self._wrong:
+                    break
                 if step >= washout:
-                    outputs[chunk, step - washout] = values
-            replays[chunk] = self.replays
-            self.replays += 1
-        return Readout(outputs, replays, self.retaken - retaken_before)
+                    outputs[:, step - washout] = values
+            else:
+                return outputs
+        raise DeviceFaultError(
+            self._bench.slm.name,
+            f"did not show one of its patterns in {self._config.retakes + 1} replays in a row.",
+            "Check its line and its settle time.",
+        )
 
     def _step(
         self, step: int, u: float, signals: NDArray[np.float64], read: Callable[[], NDArray[np.float64]]
@@ -197,9 +272,19 @@ class Reservoir:
         update_phases(signals, feedback_rad, self._drive_rad, u, self.offset_rad, self._phases)
         pattern = self.map.slm_pattern(self._phases, self._table.levels, self._background)
         values, frame, signals = self._look(pattern, read)
-        if self._proof.suspicious(self._phases, signals, preparation.reference_counts):
-            values, frame, signals = self._look_again(pattern, read, signals)
+        known = self._compare
+        if (
+            known.suspicious(step, signals)
+            if known is not None
+            else self._proof.suspicious(self._phases, signals, preparation.reference_counts)
+        ):
+            self._bench.check_light()
+            suspect = signals
+            values, frame, signals = self._look_again(pattern, read, suspect)
+            self._wrong = known is not None and not known.suspicious(step, signals)
         self._proof.remember(self._phases, signals)
+        if known is not None:
+            known.learn(step, signals)
         if self.observer is not None:
             self.observer(StepView(step, frame, pattern, float(values[0])))
         return values, signals
@@ -221,9 +306,11 @@ class Reservoir:
     ) -> Seen:
         """Prove that the SLM shows a pattern: after a dark one the light comes again, and shown once more it stays."""
         preparation = self._require_preparation()
-        noise_counts = preparation.camera_noise * preparation.reference_counts
+        noise_counts = self._noise_counts
         for _ in range(self._config.retakes + 1):
-            self._note_retake(self._bench.slm.name, "may not have shown a pattern: the picture did not change with it")
+            self._note_retake(
+                self._bench.slm.name, "may not have shown a pattern: the picture is not what it should be"
+            )
             dark = self._signals(self._dark_pattern)[1] - preparation.dark_counts
             arriving, seen = (self._look(pattern, read, _PATIENCE) for _ in range(2))
             shown = different(dark, suspect, noise_counts) and different(dark, seen[2], noise_counts)
@@ -404,6 +491,11 @@ class Reservoir:
 
 def _not_told(device: str, fault: str) -> None:
     """What is taken again, where nobody wants to know."""
+
+
+def _unread() -> NDArray[np.float64]:
+    """In place of a mask's reading, when no mask is measured."""
+    return np.zeros(1)
 
 
 def _nothing() -> None:

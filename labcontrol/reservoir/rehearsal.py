@@ -1,0 +1,104 @@
+"""A reservoir's states are the same in every replay, whatever the mask: each is compared with those of a rehearsal.
+
+The mask lies behind the loop of SLM and camera. So the camera must see at every step what it saw at this step before;
+a pattern that the SLM skipped, or that had not settled, is noticed by small traces.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labcontrol.compiled import compiled
+
+Floats = NDArray[np.float64]
+
+MOST_VALUES = 16_000_000
+"""Steps times neurons that are kept; larger reservoirs are judged from step to step only."""
+_SURELY = 2.2  # all neurons together: their noise averages out
+_TOWARDS_SURELY = 4.5  # one number, how much of the step before is left: were it normal, 7 in a million steps
+_MEMORY = 0.97  # of the spreads, from one replay to the next
+_MEDIAN_SIZE = 0.674  # of a normal number of variance 1
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far replays of a step usually differ, rms in counts: over neurons, and along the way from the step before.
+
+    What all neurons have in common, as the laser's noise, is much larger along the way.
+    """
+
+    neurons: float
+    towards: float
+
+
+class Rehearsal:
+    """States of one input sequence, and how far they differ from replay to replay.
+
+    inputs: (S,). signals: (S, N) counts, dark subtracted. spread: at first. least: below which it never falls, a
+    share of the noise of a picture in counts.
+    """
+
+    def __init__(self, inputs: Floats, signals: NDArray[np.float32], spread: Spread, least: float) -> None:
+        self.inputs, self.signals = inputs, signals
+        self.typical, self._least = spread, least
+        self._spread: Floats = np.full(len(inputs), max(spread.neurons, least))
+        self._towards: Floats = np.full(len(inputs), max(spread.towards, least))
+
+    def covers(self, inputs: Floats) -> bool:
+        """Whether a sequence begins like the rehearsed one, and ends within it."""
+        return np.array_equal(self.inputs[: len(inputs)], inputs)
+
+    def agrees(self, again: NDArray[np.float32]) -> bool:
+        """Whether another rehearsal (S, N) is the same, by twice what is usual; some steps are noisier than others."""
+        return not any(self._beyond(2.0, step, seen) for step, seen in enumerate(again.astype(np.float64)))
+
+    def suspicious(self, step: int, signals: Floats) -> bool:
+        """Whether a picture may not be that of the rehearsal, or have something left of the step before."""
+        return self._beyond(1.0, step, signals)
+
+    def learn(self, step: int, signals: Floats) -> None:
+        """Take a proven state into account: a slow drift of the table is no fault of a pattern."""
+        for spreads, now in zip((self._spread, self._towards), self._deviations(step, signals), strict=True):
+            spreads[step] = max(math.sqrt(_MEMORY * float(spreads[step]) ** 2 + (1 - _MEMORY) * now**2), self._least)
+
+    def state(self) -> dict[str, Any]:
+        return {"spread": self._spread, "towards": self._towards}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._spread, self._towards = state["spread"].copy(), state["towards"].copy()
+
+    def _beyond(self, factor: float, step: int, signals: Floats) -> bool:
+        neurons, towards = self._deviations(step, signals)
+        return bool(
+            neurons > factor * _SURELY * self._spread[step]
+            or abs(towards) > factor * _TOWARDS_SURELY * self._towards[step]
+        )
+
+    def _deviations(self, step: int, signals: Floats) -> tuple[float, float]:
+        """From the rehearsal: rms over all neurons; and along the way from the step before, as much for white noise."""
+        return _deviations(self.signals[max(step - 1, 0)], self.signals[step], signals)
+
+
+def spread_between(a: NDArray[np.float32], b: NDArray[np.float32]) -> Spread:
+    """Typical difference of two replays (S, N); a fault in a few of their steps does not count."""
+    seen = b.astype(np.float64)
+    differences = np.array([_deviations(a[max(step - 1, 0)], a[step], seen[step]) for step in range(len(a))])
+    neurons, towards = np.median(np.abs(differences), axis=0)
+    return Spread(float(neurons), float(towards) / _MEDIAN_SIZE)
+
+
+@compiled
+def _deviations(before: NDArray[np.float32], known: NDArray[np.float32], seen: Floats) -> tuple[float, float]:
+    total = along = way = 0.0
+    for i in range(seen.size):
+        difference = seen[i] - known[i]
+        back = float(before[i]) - float(known[i])
+        total += difference * difference
+        along += difference * back
+        way += back * back
+    return math.sqrt(total / seen.size), along / math.sqrt(way) if way > 0.0 else 0.0
