@@ -10,8 +10,9 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from small_runs import assert_same_learning, experiment, small_run
+from small_runs import assert_same_learning, at_epoch, experiment, small_run
 
+from labcontrol.engine import Run
 from labcontrol.engine.verify import verify
 from labcontrol.records import RunReader
 
@@ -104,3 +105,16 @@ def test_a_changed_gain_is_found(default_record: Path, tmp_path: Path) -> None:
     with h5py.File(changed, "r+") as file:
         file["gain"][()] *= 1 + 1e-12
     assert "gain" in findings(changed)
+
+
+def test_a_record_from_before_there_were_rehearsals_is_continued(tmp_path: Path, record: Path) -> None:
+    with RunReader(record) as run:
+        interrupted = small_run(tmp_path, experiment(learning=run.experiment["learning"]))
+    at_epoch(interrupted, 25, interrupted.abort)
+    interrupted.execute()
+    with h5py.File(interrupted.record, "r+") as file:
+        del file["rehearsal"]
+    Run.continued(interrupted.record).execute()
+    with RunReader(interrupted.record) as run:
+        assert run.rehearsal is None
+    assert_same_learning(interrupted.record, record)
