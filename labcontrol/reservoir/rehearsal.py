@@ -22,6 +22,7 @@ MOST_VALUES = 16_000_000
 _SURELY = 2.2  # all neurons together: their noise averages out
 _TOWARDS_SURELY = 4.5  # one number, how much of the step before is left: were it normal, 7 in a million steps
 _MEMORY = 0.97  # of the spreads, from one replay to the next
+_AT_FIRST = 1.4  # times the typical spread: some steps are noisier than others
 _MEDIAN_SIZE = 0.674  # of a normal number of variance 1
 
 
@@ -46,16 +47,16 @@ class Rehearsal:
     def __init__(self, inputs: Floats, signals: NDArray[np.float32], spread: Spread, least: float) -> None:
         self.inputs, self.signals = inputs, signals
         self.typical, self._least = spread, least
-        self._spread: Floats = np.full(len(inputs), max(spread.neurons, least))
-        self._towards: Floats = np.full(len(inputs), max(spread.towards, least))
+        self._spread: Floats = np.full(len(inputs), _AT_FIRST * max(spread.neurons, least))
+        self._towards: Floats = np.full(len(inputs), _AT_FIRST * max(spread.towards, least))
 
     def covers(self, inputs: Floats) -> bool:
         """Whether a sequence begins like the rehearsed one, and ends within it."""
         return np.array_equal(self.inputs[: len(inputs)], inputs)
 
     def agrees(self, again: NDArray[np.float32]) -> bool:
-        """Whether another rehearsal (S, N) is the same, by twice what is usual; some steps are noisier than others."""
-        return not any(self._beyond(2.0, step, seen) for step, seen in enumerate(again.astype(np.float64)))
+        """Whether another rehearsal (S, N) is the same, by 1.5 times what a replay may differ."""
+        return not any(self._beyond(1.5, step, seen) for step, seen in enumerate(again.astype(np.float64)))
 
     def suspicious(self, step: int, signals: Floats) -> bool:
         """Whether a picture may not be that of the rehearsal, or have something left of the step before."""
