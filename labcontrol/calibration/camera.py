@@ -197,6 +197,8 @@ def _line(x: NDArray[np.float64], y: NDArray[np.float64], n: NDArray[np.int64]) 
 
 def draw(calibration: Calibration, figure: Figure) -> None:
     """Photon transfer curve and departure from linearity."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     arrays, q = calibration.outcome.arrays, calibration.outcome.quantities
     left, right = figure.subplots(1, 2)
     signal = arrays["signal_counts"]
@@ -207,6 +209,9 @@ def draw(calibration: Calibration, figure: Figure) -> None:
     right.semilogx(1e3 * arrays["exposures_s"], 100 * arrays["nonlinearity"], "o-", ms=4)
     right.axhline(0, color="0.7", lw=0.8)
     right.set(xlabel="exposure (ms)", ylabel="departure from a line (%)", title="linearity")
+    right.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    right.xaxis.set_major_formatter("{x:g}")
+    right.xaxis.set_minor_formatter(NullFormatter())
 
 
 PROCEDURE = Procedure(

@@ -14,6 +14,7 @@ from labcontrol.gui.background import Background
 from labcontrol.gui.theme import LIGHT, Theme
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _SETTLE_MS = 120
@@ -120,8 +121,7 @@ def _png(calibration: Calibration, theme: Theme, width: int, height: int, dpi: f
 
 def colour_figure(figure: Figure, theme: Theme) -> None:
     """Give a figure the colours of a theme: what is black or white by default, and what is blue or orange."""
-    from matplotlib.artist import Artist
-    from matplotlib.colors import to_rgb
+    from matplotlib.colors import to_rgb, to_rgba
     from matplotlib.legend import Legend
     from matplotlib.lines import Line2D
     from matplotlib.text import Text
@@ -134,22 +134,24 @@ def colour_figure(figure: Figure, theme: Theme) -> None:
     }
     figure.set_facecolor(theme.panel)
     for axes in figure.axes:
-        axes.set_facecolor(theme.plot)
-        axes.tick_params(colors=theme.muted, which="both", labelsize=8)
-        axes.title.set_fontsize(10)
-        for spine in axes.spines.values():
-            spine.set_edgecolor(theme.border)
+        _style_axes(axes, theme)
         for patch in axes.patches:
-            patch.set_facecolor(instead.get(to_rgb(patch.get_facecolor()), patch.get_facecolor()))
-        for label in (axes.xaxis.label, axes.yaxis.label):
-            label.set_fontsize(9)
-
-    def is_coloured(artist: Artist) -> bool:
-        return isinstance(artist, Text | Line2D | Legend)
-
-    for artist in figure.findobj(is_coloured):
+            colour = patch.get_facecolor()
+            if to_rgba(colour)[3] > 0:  # what is not painted has a colour too
+                patch.set_facecolor(instead.get(to_rgb(colour), colour))
+    for artist in figure.findobj():
         if isinstance(artist, Legend):
             artist.get_frame().set(facecolor=theme.panel, edgecolor=theme.border)
         elif isinstance(artist, Text | Line2D):
-            colour = artist.get_color()
-            artist.set_color(instead.get(to_rgb(colour), colour))
+            drawn = artist.get_color()
+            artist.set_color(instead.get(to_rgb(drawn), drawn))
+
+
+def _style_axes(axes: Axes, theme: Theme) -> None:
+    axes.set_facecolor(theme.plot)
+    axes.tick_params(colors=theme.muted, which="both", labelsize=8)
+    axes.title.set_fontsize(10)
+    for spine in axes.spines.values():
+        spine.set_edgecolor(theme.border)
+    for label in (axes.xaxis.label, axes.yaxis.label):
+        label.set_fontsize(9)

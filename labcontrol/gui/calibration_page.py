@@ -10,9 +10,8 @@ from pathlib import Path
 
 from PyQt5.QtCore import QTimer, pyqtSignal
 from PyQt5.QtGui import QHideEvent, QShowEvent
-from PyQt5.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
-from drivers.interfaces import Frame
 from labcontrol.calibration import PROCEDURES, Calibration, Standing, Store, store_of, with_store
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.errors import UserError
@@ -81,9 +80,11 @@ class CalibrationPage(QWidget):
         for kind in PROCEDURES:
             self.steps.add(kind, words_of(kind).name)
         self.steps.add(_SELFTEST, "Self-test")
-        self.by_itself = QCheckBox("Accept what passes")
-        self.by_itself.setToolTip("A result that passed is accepted without a click, and the next step measured")
-        self.all_button = button("Measure all", "Every step that does not hold, one after the other", self.measure_all)
+        self.all_button = button(
+            "Measure all",
+            "Every step that does not hold, one after the other; what passes is accepted",
+            self.measure_all,
+        )
         self.release_button = button("Let go", "Light off, and close every device", self.release)
         self.step, self.selftest = StepPage(), SelftestPage()
         self.nothing = QLabel("")
@@ -242,6 +243,7 @@ class CalibrationPage(QWidget):
             self._working_on = kind
             self._idle_timer.stop()
             self._show_bar()
+            self._show_live()
             self.table_changed.emit()
 
         if self.link.holds_other_than(config):
@@ -264,8 +266,7 @@ class CalibrationPage(QWidget):
         if passed:
             self.steps.show_state(calibration.kind, "to accept", "waits to be accepted")
         self.step.show_result(calibration)
-        if passed and (self._going_on or self.by_itself.isChecked()):
-            self._going_on = True
+        if passed and self._going_on:
             self._accept()
         else:
             self._going_on = False
@@ -334,6 +335,7 @@ class CalibrationPage(QWidget):
         self._working_on = ""
         self._idle_timer.start()
         self._show_bar()
+        self._show_live()
         self.table_changed.emit()
 
     def _end_idle_light(self) -> None:
@@ -436,8 +438,8 @@ class CalibrationPage(QWidget):
         bad = [kind for kind in [*order[place:], *order[:place]] if not self._standings[kind].is_fresh]
         return bad[0] if bad else None
 
-    def _on_frame(self, frame: Frame) -> None:
-        self.step.show_frame(frame)
+    def _show_live(self) -> None:
+        self.step.show_live(self.link.is_working or self.link.light_is_on)
 
     def _ask_frame(self) -> None:
         if self.link.light_is_on and not self.link.is_working and self.pages.currentWidget() is self.step:
@@ -461,10 +463,11 @@ class CalibrationPage(QWidget):
         selftest.use.connect(self.use_point.emit)
         link.doing.connect(self._on_doing)
         link.stepped.connect(step.show_progress)
-        link.framed.connect(self._on_frame)
+        link.framed.connect(step.show_frame)
         link.found.connect(selftest.show_outlook)
         link.tried.connect(selftest.show_trial)
         link.light.connect(self.light.emit)
+        link.light.connect(lambda *_: self._show_live())
         link.measured.connect(self._on_measured)
         link.kept.connect(self._on_kept)
         link.looked.connect(self._on_looked)
@@ -484,7 +487,6 @@ class CalibrationPage(QWidget):
         bar.addWidget(self.bench_name)
         bar.addSpacing(12)
         bar.addWidget(self.where, 1)
-        bar.addWidget(self.by_itself)
         bar.addWidget(self.all_button)
         bar.addWidget(self.release_button)
         side = QFrame()

@@ -13,12 +13,13 @@ from labcontrol.calibration import Calibration, Quantity
 from labcontrol.gui.banner import message_and_remedy
 from labcontrol.gui.calibration_figure import FigureView
 from labcontrol.gui.theme import LIGHT, Theme
-from labcontrol.gui.words import figures
+from labcontrol.gui.words import figures, superscript
 
 _ROW_PX = 20
 _MOST_ROWS = 8
 _MOST_DECIMALS = 7
 _LARGEST = 1e5
+_SMALL = -3  # power of ten
 
 
 class ResultView(QWidget):
@@ -135,17 +136,26 @@ _READABLE = {"s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")),
 
 def quantity_words(quantity: Quantity) -> str:
     """Value and half width of its 95 % interval, to as many figures as the interval leaves."""
-    size = max(abs(quantity.value), (quantity.high - quantity.low) / 2)
+    half = (quantity.high - quantity.low) / 2
+    size = max(abs(quantity.value), half)
     units = _READABLE.get(quantity.unit, ((1.0, quantity.unit),))
     scale, unit = next(((s, u) for s, u in units if size >= s), units[-1]) if size > 0 else (1.0, quantity.unit)
-    value, half = quantity.value / scale, (quantity.high - quantity.low) / 2 / scale
+    power = math.floor(math.log10(size / scale)) if size > 0 else 0
+    if half > 0 and power < _SMALL:  # unlike 0.0000517 ± 0.0000011, this can be read
+        scale *= 10.0**power
+        return f"({_with_interval(quantity.value / scale, half / scale)}) × 10{superscript(power)} {unit}".rstrip()
+    value = quantity.value / scale
     if half <= 0:
         text = figures(value, 4) if value != round(value) or abs(value) > 1e6 else f"{value:.0f}"
         return f"{text} {unit}".rstrip()
+    return f"{_with_interval(value, half / scale)} {unit}".rstrip()
+
+
+def _with_interval(value: float, half: float) -> str:
     decimals = max(0, 1 - math.floor(math.log10(half)))
     if decimals > _MOST_DECIMALS or half > _LARGEST:
-        return f"{figures(value)} ± {figures(half, 2)} {unit}".rstrip().replace("-", "\u2212")
-    return f"{value:.{decimals}f} ± {half:.{decimals}f} {unit}".rstrip().replace("-", "\u2212")
+        return f"{figures(value)} ± {figures(half, 2)}".replace("-", "\u2212")
+    return f"{value:.{decimals}f} ± {half:.{decimals}f}".replace("-", "\u2212")
 
 
 def _sentence(words: str, *, dot: bool = True) -> str:

@@ -30,6 +30,7 @@ from labcontrol.gui.elided import ElidedLabel
 from labcontrol.gui.theme import LIGHT, Theme, set_kind
 from labcontrol.gui.words import duration
 
+_LIVE, _LAST = ("good", "live"), ("idle", "last picture; the light is off")
 _NO_PICTURE = "No picture yet.\nIt comes with the measurement."
 
 
@@ -61,6 +62,9 @@ class StepPage(QWidget):
         self.view = CameraView()
         self.view.setObjectName("picture")
         self.view.show_marks.setText("neurons")
+        self.live = QLabel("")
+        self.live.setObjectName("smallChip")
+        self.live.hide()
         self.no_picture = QLabel(_NO_PICTURE)
         self.no_picture.setProperty("role", "muted")
         self.no_picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -169,8 +173,15 @@ class StepPage(QWidget):
 
     def show_frame(self, frame: Frame) -> None:
         self.no_picture.hide()
+        self.live.show()
         self.view.show()
         self.view.set_frame(frame)
+
+    def show_live(self, live: bool) -> None:
+        """Whether the picture is of now: between two steps there is none without light."""
+        kind, words = _LIVE if live else _LAST
+        self.live.setText(words)
+        set_kind(self.live, kind)
 
     def show_neurons(self, pixels: NDArray[np.float64] | None) -> None:
         """pixels: (N, 2) row and column of each neuron on the sensor, where that is known."""
@@ -179,6 +190,7 @@ class StepPage(QWidget):
 
     def forget_picture(self) -> None:
         self.view.hide()
+        self.live.hide()
         self.no_picture.show()
 
     def set_theme(self, theme: Theme) -> None:
@@ -221,6 +233,7 @@ class StepPage(QWidget):
             panel.setObjectName("panel")
         inside = QVBoxLayout(picture)
         inside.setContentsMargins(8, 8, 8, 8)
+        inside.addWidget(self.live, 0, Qt.AlignmentFlag.AlignLeft)
         inside.addWidget(self.no_picture, 1)
         inside.addWidget(self.view, 1)
         self.view.hide()

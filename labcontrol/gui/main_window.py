@@ -299,6 +299,7 @@ class MainWindow(QMainWindow):
         self.welcome.start_simulated.connect(self.start_simulated)
         self.welcome.show_experiment.connect(lambda: self.show_page(self.experiment))
         self.welcome.show_devices.connect(lambda: self.show_page(self.devices))
+        self.welcome.show_calibration.connect(self.calibrate)
         self.welcome.show_runs.connect(lambda: self.show_page(self.runs))
         self.welcome.shown_at_start.connect(lambda wanted: self._settings.setValue(_WELCOME_KEY, wanted))
         self.log.unread.connect(self._show_unread)

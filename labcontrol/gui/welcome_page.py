@@ -16,11 +16,14 @@ _WIDTH_PX = 640
 
 
 class WelcomePage(QWidget):
-    """Signals: `start_simulated`, `open_experiment`, `show_devices`, `show_runs`; `shown_at_start` with a choice."""
+    """Signals: `start_simulated`, `open_experiment`, `show_devices`, `show_calibration`,
+    `show_runs`; `shown_at_start` with a choice.
+    """
 
     start_simulated = pyqtSignal()
     show_experiment = pyqtSignal()
     show_devices = pyqtSignal()
+    show_calibration = pyqtSignal()
     show_runs = pyqtSignal()
     shown_at_start = pyqtSignal(bool)
 
@@ -76,6 +79,7 @@ class WelcomePage(QWidget):
                     self.show_experiment,
                 ),
                 ("Look at the devices", "connect, test patterns, live camera, laser by hand", self.show_devices),
+                ("Calibrate a table", "step by step, then see whether it can learn", self.show_calibration),
                 ("Browse earlier runs", "compare, report, export, continue an interrupted one", self.show_runs),
             )
         ):
