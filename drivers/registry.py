@@ -42,14 +42,19 @@ def driver_names() -> list[str]:
 def load_driver(name: str) -> type[Device | Table]:
     """The driver class of this name.
 
-    Raises UnknownDriverError when no package announces it, ImportError when its own package needs one that is
-    missing, and TypeError when what is announced is not a driver.
+    Raises UnknownDriverError when no package announces it, ImportError when its own package is broken or needs one
+    that is missing, and TypeError when what is announced is not a driver.
     """
     try:
         entry = _entry_points()[name]
     except KeyError:
         raise UnknownDriverError(name, driver_names()) from None
-    driver = entry.load()
+    try:
+        driver = entry.load()
+    except ImportError:
+        raise
+    except Exception as error:  # of a package from elsewhere: one that is broken must not take the others with it
+        raise ImportError(f"{entry.value} cannot be loaded: {type(error).__name__}: {error}") from error
     if not (isinstance(driver, type) and issubclass(driver, Device | Table)):
         raise TypeError(f"The entry point {name!r} ({entry.value}) is not a driver class.")
     return driver

@@ -198,8 +198,8 @@ def _driver_class(
         driver = load_driver(entry.driver)
     except UnknownDriverError as error:
         raise UserError(f"{role}: {error}", "'labcontrol drivers' lists all drivers.") from None
-    except ImportError as error:
-        raise UserError(f"{role}: the driver {entry.driver!r} needs a package that is missing: {error}.") from error
+    except (ImportError, TypeError) as error:
+        raise UserError(f"{role}: the driver {entry.driver!r} cannot be used: {error}.") from error
     if not issubclass(driver, kind):
         raise UserError(
             f"{role}: the driver {entry.driver!r} is a {driver.__name__}, but this role needs a {kind.__name__}."

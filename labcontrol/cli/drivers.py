@@ -21,13 +21,15 @@ def drivers(
             console.print(options_table(load_driver(name)))
         except UnknownDriverError as error:
             raise UserError(str(error)) from None
+        except (ImportError, TypeError) as error:
+            raise UserError(f"The driver {name!r} cannot be used: {error}.", "Mend or remove its package.") from error
         return
     table = Table("driver", "role", "what it is", box=None, header_style="bold")
     for known in driver_names():
         try:
             driver = load_driver(known)
-        except ImportError as error:
-            table.add_row(known, "?", f"needs a package that is missing: {error}")
+        except (ImportError, TypeError) as error:
+            table.add_row(known, "?", f"cannot be used: {error}")
             continue
         summary = (driver.__doc__ or "").strip().splitlines()[0]
         table.add_row(known, getattr(driver, "role", "table"), summary)

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+from drivers import registry
 
 
 def test_check_says_what_an_experiment_would_do(cli: Callable[..., Any], tmp_path: Path) -> None:
@@ -50,3 +55,22 @@ def test_drivers_are_listed_and_described(cli: Callable[..., Any]) -> None:
     described = cli("drivers", "simulated-table")
     assert "rows" in described.out
     assert cli("drivers", "no-such").code == 2
+
+
+@pytest.mark.parametrize("value", ["json:NoSuchThing", "json:dumps", "no_such_package:Driver"])
+def test_a_broken_package_with_a_driver_does_not_take_the_others_with_it(
+    value: str, cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = registry._entry_points() | {"broken": EntryPoint("broken", value, registry.GROUP)}
+    monkeypatch.setattr(registry, "_entry_points", lambda: known)
+    listed = cli("drivers")
+    assert listed.code == 0
+    assert "simulated-camera" in listed.out
+    assert "cannot be used" in listed.out
+    assert cli("drivers", "broken").code == 2
+    assert cli("init", tmp_path).code == 0
+    bench = tmp_path / "bench.toml"
+    bench.write_text(bench.read_text().replace('"simulated-laser"', '"broken"'))
+    outcome = cli("check", bench)
+    assert outcome.code == 2
+    assert "the driver 'broken' cannot be used" in outcome.err

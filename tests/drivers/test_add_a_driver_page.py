@@ -3,24 +3,57 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from peers import LASER, ScriptedLine
 
+from drivers.discovery import ThisComputer
 from drivers.interfaces import Identity, Laser
 from drivers.lasers.wired_laser import SerialLaserOptions
 
 PAGE = Path(__file__).parents[2] / "docs" / "add-a-driver.md"
 
 
-def test_the_laser_of_the_page_works_as_the_page_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("drivers.transports.conversation.SHORTEST_QUIET_S", 1e-3)
-    block = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert block is not None
-    names: dict[str, Any] = {"__name__": "my_laser"}
-    exec(compile(block[1], str(PAGE), "exec"), names)
+@pytest.fixture
+def pages_modules(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The two modules that the page prints: the driver, and its test."""
+    monkeypatch.setattr("drivers.transports.conversation.SHORTEST_QUIET_S", 3e-3)
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    modules = []
+    for name, block in zip(("my_laser", "test_my_laser"), blocks, strict=True):
+        module = ModuleType(name)
+        monkeypatch.setitem(sys.modules, name, module)
+        if name == "my_laser" or sys.platform != "win32":
+            exec(compile(block, str(PAGE), "exec"), module.__dict__)
+        modules.append(module.__dict__)
+    return modules
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="instruments are emulated on other systems")
+def test_the_emulated_laser_of_the_page_is_opened_and_found(
+    pages_modules: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver, test = pages_modules
+    test["test_the_power_that_is_set_comes_out"]()
+    monkeypatch.setattr("drivers.discovery.here.ANSWER_S", 0.02)
+    with test["PtyPort"](test["AcmeInstrument"]()) as port:
+        search = ThisComputer(identify=True, named=[port.address])
+        found = [each for each in driver["AcmeLaser"].discover(search) if each.address == port.address]
+    assert [each.sure for each in found] == [True]
+
+
+def test_the_entry_point_of_the_page_leads_to_its_class(pages_modules: list[dict[str, Any]]) -> None:
+    entry = re.search(r'^my-laser = "my_laser:(\w+)"$', PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert entry is not None
+    assert issubclass(pages_modules[0][entry[1]], Laser)
+
+
+def test_the_laser_of_the_page_works_as_the_page_says(pages_modules: list[dict[str, Any]]) -> None:
+    names = pages_modules[0]
     script = [
         ("SN?", "4711"),
         ("FW?", "1.2"),

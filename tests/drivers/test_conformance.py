@@ -1,12 +1,14 @@
 """What every driver promises, checked on each registered driver that can be opened without hardware.
 
 `OPENERS` says how to open a driver here. Every driver of this repository has an entry; one that somebody has installed
-beside it is skipped where it has none.
+beside it is skipped where it has none. Modules named in LABCONTROL_OPENERS add theirs (docs/add-a-driver.md).
 """
 
 from __future__ import annotations
 
+import importlib
 import math
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -53,6 +55,8 @@ def on_a_simulated_table(name: str) -> Iterator[Device]:
 OPENERS: dict[str, Opener] = {
     f"simulated-{part}": on_a_simulated_table for part in ("slm", "dmd", "camera", "laser", "detector")
 } | WIRE_OPENERS
+for module in os.environ.get("LABCONTROL_OPENERS", "").split():
+    OPENERS |= importlib.import_module(module).OPENERS
 
 
 @pytest.fixture(scope="module", autouse=True)
