@@ -12,10 +12,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Literal, Self
 
-import numpy as np
 from pydantic import Field
 
-from drivers.cameras.frames import checked_frame
+from drivers.cameras.frames import checked_frame, pixels_of
 from drivers.cameras.introspection import import_aravis
 from drivers.interfaces import (
     Camera,
@@ -67,6 +66,7 @@ class AravisCamera(Camera):
         self._last_id: int | None = None
         self._counter = 0
         self._roi = Roi(0, 0, 1, 1)
+        self._exposure_s = 0.0
 
     @classmethod
     def from_bench(cls, address: str, options: AravisOptions, surroundings: Surroundings) -> Self:
@@ -123,6 +123,7 @@ class AravisCamera(Camera):
         with self._asking("setting its exposure"):
             # The limits were checked; this takes back what rounding between seconds and microseconds adds to them.
             self._camera.set_exposure_time(1e6 * min(max(seconds, low), high))
+        self._exposure_s = self._get_exposure()
 
     def _get_gain(self) -> float:
         with self._asking("asking for its gain"):
@@ -153,7 +154,7 @@ class AravisCamera(Camera):
 
     def _trigger(self) -> None:
         with self._asking("triggering"):
-            self._triggered.append((self.clock.now_s(), self._get_exposure()))
+            self._triggered.append((self.clock.now_s(), self._exposure_s))
             self._camera.software_trigger()
 
     def _read(self, timeout_s: float) -> Frame:
@@ -188,6 +189,7 @@ class AravisCamera(Camera):
             self._camera.set_acquisition_mode(aravis.AcquisitionMode.CONTINUOUS)
             self._camera.set_trigger("Software")
             self._roi = self._read_roi()
+            self._exposure_s = self._get_exposure()
             self._start()
 
     def _close(self) -> None:
@@ -286,8 +288,7 @@ class AravisCamera(Camera):
                 "Take them again; if it persists, read frames sooner.",
             )
         shape = buffer.get_image_height(), buffer.get_image_width()
-        kind = np.uint8 if self.bit_depth == 8 else np.uint16
-        pixels = np.frombuffer(buffer.get_data(), dtype=kind)[: shape[0] * shape[1]].reshape(shape).copy()
+        pixels = pixels_of(self.name, buffer.get_data(), shape, self.bit_depth)
         return checked_frame(
             self.name, pixels, self._roi, self.bit_depth, counter=counter, time_s=time_s, exposure_s=exposure_s
         )

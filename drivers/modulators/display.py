@@ -205,12 +205,12 @@ class DisplaySlm(DisplayModulator):
         return levels.astype(np.uint8)
 
     def _load_image(self, path: Path, shape: tuple[int, int]) -> NDArray[np.uint8]:
-        from PIL import Image, UnidentifiedImageError  # only where there is an image
+        from PIL import Image  # only where there is an image
 
         try:
             with Image.open(path) as image:
                 pixels = np.asarray(image.convert("L") if image.mode == "P" else image)
-        except (OSError, UnidentifiedImageError) as error:
+        except Exception as error:  # every decoder has its own way to fail on a damaged file
             raise self._bad_file(path, f"cannot be read ({error})") from error
         if pixels.dtype != np.uint8 or pixels.shape != shape:
             raise self._bad_file(path, f"is {pixels.dtype} of shape {pixels.shape}, not uint8 of shape {shape}")

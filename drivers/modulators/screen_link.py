@@ -53,8 +53,9 @@ def list_screens(display: str | None = None) -> list[ScreenFacts]:
     try:
         listing = subprocess.run(command, env=_environment(display), capture_output=True, timeout=START_TIMEOUT_S)
         event = json.loads(listing.stdout.splitlines()[-1])
-        return [ScreenFacts(**screen) for screen in event["screens"]]
-    except (subprocess.SubprocessError, OSError, ValueError, LookupError, TypeError) as error:
+        found = [facts_of(screen) for screen in event["screens"]]
+        return [facts for facts in found if facts is not None]
+    except (subprocess.SubprocessError, OSError, ValueError, LookupError) as error:
         raise DeviceDisconnectedError(
             "screens", "the window system cannot be asked.", "Check that there is a desktop (DISPLAY)."
         ) from error
@@ -99,10 +100,9 @@ class ScreenLink:
         event = self._next(START_TIMEOUT_S)
         if event["event"] == "refused":
             raise self._refusal(event)
-        try:
-            facts = ScreenFacts(**{name: event[name] for name in ScreenFacts.__annotations__})
-        except KeyError:
-            raise self._unexpected(event) from None
+        facts = facts_of(event)
+        if facts is None:
+            raise self._unexpected(event)
         self._share_pixels(facts.rows, facts.columns)
         return facts
 
@@ -220,6 +220,31 @@ class ScreenLink:
         return DeviceReplyError(self.device, f"got {event!r} from its window.", "Install the package anew.")
 
 
+def event_of(line: bytes) -> dict[str, Any]:
+    """What the window says with a line; the event "garbled" for a line that is none of its own."""
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        event = None
+    if isinstance(event, dict) and isinstance(event.get("event"), str):
+        return event
+    return {"event": "garbled", "line": line[:80].decode("ascii", "backslashreplace")}
+
+
+def facts_of(event: dict[str, Any]) -> ScreenFacts | None:
+    """The facts of a window that is ready; None where they cannot be those of a screen."""
+    texts = [event.get(name) for name in ("name", "manufacturer", "model", "serial_number")]
+    numbers = [event.get(name) for name in ("rows", "columns", "refresh_hz")]
+    primary = event.get("primary")
+    if not all(isinstance(text, str) for text in texts) or not isinstance(primary, bool):
+        return None
+    if not all(isinstance(number, int | float) and 0 < number < 1e5 for number in numbers):
+        return None
+    rows, columns, refresh_hz = (float(number) for number in numbers if number is not None)
+    name, manufacturer, model, serial_number = map(str, texts)
+    return ScreenFacts(int(rows), int(columns), refresh_hz, name, manufacturer, model, serial_number, primary)
+
+
 def _in_background(follow: Callable[..., None], *arguments: object) -> threading.Thread:
     thread = threading.Thread(target=follow, args=arguments, daemon=True)
     thread.start()
@@ -229,7 +254,7 @@ def _in_background(follow: Callable[..., None], *arguments: object) -> threading
 def _follow_events(source: IO[bytes], events: queue.Queue[dict[str, Any]]) -> None:
     with source:
         for line in source:
-            events.put(json.loads(line))
+            events.put(event_of(line))
     events.put(_ENDED)
 
 

@@ -60,3 +60,43 @@ class ScriptedLine(Line):
 
 class UnexpectedBytes(BaseException):
     """Not an Exception, so that no driver can catch it."""
+
+
+class AnsweringLine(Line):
+    """A line whose other end answers every question it knows, and takes `*ESE` for what it is.
+
+    answers: what comes back for what is sent, endings included. instead: other answers, once each.
+    """
+
+    def __init__(self, answers: dict[bytes, bytes], device: str) -> None:
+        super().__init__(device, "answering")
+        self.answers = answers
+        self.instead: dict[bytes, bytes] = {}
+        self.arriving = bytearray()
+        self._register = b""
+
+    def _connect(self) -> None:
+        pass
+
+    def _disconnect(self) -> None:
+        self.arriving.clear()
+
+    def _send(self, data: bytes) -> None:
+        if data.startswith(b"*ESE "):
+            self._register = data[5:]
+        elif data in self.instead:
+            self.arriving += self.instead.pop(data)
+        elif data == b"*ESE?\n":
+            self.arriving += self._register
+        elif data in self.answers:
+            self.arriving += self.answers[data]
+        else:
+            raise UnexpectedBytes(f"sent {data!r}, which this end does not know")
+
+    def _receive(self, limit: int, timeout_s: float) -> bytes:
+        data = bytes(self.arriving[:limit])
+        del self.arriving[:limit]
+        return data
+
+    def _waiting(self) -> bytes:
+        return self._receive(len(self.arriving), 0.0)
