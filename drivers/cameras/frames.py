@@ -24,16 +24,16 @@ def importing_swig() -> Iterator[None]:
 
 def pixels_of(device: str, data: bytes, shape: tuple[int, int], bit_depth: int) -> Pixels:
     """A copy of the pixels (rows, columns) at the start of a buffer. Raises DeviceFaultError when it is too short."""
-    kind: type[np.uint8 | np.uint16] = np.uint8 if bit_depth <= 8 else np.uint16
-    wanted = shape[0] * shape[1] * np.dtype(kind).itemsize
+    wanted = shape[0] * shape[1] * (1 if bit_depth <= 8 else 2)
     if len(data) < wanted:
         raise DeviceFaultError(
             device,
             f"delivered {len(data)} bytes for {shape[0]} x {shape[1]} pixels of {bit_depth} bits, expected {wanted}.",
             "Take it again; if it persists, set region and pixel format again.",
         )
-    pixels: Pixels = np.frombuffer(data[:wanted], dtype=kind).reshape(shape).copy()
-    return pixels
+    if bit_depth <= 8:
+        return np.frombuffer(data[:wanted], dtype=np.uint8).reshape(shape).copy()
+    return np.frombuffer(data[:wanted], dtype=np.uint16).reshape(shape).copy()
 
 
 def checked_frame(
