@@ -162,6 +162,12 @@ class AravisCamera(Camera):
             buffer = self._stream.timeout_pop_buffer(max(1, round(1e6 * timeout_s)))
             if buffer is None:
                 raise DeviceTimeoutError(self.name, f"gave no frame within {timeout_s:g} s.", "Was it triggered?")
+            if self._is_untouched(buffer):
+                self._camera.stop_acquisition()
+                self._start()
+                raise DeviceFaultError(
+                    self.name, "handed out a buffer without a frame; its stream was begun anew.", "Take it again."
+                )
             try:
                 return self._frame(buffer)
             finally:
@@ -171,7 +177,8 @@ class AravisCamera(Camera):
         discarded = 0
         with self._asking("discarding frames"):
             while (buffer := self._stream.try_pop_buffer()) is not None:
-                self._number(buffer.get_frame_id())
+                if not self._is_untouched(buffer):
+                    self._number(buffer.get_frame_id())
                 self._stream.push_buffer(buffer)
                 discarded += 1
         return discarded
@@ -270,6 +277,10 @@ class AravisCamera(Camera):
             self._triggered.popleft()  # triggers of the frames that were lost
         time_s, exposure_s = self._triggered.popleft() if self._triggered else (self.clock.now_s(), 0.0)
         return self._counter, time_s, exposure_s
+
+    def _is_untouched(self, buffer: Any) -> bool:
+        """Whether nothing was ever written into it: now and then, a stream of Aravis 0.8 gives nothing but these."""
+        return bool(buffer.get_status() == self._aravis.BufferStatus.CLEARED)
 
     def _frame(self, buffer: Any) -> Frame:
         expected = self._counter + 1
