@@ -57,6 +57,8 @@ def show_table(run: RunReader) -> Table:
         facts.add_row(role, escape(_device(identity)))
     facts.add_row("faults", _faults(run))
     facts.add_row("program", escape(_program(run.metadata.get("provenance", {}))))
+    if run.seal is not None:
+        facts.add_row("seal", f"sha256 {run.seal}")
     note = "\n".join(filter(None, [run.experiment.get("note", ""), read_note(run.path)]))
     if note:
         facts.add_row("note", escape(note))

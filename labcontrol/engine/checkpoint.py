@@ -1,12 +1,15 @@
-"""States of a run as bytes: nested dictionaries of JSON types, arrays and bytes, without pickle."""
+"""States of a run as bytes: nested dictionaries of JSON types, arrays and bytes, without pickle, with a checksum."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from typing import Any
 
 import numpy as np
+
+_CHECKED = b"sha256:"  # before checksum and archive; records of early versions hold the archive alone
 
 
 def encode(state: dict[str, Any]) -> bytes:
@@ -27,11 +30,16 @@ def encode(state: dict[str, Any]) -> bytes:
     text = json.dumps(plain(state))
     buffer = io.BytesIO()
     np.savez(buffer, __text__=np.array(text), **arrays)  # type: ignore[arg-type]  # the stubs want a bool among them
-    return buffer.getvalue()
+    archive = buffer.getvalue()
+    return _CHECKED + hashlib.sha256(archive).digest() + archive
 
 
 def decode(data: bytes) -> dict[str, Any]:
-    """The state that `encode` was given."""
+    """The state that `encode` was given. Raises ValueError when a byte of it was changed."""
+    if data.startswith(_CHECKED):
+        checksum, data = data[len(_CHECKED) : len(_CHECKED) + 32], data[len(_CHECKED) + 32 :]
+        if hashlib.sha256(data).digest() != checksum:
+            raise ValueError("the state of a checkpoint is damaged")
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
 
         def full(value: Any) -> Any:

@@ -52,6 +52,12 @@ def read_recorded(path: Path) -> Recorded:
                 if name == "running"
                 else "Only interrupted, aborted or failed runs can be continued.",
             )
+        changed = reader.unsealed_datasets()
+        if changed:
+            raise UserError(
+                f"The record {path} is damaged: /{changed[0]} is not what it was when it was closed.",
+                "'labcontrol replay' tells more. Take a copy that is whole.",
+            )
         try:
             experiment = ExperimentConfig.model_validate(reader.config["experiment"])
             bench = BenchConfig.model_validate(reader.config["bench"])

@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labcontrol.config import ExperimentConfig
+from labcontrol.engine.checkpoint import decode, encode
 from labcontrol.engine.pilot import Pilot, posed_problem, predict
 from labcontrol.errors import UserError
-from labcontrol.learning import initial_mask, make_strategy
+from labcontrol.learning import Proposal, Strategy, initial_mask, make_strategy
 from labcontrol.learning.acceptance import accept
 from labcontrol.records import RunReader
 from labcontrol.records.json_text import to_json
+from labcontrol.records.reader import DAMAGE
 from labcontrol.tasks import ErrorMeasure
 
 _ROWS = 4096  # outputs in memory at a time
@@ -42,6 +44,9 @@ class Check:
     findings: tuple[Finding, ...]
 
 
+UNREADABLE = "record"
+"""Subject of a finding on content that cannot be read at all."""
+
 Progress = Callable[[str, float], None]
 """Told what is being compared, and the share of it that is done."""
 
@@ -54,31 +59,53 @@ def verify(run: RunReader) -> list[Finding]:
 def checks(run: RunReader, progress: Progress = lambda _what, _share: None) -> Iterator[Check]:
     """Make one comparison after the other, each when it is asked for.
 
-    Compared are the sequences (with their hashes), the gain (with the pilot), both errors of every epoch (with outputs
-    and target), masks and decisions (with mirrors and errors), the final mask and the result. A record without
-    contradiction is then learned again: the seed must propose the very same masks.
+    Compared are every dataset (with the seal, where the record was closed), the sequences (with their hashes), the gain
+    (with the pilot), both errors of every epoch (with outputs and target), masks and decisions (with mirrors and
+    errors), the final mask, the result and the checkpoints. A record without contradiction is then learned again: the
+    seed must propose the very same masks, and lead through the same checkpoints.
 
     The arithmetic is the same on every run of one computer; another processor may sum in another order, which shows
     as differences in the last digits of the errors.
     """
+    if run.seal is not None:
+        what = "everything with the hashes taken when the record was closed"
+        progress(what, 0.0)
+        yield Check(what, _found(lambda: _seal(run)))
     steps: list[tuple[str, Callable[[], Iterable[Finding]]]] = [
         ("sequences, initial mask and configuration with their hashes", lambda: _sequences(run)),
         ("gain with the pilot", lambda: _pilot(run)),
         ("errors with outputs and target", lambda: _errors(run)),
         ("masks and decisions with mirrors and errors", lambda: _decisions(run)),
         ("result with the epochs", lambda: _ending(run)),
+        ("checkpoints with the epochs", lambda: _checkpoints(run)),
     ]
-    if "config" in run.changed_datasets():  # it says how everything else is to be computed
-        steps = steps[:1]
     findings: list[Finding] = []
     for what, compare in steps:
         progress(what, 0.0)
-        check = Check(what, tuple(compare()))
+        check = Check(what, _found(compare))
         findings += check.findings
         yield check
+        if any(finding.subject in _DECISIVE for finding in findings):
+            return
     if not findings:
         what = "every mask and decision with those that the seed gives"
-        yield Check(what, tuple(_proposals(run, lambda share: progress(what, share))))
+        yield Check(what, _found(lambda: _proposals(run, lambda share: progress(what, share))))
+
+
+_DECISIVE = ("config", "metadata", UNREADABLE)
+"""They say how everything else is to be computed."""
+
+
+def _found(compare: Callable[[], Iterable[Finding]]) -> tuple[Finding, ...]:
+    try:
+        return tuple(compare())
+    except (UserError, *DAMAGE) as error:
+        return (Finding(UNREADABLE, None, f"This cannot be computed: {error}"),)
+
+
+def _seal(run: RunReader) -> Iterator[Finding]:
+    for name in run.unsealed_datasets():
+        yield Finding(name, None, f"/{name} is not what it was when the record was closed.")
 
 
 def _sequences(run: RunReader) -> Iterator[Finding]:
@@ -168,6 +195,23 @@ def _ending(run: RunReader) -> Iterator[Finding]:
                 yield Finding("result", None, text)
 
 
+def _checkpoints(run: RunReader) -> Iterator[Finding]:
+    for number, epochs in enumerate(run.checkpoint_epochs):
+        state = _decoded(run.checkpoint(number).state)
+        if state is None:
+            yield Finding("checkpoints/bytes", int(epochs), f"The checkpoint after epoch {epochs} cannot be read.")
+        elif state.get("epochs") != epochs:
+            text = f"The checkpoint after epoch {epochs} says it is one after epoch {state.get('epochs')}."
+            yield Finding("checkpoints/epochs", int(epochs), text)
+
+
+def _decoded(data: bytes) -> dict[str, Any] | None:
+    try:
+        return decode(data)
+    except Exception:  # whatever a changed byte makes of an archive
+        return None
+
+
 def _proposals(run: RunReader, progress: Callable[[float], None]) -> Iterator[Finding]:
     """Learn again from the recorded outputs and errors: the strategy must ask for what was shown."""
     if run.pilot is None:
@@ -183,19 +227,21 @@ def _proposals(run: RunReader, progress: Callable[[float], None]) -> Iterator[Fi
     strategy = make_strategy(experiment.learning, posed_problem(pilot, law, start, rng, run.target))
     epochs = run.epochs
     errors, mirrors, accepted, replays = epochs.error(run.loss), epochs.mirror, epochs.accepted, epochs.replay
+    checkpoints = {int(after): number for number, after in enumerate(run.checkpoint_epochs)}
     k, start_error = 0, float("inf")
-    while k < len(epochs):
+    while True:
+        if k in checkpoints and not _leads_through(strategy, run.checkpoint(checkpoints[k]).state):
+            text = f"The checkpoint after epoch {k} holds another state of the strategy than the epochs lead to."
+            yield Finding("checkpoints/bytes", k, text)
+            return
+        if k >= len(epochs):
+            break
         progress(k / len(epochs))
         proposal = strategy.ask()
         stop = k + len(proposal.masks)
-        if not np.array_equal(proposal.masks, epochs.masks(k, stop)):
-            yield Finding("epochs/mask", k, f"From epoch {k} on the seed proposes other masks than were shown.")
-            return
-        if not np.array_equal(proposal.mirrors, mirrors[k:stop]):
-            yield Finding("epochs/mirror", k, f"From epoch {k} on the seed proposes other mirrors than are recorded.")
-            return
-        if k and replays[k] == replays[k - 1]:
-            yield Finding("epochs/replay", k, f"Epoch {k} was proposed after replay {replays[k]}, not measured in it.")
+        otherwise = _otherwise(proposal, k, epochs.masks(k, stop), mirrors[k:stop], replays[max(k - 1, 0) : k + 1])
+        if otherwise is not None:
+            yield otherwise
             return
         decisions = strategy.tell(proposal, epochs.outputs(k, stop), errors[k:stop])
         if not np.array_equal(decisions, accepted[k:stop]):
@@ -209,6 +255,24 @@ def _proposals(run: RunReader, progress: Callable[[float], None]) -> Iterator[Fi
         yield Finding("masks/final", None, f"/masks/final is not the last incumbent: mirror {mirror} differs.")
     learned = {"start_error": start_error, "incumbent_error": strategy.incumbent_error}
     yield from _stated(run.result or {}, learned | {"strategy_report": json.loads(to_json(strategy.report()))})
+
+
+def _otherwise(
+    proposal: Proposal, k: int, masks: NDArray[np.bool_], mirrors: NDArray[np.int64], replays: NDArray[np.int64]
+) -> Finding | None:
+    """How what follows epoch k is not what was proposed. replays: of the epoch before it and its own."""
+    if not np.array_equal(proposal.masks, masks):
+        return Finding("epochs/mask", k, f"From epoch {k} on the seed proposes other masks than were shown.")
+    if not np.array_equal(proposal.mirrors, mirrors):
+        return Finding("epochs/mirror", k, f"From epoch {k} on the seed proposes other mirrors than are recorded.")
+    if len(replays) == 2 and replays[0] == replays[1]:
+        return Finding("epochs/replay", k, f"Epoch {k} was proposed after replay {replays[0]}, not measured in it.")
+    return None
+
+
+def _leads_through(strategy: Strategy, checkpoint: bytes) -> bool:
+    """Whether the strategy is now in the state that the checkpoint holds."""
+    return encode(strategy.state()) == encode(decode(checkpoint)["strategy"])
 
 
 def _stated(result: dict[str, Any], computed: dict[str, Any]) -> Iterator[Finding]:

@@ -81,11 +81,13 @@ def pilot_columns(steps: int) -> tuple[Growing, ...]:
     return (Growing("pilot/mirror", "int64"), Growing("pilot/output", "float32", steps))
 
 
+SEAL = "seal"
 ENDING = (
     Growing("masks/final", "bool"),
     Growing("train/output", "float32"),
     Growing("test/output", "float32"),
     Growing("result", "uint8"),
+    Growing(SEAL, "uint8"),
 )
 """Empty until the run ends; emptied again when it is resumed. Outputs are of the final mask, measured once more."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from labcontrol.errors import UserError
 from labcontrol.records.epoch_table import EpochTable, Floats, Loss
 from labcontrol.records.json_text import read_lines
+from labcontrol.records.layout import SEAL
 from labcontrol.records.lock import is_being_written
-from labcontrol.records.storage import committed_rows, content_sha256, open_run_file
+from labcontrol.records.seal import seal_sha256, unsealed
+from labcontrol.records.storage import committed_rows, content_sha256, is_closed, open_run_file
 
 # What reading the content of a damaged or tampered file can raise.
 DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError)
@@ -98,6 +100,7 @@ class RunReader:
         self._open()
 
     def _open(self) -> None:
+        self._closed = is_closed(self.path) if self.path.is_file() else False
         self._file = open_run_file(self.path)
         self._opened = self.path.stat()
         try:
@@ -108,7 +111,8 @@ class RunReader:
 
     def refresh(self) -> None:
         """See what was written since; follows the record also through a resumption of the run."""
-        if not os.path.samestat(self._opened, self.path.stat()):
+        resumed = not os.path.samestat(self._opened, self.path.stat())
+        if resumed or self._closed != is_closed(self.path):
             self._file.close()
             self._open()
             return
@@ -239,7 +243,7 @@ class RunReader:
     @property
     def result(self) -> dict[str, Any] | None:
         """What the run came to; None before its end."""
-        return json.loads(self._text("result")) if self._rows["result"] else None
+        return self._parsed("result", self._text("result")) if self._rows["result"] else None
 
     # --- growing ------------------------------------------------------------------------------------------------
     @property
@@ -300,6 +304,15 @@ class RunReader:
             return self.initial_mask, "initial"
         return self.mask(int(measured_at[-1])), "incumbent"
 
+    @property
+    def seal(self) -> str | None:
+        """SHA-256 of the seal, which holds a hash of every dataset; None where the writer did not close the record."""
+        return seal_sha256(self._text(SEAL)) if self._rows[SEAL] else None
+
+    def unsealed_datasets(self) -> list[str]:
+        """Names of the datasets whose content is not what it was when the record was closed; none without a seal."""
+        return unsealed(self._file, self._rows, self._text(SEAL)) if self._rows[SEAL] else []
+
     def changed_datasets(self) -> list[str]:
         """Names of the datasets written before the run whose content is not what was written."""
         hashes: dict[str, str] = self.metadata.get("content_sha256", {})
@@ -319,8 +332,15 @@ class RunReader:
         return bytes(self._file[name][:rows]) if rows else b""
 
     def _json(self, name: str) -> dict[str, Any]:
-        value: dict[str, Any] = json.loads(self._file[name][()])
+        value: dict[str, Any] = self._parsed(name, self._file[name][()])
         return value
 
     def _lines(self, name: str) -> list[dict[str, Any]]:
-        return read_lines(self._text(name))
+        lines: list[dict[str, Any]] = self._parsed(name, self._text(name), read_lines)
+        return lines
+
+    def _parsed(self, name: str, text: bytes, parse: Callable[[bytes], Any] = json.loads) -> Any:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise ValueError(f"/{name} holds no JSON: {error}") from error

@@ -23,9 +23,10 @@ from numpy.typing import ArrayLike, NDArray
 from labcontrol.errors import UserError
 from labcontrol.records.epoch import Epoch
 from labcontrol.records.json_text import to_json
-from labcontrol.records.layout import ENDING, growing
+from labcontrol.records.layout import ENDING, SEAL, growing
 from labcontrol.records.lock import RunLock, sole_writer
 from labcontrol.records.room import DiskRoom, RecordFullError, RecordWriteError, write_error
+from labcontrol.records.seal import seal_text
 from labcontrol.records.storage import (
     Column,
     committed_rows,
@@ -144,6 +145,8 @@ class RunWriter:
         with self._thread_lock:
             if self._closed:
                 return
+            with contextlib.suppress(RecordWriteError):  # a record without a seal is a record
+                self._seal()
             self._closed = True
             try:
                 self._file.close()
@@ -269,6 +272,13 @@ class RunWriter:
     def _journal(self, name: str, line: str) -> None:
         with self._writing(len(line), use_reserve=True):
             self._columns[name].put_text(line)
+
+    def _seal(self) -> None:
+        if self._damaged:
+            return
+        text = seal_text(self._file, {name: column.rows for name, column in self._columns.items()})
+        with self._writing(len(text), use_reserve=True):
+            self._columns[SEAL].put_text(text, at=0)
 
     def _open_file(self) -> None:
         self._file: Any = open_for_appending(self.path)

@@ -24,6 +24,8 @@ from labcontrol.records.layout import FIXED, FORMAT, SCHEMA_VERSION, epoch_colum
 
 _COPY_BYTES = 1 << 24
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_SUPERBLOCK_BYTES = 48
+_STATUS_FLAGS = 11
 _LARGEST_LAG_BYTES = 1 << 17
 
 
@@ -111,7 +113,7 @@ def open_run_file(path: Path) -> Any:
         raise UserError(f"There is no run file {path}.", "`labcontrol runs` lists the runs of a folder.")
     _require_whole(path)
     try:
-        file = h5py.File(path, "r", swmr=True)
+        file = _opened(path)
     except (OSError, RuntimeError) as error:
         raise UserError(
             f"{path} is not a run file: HDF5 cannot open it ({error}).", "Give a file that a run wrote."
@@ -127,19 +129,42 @@ def open_run_file(path: Path) -> Any:
     raise UserError(f"{path} is an HDF5 file, but not of a run.", "Give a file that a run wrote.")
 
 
+def _opened(path: Path) -> Any:
+    # In single-writer mode HDF5 takes damage for a write in progress and waits for its end, in effect for ever.
+    if is_closed(path):
+        try:
+            return h5py.File(path, "r", locking=False)
+        except (OSError, RuntimeError):
+            if is_closed(path):
+                raise
+    return h5py.File(path, "r", swmr=True)
+
+
+def is_closed(path: Path) -> bool:
+    """Whether the last writer closed the file: nobody writes it, and it was not left by a killed process."""
+    superblock = _superblock(path)
+    return superblock is not None and superblock[_STATUS_FLAGS] == 0
+
+
+def _superblock(path: Path) -> bytes | None:
+    """Of version 3 of the HDF5 file format specification; None where a file does not begin with one."""
+    with path.open("rb") as file:
+        superblock = file.read(_SUPERBLOCK_BYTES)
+    is_one = len(superblock) == _SUPERBLOCK_BYTES and superblock.startswith(_SIGNATURE) and superblock[8] == 3
+    return superblock if is_one else None
+
+
 def _require_whole(path: Path) -> None:
     """Refuse a file that lost its end, for example in copying: HDF5 would search for the rest for ever, or read zeros.
 
-    The superblock (version 3 of the HDF5 file format specification) tells whether the file was closed, and where it
-    ends. While it is written the end may be ahead of what has reached the system by one chunk.
+    The superblock tells whether the file was closed, and where it ends. While it is written the end may be ahead of
+    what has reached the system by one chunk.
     """
-    with path.open("rb") as file:
-        superblock = file.read(48)
-    size = path.stat().st_size
-    if len(superblock) < 48 or not superblock.startswith(_SIGNATURE) or superblock[8] != 3:
+    superblock = _superblock(path)
+    if superblock is None:
         return
-    closed, end = superblock[11] == 0, int.from_bytes(superblock[28:36], "little")
-    missing = end - size
+    closed, end = superblock[_STATUS_FLAGS] == 0, int.from_bytes(superblock[28:36], "little")
+    missing = end - path.stat().st_size
     if missing > (0 if closed else _LARGEST_LAG_BYTES):
         raise UserError(
             f"{path} is not a run file any more: {missing} of {end} bytes are missing at its end.",

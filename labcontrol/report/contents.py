@@ -111,7 +111,7 @@ def contents(run: RunReader, progress: Callable[[str], None] = lambda _what: Non
         settings=setting_rows({"experiment": experiment, "bench": bench}),
         program=program_rows(metadata),
         findings=setting_rows((run.result or {}).get("strategy_report", {})),
-        hashes=list(metadata.get("content_sha256", {}).items()),
+        hashes=[*metadata.get("content_sha256", {}).items(), *([("seal", run.seal)] if run.seal is not None else [])],
     )
 
 

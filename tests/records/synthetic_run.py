@@ -6,10 +6,12 @@ python synthetic_run.py FILE EPOCHS     writes FILE and prints the number of epo
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from labcontrol.config import ExperimentConfig
+from labcontrol.engine.checkpoint import encode
 from labcontrol.engine.pilot import Pilot, posed_problem, predict
 from labcontrol.learning import initial_mask, make_strategy
 from labcontrol.records import Epoch, RunHeader, RunWriter
@@ -39,6 +41,7 @@ class SyntheticRun:
             }
         )
         self._rng = np.random.default_rng(seed)
+        self.state: dict[str, Any] = {}
         self.initial_mask = self.final_mask = initial_mask(self.experiment.learning, neurons, self._rng)
         rng = np.random.default_rng([seed, 1])
         self._states = rng.standard_normal((STEPS, neurons))
@@ -81,9 +84,12 @@ class SyntheticRun:
             outputs = self._outputs(proposal.masks)
             mse, nmse = measure.mse(outputs), measure.nmse(outputs)
             accepted = strategy.tell(proposal, outputs, mse if learning.loss == "mse" else nmse)
+            first, index = index, index + len(outputs)
+            self.final_mask = strategy.incumbent.copy()
+            self.state = {"epochs": index, "strategy": strategy.state()}
             yield [
                 Epoch(
-                    index=index + b,
+                    index=first + b,
                     replay=replay,
                     mirror=int(proposal.mirrors[b]),
                     mask=proposal.masks[b],
@@ -96,8 +102,6 @@ class SyntheticRun:
                 )
                 for b in range(len(outputs))
             ]
-            index += len(outputs)
-            self.final_mask = strategy.incumbent.copy()
 
     def write_pilot(self, writer: RunWriter) -> None:
         writer.write_pilot(self.pilot.mirrors, self.pilot.outputs, self.law.gain)
@@ -109,7 +113,7 @@ class SyntheticRun:
             for epochs in self.replays(replays):
                 writer.append_many(epochs)
                 if (epochs[0].replay + 1) % 10 == 0:
-                    writer.checkpoint(writer.epochs, state_after(writer.epochs))
+                    writer.checkpoint(writer.epochs, encode(self.state))
             writer.log("info", "learning ended")
             if finish:
                 writer.finish(

@@ -9,8 +9,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from synthetic_run import STEPS, TEST_STEPS, SyntheticRun, state_after
+from synthetic_run import STEPS, TEST_STEPS, SyntheticRun
 
+from labcontrol.engine.checkpoint import decode, encode
 from labcontrol.errors import UserError
 from labcontrol.records import DiskRoom, Epoch, RecordFullError, RunReader, RunWriter
 
@@ -61,7 +62,7 @@ def test_everything_written_is_read_back(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found.test_output, run.test_output)
         assert found.result is not None
         assert set(found.result["test"]) == {"mse", "nmse"}
-        assert found.checkpoint().state == state_after(found.checkpoint().epochs)
+        assert decode(found.checkpoint().state)["epochs"] == found.checkpoint().epochs == 59
         assert [(line.level, line.text) for line in found.log] == [("info", "learning ended")]
         assert (found.state.name, found.state.reason, found.state.epochs) == ("finished", "all epochs done", 59)
 
@@ -115,16 +116,19 @@ def test_the_same_run_written_twice_gives_the_same_bytes(tmp_path: Path) -> None
 
 def test_a_continued_run_has_the_bytes_of_an_uninterrupted_one(tmp_path: Path) -> None:
     whole = SyntheticRun().write(tmp_path / "whole.h5", finish=False)
-    epochs = all_epochs(SyntheticRun(), 60)
+    run = SyntheticRun()
     path = SyntheticRun().write(tmp_path / "continued.h5", replays=33, finish=False)
     with RunWriter.reopen(path, 30) as writer:
-        for epoch in epochs[30:]:
-            writer.append(epoch)
+        for epochs in run.replays(60):
+            if epochs[0].index < 30:
+                continue
+            writer.append_many(epochs)
             if writer.epochs % 10 == 0:
-                writer.checkpoint(writer.epochs, state_after(writer.epochs))
+                writer.checkpoint(writer.epochs, encode(run.state))
     found, expected = datasets(path), datasets(whole)
     assert found.pop("state") != expected.pop("state")
-    found.pop("log"), expected.pop("log")
+    for name in ("log", "seal"):
+        found.pop(name), expected.pop(name)
     assert found == expected
 
 
@@ -341,3 +345,23 @@ def test_any_failed_write_is_named_and_can_be_repeated(
         writer.append(epochs[3])
     with RunReader(tmp_path / "run.h5") as reader:
         np.testing.assert_array_equal(reader.epochs.outputs(), [epoch.output for epoch in epochs])
+
+
+def test_a_record_is_sealed_when_it_is_closed_and_anew_after_a_continuation(tmp_path: Path) -> None:
+    run = SyntheticRun()
+    path = tmp_path / "run.h5"
+    with RunWriter.create(path, run.header) as writer:
+        with RunReader(path) as reader:
+            assert reader.seal is None
+        for epochs in run.replays(3):
+            writer.append_many(epochs)
+    with RunReader(path) as reader:
+        first = reader.seal
+        assert reader.unsealed_datasets() == []
+    with RunWriter.reopen(path) as writer:
+        writer.log("info", "once more")
+        with RunReader(path) as reader:
+            assert reader.seal is None
+    with RunReader(path) as reader:
+        assert reader.seal != first is not None
+        assert reader.unsealed_datasets() == []
