@@ -1,8 +1,9 @@
 """Is calibration right, and are its intervals honest? Random hidden tables, calibrated, compared with their truth.
 
 Every table hides its own geometry, response and delays. All steps are run through the same drivers as on a real bench;
-only then is the truth looked at. Printed are the largest errors over all tables, against what is asked for, and how
-often the truth lay in the stated 95 % interval.
+only then is the truth looked at. Printed are the largest errors over all tables, against what is asked for, how often
+the truth lay in the stated 95 % interval (and the 95 % interval of that share, from the binomial distribution), and how
+far it was from the value, rms in stated standard errors: 1 is honest, more is boastful, less is timid.
 
 With --learn, learning on each calibrated table is compared with learning on the same table perfectly known.
 
@@ -16,19 +17,25 @@ import argparse
 import tempfile
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from scipy.stats import binomtest
 
 from labcontrol.bench import Bench, NeuronMap, hidden_bench
 from labcontrol.calibration import PROCEDURES, Calibration, Session, Store, calibrated
+from labcontrol.calibration.result import SIGMAS
 from labcontrol.calibration.session import with_settings
 from labcontrol.config import BenchConfig, CalibrationConfig, ExperimentConfig, TaskConfig
 from labcontrol.engine import Run
 from mock_devices.options import TableOptions
 from mock_devices.truth import true_phase, true_pixels, true_settings, truth_of
+
+Values = NDArray[np.float64]
 
 # Largest error allowed, by row of the table.
 BOUNDS = {
@@ -52,13 +59,13 @@ def main() -> int:
     options = parser.parse_args()
 
     errors: dict[str, list[float]] = defaultdict(list)
-    hits: dict[str, list[float]] = defaultdict(list)
+    offs: dict[str, list[Values]] = defaultdict(list)
     learned: list[tuple[float, float]] = []
     failed = 0
     console = Console(stderr=True)
     for seed in track(range(options.first, options.first + options.tables), "hidden tables", console=console):
         with tempfile.TemporaryDirectory() as folder:
-            config = hidden_bench(options.neurons, 1, seed).model_copy(
+            config = hidden_bench(options.neurons, seed, seed).model_copy(
                 update={"calibration": CalibrationConfig(store=folder)}
             )
             found = calibrate(config)
@@ -67,12 +74,12 @@ def main() -> int:
                 failed += 1
                 console.print(f"table {seed}: {bad}")
                 continue
-            compare(config, found, errors, hits)
+            compare(config, found, errors, offs)
             if options.learn:
                 learned.append(learn_twice(config, Path(folder), options))
-    report(errors, hits, learned, failed)
+    report(errors, offs, learned, failed)
     ok = not failed and all(max(errors[name]) <= bound for name, bound in BOUNDS.items())
-    coverage = np.mean([np.mean(values) for values in hits.values()])
+    coverage = np.mean([inside(values).mean() for values in offs.values()])
     return 0 if ok and 0.90 <= coverage <= 0.99 else 1
 
 
@@ -93,19 +100,19 @@ def compare(
     config: BenchConfig,
     found: dict[str, Calibration],
     errors: dict[str, list[float]],
-    hits: dict[str, list[float]],
+    offs: dict[str, list[Values]],
 ) -> None:
-    """Add this table's errors, and the share of truths inside the intervals."""
+    """Add this table's errors, absolute and in standard errors."""
     assert config.table is not None
     truth = truth_of(config.table.options)
     arrays = found["registration"].outcome.arrays
     off = arrays["pixels"] - true_pixels(truth, arrays["cells"])
     errors["registration (px rms)"].append(float(np.sqrt(np.mean(np.sum(off**2, axis=1)))))
-    hits["neuron's pixel"].append(float(np.mean(np.abs(off) < 1.96 * arrays["error_px"])))
+    offs["registration: neuron's pixel"].append((off / arrays["error_px"]).ravel())
     response = found["phase-response"].outcome.arrays
     off = response["phase_rad"] - true_phase(truth)
     errors["phase response (waves rms)"].append(float(np.sqrt(np.mean(off**2))) / (2 * np.pi))
-    hits["phase of a grey level"].append(float(np.mean(np.abs(off) < 1.96 * response["error_rad"])))
+    offs["phase-response: phase of a grey level"].append(off / response["error_rad"])
     window = found["window"].outcome.quantities
     origin = (window["origin_row_px"].value, window["origin_column_px"].value)
     errors["grid on the SLM (px)"].append(float(np.max(np.abs(np.subtract(origin, truth.slm.origin_px)))))
@@ -120,7 +127,13 @@ def compare(
     )
     for kind, name, value in _truths(truth, settle_s):
         quantity = found[kind].outcome.quantities[name]
-        hits[f"{kind}: {name}"].append(float(quantity.low <= value <= quantity.high))
+        half = quantity.high - quantity.value if value > quantity.value else quantity.value - quantity.low
+        offs[f"{kind}: {name}"].append(np.array([SIGMAS * (value - quantity.value) / half]))
+
+
+def inside(offs: list[Values]) -> Values:
+    """Share (tables,) of truths inside their 95 % intervals, from their distances in standard errors."""
+    return np.array([np.mean(np.abs(off) <= SIGMAS) for off in offs])
 
 
 def _truths(truth: TableOptions, settle_s: float) -> list[tuple[str, str, float]]:
@@ -180,8 +193,16 @@ def learn_twice(config: BenchConfig, folder: Path, options: argparse.Namespace) 
     return errors[0], errors[1]
 
 
+def _add_share(table: Table, name: str, offs: list[list[Values]], **how: Any) -> None:
+    """One row for some quantities of all tables; each counts once a table."""
+    shares = np.concatenate([inside(values) for values in offs])
+    low, high = binomtest(round(shares.sum()), shares.size).proportion_ci(method="wilson")
+    rms = np.sqrt(np.mean([np.mean(off**2) for values in offs for off in values]))
+    table.add_row(name, f"{shares.mean():.1%}", f"{low:.1%} to {high:.1%}", f"{rms:.2f}", **how)
+
+
 def report(
-    errors: dict[str, list[float]], hits: dict[str, list[float]], learned: list[tuple[float, float]], failed: int
+    errors: dict[str, list[float]], offs: dict[str, list[Values]], learned: list[tuple[float, float]], failed: int
 ) -> None:
     console = Console()
     table = Table("error of", "median", "largest", "asked for", "met", title=f"{failed} tables failed")
@@ -190,10 +211,15 @@ def report(
         met = f"{sum(value <= bound for value in values)} of {len(values)}"
         table.add_row(name, f"{np.median(values):.2g}", f"{max(values):.2g}", f"{bound:g}", met)
     console.print(table)
-    table = Table("truth in the 95 % interval of", "share")
-    for name, values in hits.items():
-        table.add_row(name, f"{np.mean(values):.1%}")
-    table.add_row("all together", f"{np.mean([np.mean(values) for values in hits.values()]):.1%}", style="bold")
+    table = Table("truth in the 95 % interval of", "share", "95 % interval of it", "rms distance (errors)")
+    kinds: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(offs):
+        kinds[name.split(":")[0]].append(name)
+    for kind, names in kinds.items():
+        for name in names:
+            _add_share(table, name, [offs[name]])
+        _add_share(table, f"{kind}, all", [offs[name] for name in names], style="bold", end_section=True)
+    _add_share(table, "all together", list(offs.values()), style="bold")
     console.print(table)
     if learned:
         table = Table("nmse, calibrated", "nmse, perfectly known", "ratio", title="learning")

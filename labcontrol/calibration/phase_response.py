@@ -36,7 +36,7 @@ _ALL_LEVELS = 256
 _OTHER_WAVELENGTH = 0.2
 _SMALLEST_CONTRAST = 5.0
 # What a spline of this many pieces and the SLM's flicker leave out, as a standard error.
-_MODEL_ERROR_RAD = 7e-4
+_MODEL_ERROR_RAD = 3e-4
 _LARGEST_RESIDUAL_RAD = 2 * np.pi / 50
 
 

@@ -22,7 +22,7 @@ Values = NDArray[np.float64]
 
 _WEAKEST = 0.05
 # What the light of neurons that should be dark changes over half the grid, as a share; it is too smooth to be noise.
-_DARK_LIGHT = 0.0015
+_DARK_LIGHT = 0.001
 
 
 def measure(stand: Stand) -> Outcome:

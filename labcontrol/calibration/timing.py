@@ -1,14 +1,11 @@
 """Timing: how the SLM settles, what the camera and a whole step take, and whether frames belong to their patterns.
 
 The SLM steps between two levels while frames are taken at known times after the command. With the measured response,
-every frame gives the share r of the step that is still missing; an exponential ``r = exp(-(t - onset) / tau)`` gives
-time constant and onset of each step. Onsets lie on the ticks of the refresh, which gives its period; what is between
-the command and the first tick it can still reach is the latency.
+every frame gives the share of the step that is still missing; what follows from it is in `settling`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +13,7 @@ from numpy.typing import NDArray
 
 from labcontrol.calibration.procedure import Procedure
 from labcontrol.calibration.result import Calibration, Outcome, Quantity
+from labcontrol.calibration.settling import END_FRAMES, RESIDUAL, Settling, Steps, fit_steps
 from labcontrol.calibration.stand import Stand
 
 if TYPE_CHECKING:
@@ -26,41 +24,6 @@ Values = NDArray[np.float64]
 _STEPS = 60
 _STEP_TIMES = 40
 _BELONGING = 24
-_RESIDUAL = 1e-3
-_USABLE = (0.03, 0.9)  # shares of the step that say when it happened
-
-
-@dataclass(frozen=True)
-class Steps:
-    """Frames after steps of the SLM: number of the step (F,), seconds since its command (F,), share missing (F,) and
-    its error (F,). commands_s: (K,) when each step was commanded.
-    """
-
-    number: NDArray[np.int64]
-    since_s: Values
-    missing: Values
-    error: Values
-    commands_s: Values
-
-
-@dataclass(frozen=True)
-class Settling:
-    """tau_s: time constant. onsets_s: (K,) of the steps that could be timed, after their commands; ticks_s: (K,) the
-    same on the bench's clock. period_s: of the refresh, NaN where there is none. latency_s: lowest and highest.
-    """
-
-    tau_s: float
-    tau_error_s: float
-    onsets_s: Values
-    ticks_s: Values
-    period_s: float
-    latency_s: tuple[float, float]
-
-    @property
-    def settle_s(self) -> float:
-        """From a command, at worst, until 0.1 % of the step is missing."""
-        wait = self.period_s if np.isfinite(self.period_s) else 0.0
-        return float(np.mean(self.latency_s) + wait - np.log(_RESIDUAL) * self.tau_s)
 
 
 def measure(stand: Stand) -> Outcome:
@@ -126,7 +89,7 @@ def _watch_steps(stand: Stand, dark: int, bright: int) -> Steps:
     exposure_s = camera.exposure_s
     camera.exposure_s = max(min(exposure_s, 1e-3), camera.exposure_limits_s[0])
     phase = stand.results["phase-response"].outcome.arrays["phase_rad"]
-    ends = {level: stand.image(stand.uniform(level), 8).sum() for level in (dark, bright)}
+    ends = {level: stand.image(stand.uniform(level), END_FRAMES).sum() for level in (dark, bright)}
     noise = np.std([stand.frame().data.sum(dtype=np.float64) for _ in range(8)]) + 1.0
     watched_s = 1.5 * stand.bench.slm.settle_time_s
     number, since_s, missing, error, commands_s = [], [], [], [], []
@@ -181,68 +144,25 @@ def _step_times(stand: Stand, dark: int, bright: int) -> Values:
     return np.array(times)
 
 
-# --- fitting ----------------------------------------------------------------------------------------------------------
-def fit_steps(steps: Steps) -> Settling:
-    """``ln r = (onset - t) / tau``, one tau for all and an onset for each step, by weighted least squares.
-
-    Raises ValueError when too few frames fall into the steps.
-    """
-    usable = (steps.missing > _USABLE[0]) & (steps.missing < _USABLE[1]) & (steps.since_s > 0)
-    number, since = steps.number[usable], steps.since_s[usable]
-    log_missing = np.log(steps.missing[usable])
-    weight = (steps.missing[usable] / steps.error[usable]) ** 2
-    timed, index = np.unique(number, return_inverse=True)
-    if len(timed) < 8:
-        raise ValueError(f"only {len(timed)} of {len(steps.commands_s)} steps of the SLM could be timed")
-    # Take out each step's weighted mean; what is left has the common slope -1 / tau.
-    total = np.bincount(index, weight)
-    mean_t, mean_l = np.bincount(index, weight * since) / total, np.bincount(index, weight * log_missing) / total
-    dt, dl = since - mean_t[index], log_missing - mean_l[index]
-    moment = float(np.sum(weight * dt * dt))
-    rate = -float(np.sum(weight * dt * dl)) / moment
-    freedom = max(1, len(dt) - len(timed) - 1)
-    residual = float(np.sum(weight * (dl + rate * dt) ** 2)) / freedom
-    rate_error = float(np.sqrt(max(residual, 1.0) / moment))
-    onsets = mean_t + mean_l / rate
-    ticks = onsets + steps.commands_s[timed]
-    period = _period(ticks, onsets)
-    low, high = (onsets.max() - period, onsets.min()) if np.isfinite(period) else (onsets.min(), onsets.min())
-    blur = 2 * float(np.median(1 / (rate * np.sqrt(total))))
-    return Settling(1 / rate, rate_error / rate**2, onsets, ticks, period,
-                    (max(0.0, min(low, high) - blur), max(low, high) + blur))  # fmt: skip
-
-
-def _period(ticks_s: Values, onsets_s: Values) -> float:
-    """Period of the ticks, NaN where they have none: the longest at which all are in step."""
-    span = float(np.ptp(ticks_s))
-    frequencies = np.arange(10.0, 260.0, 0.1 / span)
-    since = ticks_s - ticks_s.mean()
-    coherence = np.abs(np.exp(2j * np.pi * np.outer(frequencies, since)).mean(axis=1))
-    # Onsets wait for a tick: they cannot spread over more than a period.
-    allowed = 1 / frequencies > 0.9 * np.ptp(onsets_s)
-    if not allowed.any() or coherence[allowed].max() < 0.8:
-        return np.nan
-    good = allowed & (coherence > 0.97 * coherence[allowed].max())
-    best = int(np.flatnonzero(good)[0])
-    near = slice(max(0, best - 20), best + 21)
-    return float(1 / frequencies[near][int(np.argmax(coherence[near]))])
-
-
 # --- telling ----------------------------------------------------------------------------------------------------------
 def _outcome(
     stand: Stand, settling: Settling, steps: Steps, readout_s: Values, step_s: Values, offsets_s: Values
 ) -> Outcome:
-    latency = settling.latency_s
+    latency, half = settling.latency_s, settling.latency_half_s
     settle = settling.settle_s
-    settle_error = -np.log(_RESIDUAL) * settling.tau_error_s + (latency[1] - latency[0]) / 4
     stated = stand.bench.slm.settle_time_s
     quantities = {
-        "settle_s": Quantity.normal(settle, settle_error, "s", "SLM: from command to 0.1 % of the step, at worst"),
+        "settle_s": Quantity.normal(
+            settle, settling.settle_error_s, "s", "SLM: from command to 0.1 % of the step, at worst"
+        ),
         "tau_s": Quantity.normal(settling.tau_s, settling.tau_error_s, "s", "SLM: time constant"),
         "latency_s": Quantity(
-            float(np.mean(latency)), *latency, "s", "SLM: from command to the first refresh it can reach"
+            latency, max(0.0, latency - half), latency + half, "s",
+            "SLM: from command to the first refresh it can reach",
         ),
-        "refresh_hz": Quantity.normal(1 / settling.period_s, 1e-2, "Hz", "SLM: refresh rate"),
+        "refresh_hz": Quantity.normal(
+            1 / settling.period_s, settling.period_error_s / settling.period_s**2, "Hz", "SLM: refresh rate"
+        ),
         "frames_late": Quantity(0, 0, 0, "frames", "frames later than the pattern they should show"),
         "trigger_offset_s": _distribution(offsets_s, "camera: from trigger to start of the exposure, as it states"),
         "camera_latency_s": _distribution(readout_s, "camera: from the end of the exposure to the frame"),
@@ -252,7 +172,7 @@ def _outcome(
         del quantities["refresh_hz"]
     failures, notices = [], []
     if settle > stated * 1.05 + 1e-3:
-        missing = np.exp(-(stated - settle) / settling.tau_s) * _RESIDUAL
+        missing = np.exp(-(stated - settle) / settling.tau_s) * RESIDUAL
         failures.append(
             f"the SLM settles in {settle * 1e3:.1f} ms, its driver waits {stated * 1e3:.1f} ms: up to {missing:.1%} of "
             "a step is then missing; correct the options of slm in the bench file"
