@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -72,6 +73,8 @@ class VirtualDesktop:
         self._server: subprocess.Popen[bytes] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._eye: mss.MSS | None = None
+        self._dark: set[str] = set()
+        self._lock = threading.Lock()
 
     def start(self) -> Self:
         """Raises RuntimeError when the X server does not come up."""
@@ -117,20 +120,25 @@ class VirtualDesktop:
 
     def unplug(self, name: str) -> None:
         """Take a screen away."""
-        self._xrandr("--output", name, "--off")
+        with self._lock:
+            self._dark.add(name)
+            self._xrandr("--output", name, "--off")
 
     def plug_in(self, name: str) -> None:
         """Put a screen back where it was."""
         index = self.names.index(name)
         columns, rows = self.sizes[index]
-        self._xrandr("--output", name, "--mode", f"{columns}x{rows}", "--pos", f"{self._left(index)}x0")
-        self._xrandr("--query")
+        with self._lock:
+            self._xrandr("--output", name, "--mode", f"{columns}x{rows}", "--pos", f"{self._left(index)}x0")
+            self._xrandr("--query")
+            self._dark.discard(name)
 
     def see(
         self, name: str, corner: tuple[int, int] = (0, 0), shape: tuple[int, int] | None = None
     ) -> NDArray[np.uint8]:
-        """What is on a screen now: (rows, columns) grey levels. Raises ValueError for anything but grey.
+        """What is on a screen now: (rows, columns) grey levels, black where it was taken away.
 
+        Raises ValueError for anything but grey.
         corner, shape: of the part to look at; by default the whole screen.
         """
         index = self.names.index(name)
@@ -139,7 +147,10 @@ class VirtualDesktop:
         rows, columns = shape or (rows - top, columns - left)
         assert self._eye is not None
         part = {"left": self._left(index) + left, "top": top, "width": columns, "height": rows}
-        seen = np.frombuffer(self._eye.grab(part).raw, dtype=np.uint8).reshape(rows, columns, 4)
+        with self._lock:
+            if name in self._dark:
+                return np.zeros((rows, columns), dtype=np.uint8)
+            seen = np.frombuffer(self._eye.grab(part).raw, dtype=np.uint8).reshape(rows, columns, 4)
         if (seen[..., :2] != seen[..., 2:3]).any():
             raise ValueError(f"screen {name} is not grey everywhere")
         return seen[..., 0].copy()

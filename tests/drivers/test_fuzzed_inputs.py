@@ -29,7 +29,7 @@ from drivers.modulators.areas import whole_area
 from drivers.modulators.display import DisplaySlm, DisplaySlmOptions
 from drivers.modulators.screen_link import ScreenLink, event_of, facts_of
 
-EXAMPLES = int(os.environ.get("LABCONTROL_FUZZ", "60"))
+EXAMPLES = int(os.environ.get("LABCONTROL_FUZZ", "30"))
 FUZZ = settings(
     max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

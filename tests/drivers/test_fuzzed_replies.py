@@ -28,7 +28,7 @@ from drivers.transports import Line
 
 EXAMPLES = int(os.environ.get("LABCONTROL_FUZZ", "10"))
 SHORT_S = 2e-5  # the other end answers at once or never
-HANGS_S = 5.0
+HANGS_S = 30.0  # computers that do other things stop for seconds now and then
 
 Answers = dict[bytes, bytes]
 

@@ -85,6 +85,19 @@ def test_the_experiment_learns_over_wires_what_it_learns_in_process() -> None:
     assert found["wired"]["curve"][-1] < 0.1 * found["wired"]["curve"][0]
 
 
+def test_a_run_goes_on_after_any_device_was_unplugged_in_the_dark() -> None:
+    """A short form of the campaign: it pauses and names the device, the light is off, and nothing is lost."""
+    pytest.importorskip("pypylon", reason='needs pypylon: pip install "labcontrol[basler]"')
+    script = [sys.executable, str(ROOT / "benchmarks" / "unplug_campaign.py"), "--json", "--times", "1"]
+    run = subprocess.run(
+        [*script, "--devices", "laser,detector,slm,camera"], capture_output=True, text=True, timeout=240
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    pulled = json.loads(run.stdout)["pulled"]
+    assert {one["device"] for one in pulled} == {"laser", "detector", "slm", "camera"}
+    assert not any(one["missed"] for one in pulled)
+
+
 def test_a_table_that_hides_its_truth_states_what_it_was_meant_to_be() -> None:
     stated, hidden = WiredTable(16, misalignment_seed=None), WiredTable(16, misalignment_seed=4)
     try:
