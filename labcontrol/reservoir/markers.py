@@ -33,16 +33,17 @@ def without_markers(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return values[len(HEAD) : -len(TAIL)]
 
 
-def misalignment(samples: NDArray[np.float64]) -> str | None:
+def misalignment(samples: NDArray[np.float64], known_noise: float = 0.0) -> str | None:
     """What is wrong with samples (2 + B + 2, S) of a sequence with markers, with its probable cause; None if nothing.
 
+    known_noise: rms of a sample, from before the run; a single sample of each mask does not show it.
     Every single sample of a marker must lie near the level of its kind, on or off. Where the mirrors of a
     marker interfere to nothing, as fields with phases of their own may at some steps, it cannot tell and is silent.
     """
     levels = np.median(samples, axis=1)
     # From neighbouring samples, so that a mask that changes in the middle of its samples does not pass for noise.
     steps = np.abs(np.diff(samples, axis=1))
-    noise = float(np.median(steps)) / _MEDIAN_STEP if steps.size else 0.0
+    noise = max(known_noise, float(np.median(steps)) / _MEDIAN_STEP if steps.size else 0.0)
     spread = float(np.ptp(levels))
     if spread <= _SURELY * noise:
         return "sees no change of masks: the sequence was not played, or there is no light"

@@ -21,7 +21,8 @@ Floats = NDArray[np.float64]
 _POWER = np.cos(np.arange(PHASES) * 2 * np.pi / PHASES) ** 2
 _LEAST_SHARE = 0.4  # of the change expected; steps shown properly gave 0.6 or more of the median on all tables tried
 _SURELY = 4.0  # times the noise: smaller changes cannot be told from it
-_DARK_SHARE = 0.3  # of the light of half the mirrors, for all mirrors off; fields that interfere make it vary
+_LEAST_MIRRORS = 0.005  # of the light of half the mirrors: masks that differ by less are not told apart
+_NEARLY_DARK = 0.25  # of the mirrors on
 _SAMPLES_SURELY = 6.0
 LEAST_NOISE = 1e-3
 """Of the reference signal: what an SLM has left of its last pattern when it is settled as its maker means it."""
@@ -115,30 +116,37 @@ def _changes(
 
 @dataclass(frozen=True)
 class MirrorLevels:
-    """Mean readings of the detector before the run, in its unit: all mirrors off, and every second one on."""
+    """Mean readings of the detector before the run, in its unit: all mirrors off, and every second one on.
+
+    noise: rms of a reading of every second mirror, from readings of the same patterns.
+    """
 
     off: float
     half: float
+    noise: float = 0.0
 
     @property
     def known(self) -> bool:
         return self.half > self.off
 
-    def is_dark(self, level: float) -> bool:
-        """Whether a reading is that of mirrors that are all off."""
-        return level - self.off <= _DARK_SHARE * (self.half - self.off)
+    def differ(self, a: Floats, b: Floats) -> bool:
+        """Whether two short series of samples are of different mirrors.
 
-    def is_bright(self, level: float) -> bool:
-        """Whether a reading is that of mirrors that are all on."""
-        return level - self.off >= 0.5 * (self.half - self.off)
-
-
-def marker_is_bright(mask: NDArray[np.bool_]) -> bool:
-    """Which marker differs most from a mask (N,): all mirrors off, or all on where the mask itself is nearly dark."""
-    return bool(mask.mean() < 0.25)
+        Their own scatter is not enough to tell: there may be one sample of each.
+        """
+        scale = max(1.0, (max(float(a.mean()), float(b.mean())) - self.off) / (self.half - self.off))
+        known = 2 * (scale * self.noise) ** 2
+        seen = float(a.var() / a.size + b.var() / b.size)
+        least = _LEAST_MIRRORS * (self.half - self.off)
+        return abs(float(a.mean() - b.mean())) > max(least, _SAMPLES_SURELY * math.sqrt(max(known, seen)))
 
 
-def clearly_differ(a: Floats, b: Floats) -> bool:
-    """Whether two short series of samples have different means."""
-    error = math.sqrt(float(a.var() / a.size + b.var() / b.size))
-    return abs(float(a.mean() - b.mean())) > _SAMPLES_SURELY * error
+def marker_masks(mask: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+    """Masks (N,) to show before a mask, that which differs most from it first.
+
+    All mirrors off, or all on where the mask itself is nearly dark. Fields that interfere can make any of them look
+    like the mask at some steps; so there are others.
+    """
+    on, half = np.ones_like(mask), np.arange(mask.size) % 2 == 0
+    first = [on, ~on] if mask.mean() < _NEARLY_DARK else [~on, on]
+    return [*first, half, ~half]

@@ -5,6 +5,7 @@ phase_i(n+1) = pi (beta I_i(n) + gamma W_i u(n+1)) + theta_i, shown on the SLM; 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -22,9 +23,8 @@ from labcontrol.reservoir.proofs import (
     LEAST_NOISE,
     MirrorLevels,
     PatternProof,
-    clearly_differ,
     different,
-    marker_is_bright,
+    marker_masks,
     proof_gain,
     same,
 )
@@ -36,6 +36,7 @@ Observer = Callable[[StepView], None]
 _TRANSIENT = (DeviceTimeoutError, DeviceReplyError)
 Seen = tuple[NDArray[np.float64], Frame, NDArray[np.float64]]  # values of the masks, frame, signals of the neurons
 T = TypeVar("T")
+_FORGOTTEN_SAMPLES = 16  # after which a detector of finite bandwidth knows nothing of the mask before
 _PATIENCE = 4  # settle times that a pattern is given when it is under suspicion of being late
 
 # The intensity that the mean over random patterns stands for: that of cos^2 on an evenly lit table.
@@ -128,6 +129,7 @@ class Reservoir:
             camera_noise=noise,
             mirrors_off=float(off),
             mirrors_half=float(np.mean(half_levels)),
+            mirrors_noise=float(np.sqrt(np.mean(np.diff(np.reshape(half_levels, (2, -1)), axis=0) ** 2) / 2)),
         )
         self._trust(self.preparation)
         return self.preparation
@@ -143,7 +145,7 @@ class Reservoir:
     def _trust(self, preparation: Preparation) -> None:
         """Judge what is seen from now on by what was seen before the run."""
         self._proof = PatternProof(preparation.slm_gain, preparation.camera_noise)
-        self._mirror_levels = MirrorLevels(preparation.mirrors_off, preparation.mirrors_half)
+        self._mirror_levels = MirrorLevels(preparation.mirrors_off, preparation.mirrors_half, preparation.mirrors_noise)
 
     def state(self) -> dict[str, Any]:
         """Counters, and what was seen last, that a continued run takes up again."""
@@ -162,6 +164,7 @@ class Reservoir:
 
     def forget(self) -> None:
         """After a fault: the camera may count from the beginning again, and nobody knows what is shown."""
+        self._bench.clock.sleep(self._bench.camera.exposure_s)  # one may be under way
         self._bench.camera.discard_frames()
         self._last_counter = 0
         self._proof.forget()
@@ -345,7 +348,10 @@ class Reservoir:
         own = max(1, samples - late)
 
         def fault(data: NDArray[np.float64]) -> str | None:
-            return markers.misalignment(data.reshape(len(marked), samples)[:, :own])
+            noise = (
+                math.sqrt(samples) * self._mirror_levels.noise if own == 1 else 0.0
+            )  # more of them show it themselves
+            return markers.misalignment(data.reshape(len(marked), samples)[:, :own], noise)
 
         def read_all() -> NDArray[np.float64]:
             trains = self._samples(play_and_fetch, fault).reshape(len(marked), samples)[:, :own]
@@ -367,23 +373,26 @@ class Reservoir:
         return read_one
 
     def _proven_mirrors(self, mask: NDArray[np.bool_]) -> Callable[[], NDArray[np.float64]]:
-        """Show a mask after a marker; the detector must see the marker as what it is, and the change to the mask."""
-        levels, bright = self._mirror_levels, marker_is_bright(mask)
+        """Show a mask after a marker, until the detector sees a change.
+
+        Without a change the mask was not shown, or happens to look like the marker: what another marker proves tells.
+        """
+        levels, unproven = self._mirror_levels, list[NDArray[np.float64]]()
         if not levels.known:
             return self._read_mirrors(mask)
-        fault = ""
-        for attempt in range(self._config.retakes + 1):
-            if attempt:
-                self._note_retake(self._bench.dmd.name, fault)
-            marker = self._read_mirrors(np.full(self.neurons, bright))()
+        for marker_mask in itertools.islice(itertools.cycle(marker_masks(mask)), self._config.retakes + 2):
+            marker = self._read_mirrors(marker_mask)()
             read = self._read_mirrors(mask)
-            seen = levels.is_bright(marker.mean()) if bright else levels.is_dark(marker.mean())
-            if seen and clearly_differ(marker, read()):
+            seen = read()
+            if levels.differ(marker, seen):
+                for _ in range(sum(levels.differ(earlier, seen) for earlier in unproven)):
+                    self._note_retake(self._bench.dmd.name, "did not show the mask")
                 return read
-            fault = f"did not show {'the mask' if seen else 'all mirrors on' if bright else 'all mirrors off'}"
+            self._bench.check_light()
+            unproven.append(seen)
         raise DeviceFaultError(
             self._bench.dmd.name,
-            f"{fault}, {self._config.retakes + 1} times in a row.",
+            f"did not show the mask, {len(unproven)} times in a row.",
             "Check its line, and whether its light reaches the detector.",
         )
 
@@ -391,6 +400,7 @@ class Reservoir:
         """Show a mask; returns what reads it, a few samples at a time."""
         config, pattern = self._bench.config.detector, self.map.dmd_pattern(mask)
         self._insist(lambda: self._bench.dmd.show_settled(pattern))
+        self._bench.clock.sleep(_FORGOTTEN_SAMPLES / config.rate_hz)
         return lambda: self._samples(lambda: self._bench.detector.read(config.samples_per_mask, config.rate_hz))
 
     # --- nothing is used that is not proven good ----------------------------------------------------------------

@@ -69,6 +69,12 @@ def test_a_sequence_that_was_not_played_is_named() -> None:
     assert "not played" in str(misalignment(still))
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_sequence_that_was_not_played_is_named_by_single_samples_too(seed: int) -> None:
+    still = 0.7 + 0.01 * np.random.default_rng(seed).standard_normal((8, 1))
+    assert "not played" in str(misalignment(still, known_noise=0.01))
+
+
 def test_markers_that_interfere_to_nothing_are_silent() -> None:
     values = trains()
     values[[0, -2]] = values[[1, -1]] + 1e-3
