@@ -109,11 +109,11 @@ def _evaluate(
     gain, gain_error, offset = _line(x, y, n)
 
     lit = means[-1] - level > 0.1 * top
-    linear, nonlinearity = np.zeros(len(exposures_s)), 0.0
+    linear, nonlinearity, growth = np.zeros(len(exposures_s)), 0.0, np.inf
     if lit.any():
         signal = np.array([mean[lit].mean() for mean in means]) - level
         linear = signal / np.polyval(np.polyfit(exposures_s, signal, 1, w=1 / np.maximum(signal, 1)), exposures_s) - 1
-        nonlinearity = float(np.abs(linear).max())
+        nonlinearity, growth = float(np.abs(linear).max()), float(signal[-1] / signal[0])
 
     read_noise_error = read_noise / np.sqrt(2 * pixels * (_DARK_FRAMES - 1))
     quantities = {
@@ -144,6 +144,11 @@ def _evaluate(
         failures.append(f"the photon transfer shows no gain ({gain:.3g} ± {gain_error:.2g} counts/e)")
     if nonlinearity > _LARGEST_NONLINEARITY:
         failures.append(f"the camera is not linear: {nonlinearity:.1%} off a straight line; is a gamma switched on?")
+    if growth < 1.5 < exposures_s[-1] / exposures_s[0]:
+        notices.append(
+            f"the image does not follow the exposure: {exposures_s[-1] / exposures_s[0]:.0f} times as long gives "
+            f"{growth:.2f} times the light; is the exposure automatic, or the camera an emulation? Linearity is unknown"
+        )
     if saturated_share > 0:
         notices.append(
             f"saturated camera: at the {stand.config.camera.exposure_s * 1e3:g} ms of the bench file "

@@ -73,7 +73,8 @@ def _evaluate(
     shown = [(image, cell) for group, image in zip(groups, images, strict=True) for cell in group]
     spots = [cut_out(image, cell, lens, rough, grid) for image, cell in shown]
     start = np.concatenate([rough, [0.0, 0.2 * _pitch(rough)]])
-    fit = FiducialFit.of(spots, lens, start, gain / _FRAMES, read**2 * (1 / _FRAMES + 1 / _BACKGROUND_FRAMES))
+    noise = read**2 * (1 / _FRAMES + 1 / _BACKGROUND_FRAMES) + _rounding_counts2(read)
+    fit = FiducialFit.of(spots, lens, start, gain / _FRAMES, noise)
     coupling, coupling_error = fit.coupling()
 
     every = np.stack(np.meshgrid(np.arange(geometry.rows), np.arange(geometry.columns), indexing="ij"), -1)
@@ -110,6 +111,11 @@ def _evaluate(
         tuple(failures),
         tuple(notices),
     )  # fmt: skip
+
+
+def _rounding_counts2(noise_counts: float) -> float:
+    """Variance of what rounding to whole counts adds and a mean of frames does not take away: noise dithers it."""
+    return float(np.exp(-((2 * np.pi * noise_counts) ** 2))) / 12
 
 
 def _quantities(

@@ -36,6 +36,11 @@ class Steps:
     error: Values
     commands_s: Values
 
+    @property
+    def are_over_at_once(self) -> bool:
+        """Whether nothing is missing in any frame."""
+        return bool(np.all(self.missing < _USABLE[0]))
+
 
 @dataclass(frozen=True)
 class Settling:

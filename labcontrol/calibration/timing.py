@@ -46,8 +46,7 @@ def measure(stand: Stand) -> Outcome:
     stand.progress(_BELONGING + _STEPS, total)
     step_s = _step_times(stand, dark, bright)
     stand.progress(total, total)
-    settling = fit_steps(steps)
-    return _outcome(stand, settling, steps, readout_s, step_s, offsets_s)
+    return _outcome(stand, steps, readout_s, step_s, offsets_s)
 
 
 # --- measuring --------------------------------------------------------------------------------------------------------
@@ -100,8 +99,10 @@ def _watch_steps(stand: Stand, dark: int, bright: int) -> Steps:
         commanded_s = stand.bench.slm.show(stand.uniform(end)).time_s
         commands_s.append(commanded_s)
         clock.sleep(float(stand.rng.uniform(0, 0.004)))
-        while clock.now_s() - commanded_s < watched_s:
+        more = True
+        while more:
             frame = stand.frame()
+            more = clock.now_s() - commanded_s < watched_s
             share, share_error = _missing(frame.data.sum(dtype=np.float64), start, end, ends, phase, float(noise))
             number.append(k)
             since_s.append(frame.time_s + frame.exposure_s / 2 - commanded_s)
@@ -145,32 +146,31 @@ def _step_times(stand: Stand, dark: int, bright: int) -> Values:
 
 
 # --- telling ----------------------------------------------------------------------------------------------------------
-def _outcome(
-    stand: Stand, settling: Settling, steps: Steps, readout_s: Values, step_s: Values, offsets_s: Values
-) -> Outcome:
-    latency, half = settling.latency_s, settling.latency_half_s
-    settle = settling.settle_s
-    stated = stand.bench.slm.settle_time_s
+def _outcome(stand: Stand, steps: Steps, readout_s: Values, step_s: Values, offsets_s: Values) -> Outcome:
     quantities = {
-        "settle_s": Quantity.normal(
-            settle, settling.settle_error_s, "s", "SLM: from command to 0.1 % of the step, at worst"
-        ),
-        "tau_s": Quantity.normal(settling.tau_s, settling.tau_error_s, "s", "SLM: time constant"),
-        "latency_s": Quantity(
-            latency, max(0.0, latency - half), latency + half, "s",
-            "SLM: from command to the first refresh it can reach",
-        ),
-        "refresh_hz": Quantity.normal(
-            1 / settling.period_s, settling.period_error_s / settling.period_s**2, "Hz", "SLM: refresh rate"
-        ),
         "frames_late": Quantity(0, 0, 0, "frames", "frames later than the pattern they should show"),
         "trigger_offset_s": _distribution(offsets_s, "camera: from trigger to start of the exposure, as it states"),
         "camera_latency_s": _distribution(readout_s, "camera: from the end of the exposure to the frame"),
         "step_s": _distribution(step_s, "one step of a run: show, settle, expose, read"),
+    }
+    arrays = {
+        "since_s": steps.since_s, "missing": steps.missing, "number": steps.number, "step_s": step_s,
+        "camera_latency_s": readout_s,
     }  # fmt: skip
-    if not np.isfinite(settling.period_s):
-        del quantities["refresh_hz"]
     failures, notices = [], []
+    stated = stand.bench.slm.settle_time_s
+    if steps.are_over_at_once:
+        first_s = float(steps.since_s.min())
+        quantities["settle_s"] = Quantity(
+            first_s, 0.0, first_s, "s", "SLM: from command to the end of the step, at most"
+        )
+        notices.append(f"the SLM has settled before the first frame, {first_s * 1e3:.1f} ms after the command")
+        return Outcome(quantities, arrays, {}, (), tuple(notices))
+    try:
+        settling = fit_steps(steps)
+    except ValueError as error:
+        return Outcome(quantities, arrays, {}, (f"{error}; does it settle later than its driver says?",))
+    settle = settling.settle_s
     if settle > stated * 1.05 + 1e-3:
         missing = np.exp(-(stated - settle) / settling.tau_s) * RESIDUAL
         failures.append(
@@ -179,11 +179,27 @@ def _outcome(
         )
     elif settle < 0.7 * stated:
         notices.append(f"the SLM settles in {settle * 1e3:.1f} ms, its driver waits {stated * 1e3:.1f} ms")
-    arrays = {
-        "since_s": steps.since_s, "missing": steps.missing, "onsets_s": settling.onsets_s, "step_s": step_s,
-        "camera_latency_s": readout_s, "number": steps.number,
+    arrays["onsets_s"] = settling.onsets_s
+    return Outcome(_settling(settling) | quantities, arrays, {}, tuple(failures), tuple(notices))
+
+
+def _settling(found: Settling) -> dict[str, Quantity]:
+    latency, half = found.latency_s, found.latency_half_s
+    quantities = {
+        "settle_s": Quantity.normal(
+            found.settle_s, found.settle_error_s, "s", "SLM: from command to 0.1 % of the step, at worst"
+        ),
+        "tau_s": Quantity.normal(found.tau_s, found.tau_error_s, "s", "SLM: time constant"),
+        "latency_s": Quantity(
+            latency, max(0.0, latency - half), latency + half, "s",
+            "SLM: from command to the first refresh it can reach",
+        ),
     }  # fmt: skip
-    return Outcome(quantities, arrays, {}, tuple(failures), tuple(notices))
+    if np.isfinite(found.period_s):
+        quantities["refresh_hz"] = Quantity.normal(
+            1 / found.period_s, found.period_error_s / found.period_s**2, "Hz", "SLM: refresh rate"
+        )
+    return quantities
 
 
 def _distribution(times_s: Values, meaning: str) -> Quantity:
@@ -199,15 +215,17 @@ def draw(calibration: Calibration, figure: Figure) -> None:
         figure.text(0.5, 0.5, "; ".join(calibration.outcome.failures), ha="center", wrap=True)
         return
     left, middle, right = figure.subplots(1, 3)
-    timed = np.unique(arrays["number"])[: len(arrays["onsets_s"])]
-    onset = dict(zip(timed.tolist(), arrays["onsets_s"].tolist(), strict=False))
-    shift = np.array([onset.get(int(k), np.nan) for k in arrays["number"]])
+    onsets = arrays.get("onsets_s", np.zeros(0))
+    timed = np.unique(arrays["number"])[: len(onsets)]
+    onset = dict(zip(timed.tolist(), onsets.tolist(), strict=False))
+    shift = np.array([onset.get(int(k), np.nan if onset else 0.0) for k in arrays["number"]])
     left.semilogy(1e3 * (arrays["since_s"] - shift), np.maximum(arrays["missing"], 1e-4), ".", ms=3)
-    t = np.linspace(0, 8 * q["tau_s"].value, 100)
-    left.semilogy(1e3 * t, np.exp(-t / q["tau_s"].value), "-", label=f"{1e3 * q['tau_s'].value:.2f} ms")
     left.set(xlabel="time since the refresh (ms)", ylabel="share of the step missing", title="SLM settling")
-    left.legend()
-    middle.hist(1e3 * arrays["onsets_s"], bins=15)
+    if "tau_s" in q:
+        t = np.linspace(0, 8 * q["tau_s"].value, 100)
+        left.semilogy(1e3 * t, np.exp(-t / q["tau_s"].value), "-", label=f"{1e3 * q['tau_s'].value:.2f} ms")
+        left.legend()
+    middle.hist(1e3 * onsets, bins=15)
     middle.set(xlabel="command to refresh (ms)", ylabel="steps", title="SLM latency")
     right.hist(1e3 * arrays["step_s"], bins=15)
     right.set(xlabel="one step (ms)", title="step time")

@@ -1,7 +1,8 @@
 """SLM window: which of its pixels the light reaches, and so where the grid of neurons belongs.
 
-Pixels before a line are bright and all others dark; the first line at which the camera sees light is the edge, found
-by bisection from each of the four sides.
+Pixels before a line are dark and all others bright; the first line at which the camera sees less light is the edge,
+found by bisection from each of the four sides. Light missing is seen better than light alone: a dark line of pixels
+takes away nearly half the power of a cell of four lines, a bright one alone would have a sixteenth of it.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 _FRAMES = 2
 _SIDES = ("top", "left", "bottom", "right")
-# How much brighter than in the dark pattern the image must be to count as lit, in its standard deviations.
-_SIGMAS = 8.0
+# What an image must differ by from the bright pattern's: times the largest such difference seen by chance, and counts.
+_TIMES_CHANCE, _LEAST_COUNTS = 3.0, 0.4
 
 
 def measure(stand: Stand) -> Outcome:
@@ -30,8 +31,8 @@ def measure(stand: Stand) -> Outcome:
     shape, pitch = stand.bench.slm.shape, geometry.slm.pitch_px
     dark, bright = extreme_levels(stand)
     stand.light_on()
-    _expose(stand, bright, dark)
-    references = np.stack([stand.image(stand.uniform(dark), _FRAMES) for _ in range(8)])
+    stand.expose_for(stand.uniform(bright))
+    references = np.stack([stand.image(stand.uniform(bright), _FRAMES) for _ in range(8)])
     finder = _Finder(stand, references, dark, bright)
     found = {}
     for k, side in enumerate(_SIDES):
@@ -73,35 +74,24 @@ def extreme_levels(stand: Stand) -> tuple[int, int]:
     return int(np.argmin(power)), int(np.argmax(power))
 
 
-def _expose(stand: Stand, bright: int, dark: int) -> None:
-    """An exposure at which one lit line of pixels is plain, and a block as wide as a neuron not saturated by much."""
-    rows, columns = stand.bench.slm.shape
-    pitch = stand.config.geometry.slm.pitch_px
-    pattern = stand.uniform(dark)
-    pattern[:, columns // 2 : columns // 2 + pitch] = bright
-    pattern[rows // 2 : rows // 2 + pitch] = bright
-    stand.expose_for(pattern, 0.9)
-
-
 class _Finder:
-    """Decides whether a pattern gives light. margins: how far from the threshold the closest decisions were."""
+    """Decides whether a pattern takes light away. margins: differences seen, in units of the threshold."""
 
     def __init__(self, stand: Stand, references: Image, dark: int, bright: int) -> None:
         self._stand = stand
         self._dark, self._bright = dark, bright
         self._reference = references.mean(axis=0)
-        blocks = [self._brightness(image) for image in references]
-        self._threshold = np.mean(blocks) + _SIGMAS * max(float(np.std(blocks, ddof=1)), 0.05)
+        chance = max(self._difference(image) for image in references)
+        self._threshold = max(_TIMES_CHANCE * chance, _LEAST_COUNTS)
         self.margins: list[float] = []
 
-    def _brightness(self, image: Image) -> float:
-        """Root mean square of what differs from the dark pattern's image, its brightest rows and columns."""
+    def _difference(self, image: Image) -> float:
+        """The largest change of a row's or column's mean against the bright pattern's image."""
         difference = image - self._reference
-        profile = max(np.abs(difference.mean(axis=0)).max(), np.abs(difference.mean(axis=1)).max())
-        return float(profile)
+        return float(max(np.abs(difference.mean(axis=0)).max(), np.abs(difference.mean(axis=1)).max()))
 
     def _sees(self, pattern: Pattern) -> bool:
-        margin = float(self._brightness(self._stand.image(pattern, _FRAMES)) / self._threshold)
+        margin = float(self._difference(self._stand.image(pattern, _FRAMES)) / self._threshold)
         self.margins.append(margin)
         return margin > 1
 
@@ -116,10 +106,10 @@ class _Finder:
         return none
 
     def _strip(self, side: str, width: int) -> Pattern:
-        pattern = self._stand.uniform(self._dark)
+        pattern = self._stand.uniform(self._bright)
         view = {"top": pattern[:width], "left": pattern[:, :width], "bottom": pattern[-width:],
                 "right": pattern[:, -width:]}[side]  # fmt: skip
-        view[:] = self._bright
+        view[:] = self._dark
         return pattern
 
 
@@ -148,7 +138,7 @@ def draw(calibration: Calibration, figure: Figure) -> None:
 PROCEDURE = Procedure(
     "window",
     "SLM: the part of it that light reaches",
-    "Bright bands grow and shrink from each side of the image in turn.",
+    "Dark bands grow and shrink from each side of the bright image in turn.",
     ("slm", "laser"),
     ("phase-response",),
     7 * 24,
