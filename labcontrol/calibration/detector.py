@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Values = NDArray[np.float64]
 
-_DARK_SAMPLES = 4096
+_DARK_SAMPLES = 1024  # an oscilloscope may hold two thousand points
 _STEPS = 128
 _PASSES = 4
 # An offset above this share of the signal, or a delay above this share of a pattern, is trouble.
