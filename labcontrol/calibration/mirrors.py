@@ -17,7 +17,7 @@ from scipy.optimize import linprog
 from scipy.spatial import Delaunay, HalfspaceIntersection
 
 from labcontrol.calibration.procedure import Procedure
-from labcontrol.calibration.readout import chunk, levels_for_detector, powers
+from labcontrol.calibration.readout import all_mirrors, can_play, chunk, levels_for_detector, powers
 from labcontrol.calibration.result import Calibration, Outcome, Quantity
 from labcontrol.calibration.stand import Stand
 
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 Values = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-_LARGEST_SCAN = 8192
+# Blocks scanned at most: of a DMD that steps through patterns by itself, and of one that shows them one by one.
+_LARGEST_SCAN, _LARGEST_SLOW_SCAN = 8192, 400
+_DIMMEST_LINES = 2e-3  # of all the light: less on the outermost lines of mirrors is none
 _SAMPLES = 4000
 # Real maps are not spread evenly over all affine ones (most hardly turn or shear): a wide interval allows for that.
 _INTERVAL = (0.25, 99.75)
@@ -44,12 +46,13 @@ class Blocks:
 
 
 def measure(stand: Stand) -> Outcome:
-    """Scan all mirrors under every stripe code."""
+    """Scan the mirrors that get light under every stripe code."""
     geometry = stand.config.geometry
     rows, columns = geometry.rows, geometry.columns
     stand.light_on()
     low, high = levels_for_detector(stand)
-    blocks = _blocks(stand.bench.dmd.shape, geometry.dmd.pitch_px)
+    _show_cells(stand, np.ones((rows, columns), dtype=bool), low, high)
+    blocks = _blocks(_lit_part(stand), geometry.dmd.pitch_px, _LARGEST_SCAN if can_play(stand) else _LARGEST_SLOW_SCAN)
     codes = [(0, bit) for bit in range(_bits(rows))] + [(1, bit) for bit in range(_bits(columns))]
     steps = 2 * len(codes)
     ones, sums = np.zeros((len(codes), len(blocks.centres))), np.zeros(len(blocks.centres))
@@ -121,27 +124,55 @@ def evaluate(stand: Stand, blocks: Blocks, codes: list[tuple[int, int]], ones: V
 
 
 # --- measuring --------------------------------------------------------------------------------------------------------
-def _blocks(shape: tuple[int, int], pitch: int) -> Blocks:
-    """Single mirrors where there are few, else blocks of up to half a neuron."""
+def _lit_part(stand: Stand) -> tuple[slice, slice]:
+    """Rows and columns of the DMD that get light, and a neuron around them; by bisection from each side."""
+    shape, margin = stand.bench.dmd.shape, round(stand.config.geometry.dmd.pitch_px)
+    dark, full = powers(stand, np.stack([all_mirrors(stand, 0), all_mirrors(stand, 1)]))
+
+    def dark_lines(axis: int, far: bool) -> int:
+        none, some = 0, shape[axis]
+        while some - none > 1:
+            middle = (none + some) // 2
+            lines = np.arange(shape[axis])
+            chosen = lines >= shape[axis] - middle if far else lines < middle
+            pattern = np.zeros(shape, dtype=np.uint8)
+            pattern[chosen if axis == 0 else np.s_[:, chosen]] = 1
+            lit = powers(stand, pattern[None])[0] - dark > _DIMMEST_LINES * (full - dark)
+            none, some = (none, middle) if lit else (middle, some)
+        return max(0, none - margin)
+
+    rows, columns = (slice(dark_lines(axis, False), shape[axis] - dark_lines(axis, True)) for axis in (0, 1))
+    return rows, columns
+
+
+def _blocks(part: tuple[slice, slice], pitch: int, most: int) -> Blocks:
+    """Single mirrors where there are few, else blocks of up to half a neuron, and of these an even choice."""
+    size = [lines.stop - lines.start for lines in part]
     edge = 1
-    while (shape[0] // edge) * (shape[1] // edge) > _LARGEST_SCAN and edge < max(1, pitch // 2):
+    while (size[0] // edge) * (size[1] // edge) > most and edge < max(1, pitch // 2):
         edge += 1
-    at = np.stack(
-        np.meshgrid(np.arange(shape[0] // edge) * edge, np.arange(shape[1] // edge) * edge, indexing="ij"), -1
-    ).reshape(-1, 2)
+    rows, columns = (lines.start + np.arange(n // edge) * edge for lines, n in zip(part, size, strict=True))
+    at = np.stack(np.meshgrid(rows, columns, indexing="ij"), -1).reshape(-1, 2)
+    if len(at) > most:
+        at = at[np.sort(np.random.default_rng(7).choice(len(at), most, replace=False))]
     return Blocks(edge, at, np.asarray(at + (edge - 1) / 2, dtype=np.float64))
 
 
-def _scan(stand: Stand, cells: NDArray[np.bool_], low: int, high: int, blocks: Blocks) -> Values:
-    """Power (B,) of each block by itself above that of no mirror, with some cells bright for the detector."""
+def _show_cells(stand: Stand, cells: NDArray[np.bool_], low: int, high: int) -> None:
+    """Some cells (rows, columns) bright for the detector, all else dim."""
     grid = stand.config.geometry.slm
     pattern = stand.uniform(low)
     bright = np.kron(cells, np.ones((grid.pitch_px, grid.pitch_px), dtype=bool))
     row, column = grid.origin_px
     pattern[row : row + bright.shape[0], column : column + bright.shape[1]][bright] = high
     stand.show(pattern)
+
+
+def _scan(stand: Stand, cells: NDArray[np.bool_], low: int, high: int, blocks: Blocks) -> Values:
+    """Power (B,) of each block by itself above that of no mirror, with some cells bright for the detector."""
+    _show_cells(stand, cells, low, high)
     count = len(blocks.corners)
-    size = chunk(stand, count + 1) - 1
+    size = max(1, chunk(stand, count + 1) - 1)
     values = []
     for first in range(0, count, size):
         corners = blocks.corners[first : first + size]

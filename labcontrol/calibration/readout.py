@@ -89,4 +89,4 @@ def _rate_hz(stand: Stand) -> float:
 def chunk(stand: Stand, total: int) -> int:
     """How many patterns to make at once, so that they take at most some 64 MB."""
     pixels = math.prod(stand.bench.dmd.shape)
-    return max(1, min(total, stand.bench.dmd.max_sequence_length, 64_000_000 // pixels))
+    return max(1, min(total, 64_000_000 // pixels))
