@@ -42,6 +42,7 @@ from labcontrol.theory import AmplitudeLaw
 NEURONS, STEPS = 900, 200
 EPOCHS_A_SECOND = 100_000 / 60
 FRAME_BAR_S, CLICK_BAR_S = 1 / 30, 0.050
+LOOKS_S = 0.08  # from one look of the window at its run to the next
 
 
 class PlayedRun:
@@ -205,7 +206,7 @@ def click_times(window: MainWindow, run: PlayedRun, clicks: int) -> Times:
     chance, times = random.Random(3), Times()
     for _ in range(clicks):
         target = chance.choice(targets)
-        run.tell(round(EPOCHS_A_SECOND * 0.04))
+        run.tell(round(EPOCHS_A_SECOND * LOOKS_S))
         wait_for_tick = chance.random() < frame_share(times)
 
         def click(target: QWidget = target, behind: bool = wait_for_tick) -> None:
@@ -221,8 +222,8 @@ def click_times(window: MainWindow, run: PlayedRun, clicks: int) -> Times:
 
 
 def frame_share(times: Times) -> float:
-    """Of the 40 ms between two looks, the part that a look takes: so often a click finds the window at work."""
-    return min(1.0, (np.mean(times.wall_s) if times.wall_s else 0.02) / 0.04)
+    """The part of the time between two looks that a look takes: so often a click finds the window at work."""
+    return min(1.0, (np.mean(times.wall_s) if times.wall_s else 0.02) / LOOKS_S)
 
 
 def memory_course(window: MainWindow, run: PlayedRun, epochs: int, pieces: int = 20) -> list[float]:
@@ -249,7 +250,7 @@ def main(
     scale: Annotated[str, typer.Option(help="Width and height of the window in pixels.")] = "1280x800",
 ) -> None:
     """Print frames a second, click times and the course of memory."""
-    out = Console()
+    out = Console(soft_wrap=True)
     width, height = (int(side) for side in scale.split("x"))
     with playing_window(0, width, height) as (window, run):
         course = memory_course(window, run, round(minutes * 100_000))
@@ -260,8 +261,10 @@ def main(
         followed = window.live.learning.epochs
         drawn, clicked = frame_times(window, run, frames), click_times(window, run, clicks)
     out.print(f"{followed:,} epochs loaded, window {width} x {height}")
-    out.print(f"a frame: {drawn}; that is {1 / np.mean(drawn.wall_s):.0f} frames a second")
-    out.print(f"a click: {clicked}")
+    by_wall, by_processor = (1 / np.mean(taken) for taken in (drawn.wall_s, drawn.cpu_s))
+    out.print(f"a frame: {drawn}; frames a second: {by_wall:.0f} by the wall, {by_processor:.0f} by the processor")
+    out.print(f"a click: {clicked}; at most {1e3 * CLICK_BAR_S:.0f} ms is asked")
+    out.print(f"load of the computer: {psutil.getloadavg()[0]:.1f} on {psutil.cpu_count()} cores")
 
 
 if __name__ == "__main__":

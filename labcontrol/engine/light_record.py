@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from labcontrol.bench import Bench
-from labcontrol.guardian import Transition
+from labcontrol.guardian import Transition, read_journal
 from labcontrol.records import RecordWriteError, RunWriter
 
 log = logging.getLogger(__name__)
@@ -30,7 +29,7 @@ def recorded_light(bench: Bench, writer: RunWriter) -> Iterator[None]:
         except RecordWriteError as error:
             log.error("a change of the laser is not on record: %s", error)
 
-    journal = writer.path.with_name(writer.path.name + ".laser")
+    journal = laser_journal(writer.path)
     _take_in(journal, writer)
     bench.light.listener = keep
     bench.light.keep_journal(journal)
@@ -43,12 +42,16 @@ def recorded_light(bench: Bench, writer: RunWriter) -> Iterator[None]:
             keep(Transition(0.0, "NOT CONFIRMED OFF", str(error)))
 
 
+def laser_journal(record: Path) -> Path:
+    """Where the guardian writes what happens to the laser when the program that writes this record is gone."""
+    return record.with_name(record.name + ".laser")
+
+
 def _take_in(journal: Path, writer: RunWriter) -> None:
     """What the guardian wrote after the program that wrote this record had been killed."""
     if not journal.exists():
         return
-    for line in journal.read_text(encoding="utf-8").splitlines():
-        entry = json.loads(line)
-        when = datetime.fromtimestamp(entry["unix_s"]).isoformat(sep=" ", timespec="milliseconds")
-        writer.log(LEVEL, f"{entry['state']}: {entry['reason']} (by the guardian alone, {when})")
+    for told in read_journal(journal):
+        when = datetime.fromtimestamp(told.unix_s).isoformat(sep=" ", timespec="milliseconds")
+        writer.log(LEVEL, f"{told.state}: {told.reason} (by the guardian alone, {when})")
     journal.unlink()

@@ -58,7 +58,7 @@ class GuardedLaser(Laser):
         self._transitions: queue.SimpleQueue[Transition] = queue.SimpleQueue()
         self._facts: dict[str, Any] = {}
         self._emits = False  # as far as we know
-        self._reason = ""
+        self._reason = self._journal = ""
         self.tripped = ""
         """Why the guardian switched off; empty since it was armed."""
         self._patience_s = float("inf")
@@ -103,8 +103,12 @@ class GuardedLaser(Laser):
         self._sign_s = time.monotonic()
 
     def keep_journal(self, path: str) -> None:
-        """Where the guardian writes what happens when this program is not there any more; empty for nowhere."""
+        """Where the guardian writes what happens when this program is not there any more; empty for nowhere.
+
+        It holds for every later guardian of this laser as well.
+        """
         self._require_open()
+        self._journal = path
         self._ask("journal", path)
 
     def transitions(self) -> list[Transition]:
@@ -134,6 +138,8 @@ class GuardedLaser(Laser):
         self._listener.start()
         threading.Thread(target=self._beat, args=(self._leaving,), name="heartbeat", daemon=True).start()
         self._facts = self._ask("open", timeout_s=_START_S)
+        if self._journal:
+            self._ask("journal", self._journal)
         log.info("the guardian of %s is process %d", self.name, self._process.pid)
 
     def _close(self) -> None:

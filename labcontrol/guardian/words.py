@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import drivers.interfaces as interfaces
@@ -56,6 +57,14 @@ class Transition:
     unix_s: float
     state: str
     reason: str
+
+
+def read_journal(path: Path) -> list[Transition]:
+    """What the guardian wrote when nobody was there to hear it, oldest first; without a line half written."""
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    return [Transition(**json.loads(line)) for line in lines if line.endswith("\n")]
 
 
 def error_words(error: DeviceError) -> dict[str, str]:

@@ -85,11 +85,12 @@ class BenchUnderCalibration:
     """Measures, keeps and looks on a bench that is opened when it is needed.
 
     `light_off` may be called from any thread at any time. `measure` and `look` are given the number of `lights_off` at
-    which they were asked for, end when it grows, and return None then.
+    which they were asked for, end when it grows, and return None then. journal: where the guardian of a real laser
+    writes what it does when this program is gone.
     """
 
-    def __init__(self, config: BenchConfig, tell: Tell) -> None:
-        self._file, self._tell = config, tell
+    def __init__(self, config: BenchConfig, tell: Tell, journal: Path | None = None) -> None:
+        self._file, self._tell, self._journal = config, tell, journal
         self._bench: _StoppableBench | None = None
         self._lock = threading.RLock()
         self._asked_at = 0
@@ -221,6 +222,8 @@ class BenchUnderCalibration:
             self._tell(Doing("opening the devices"))
             bench = _StoppableBench(config, self._lock, self._check, self._tell)
             bench.open()
+            if self._journal is not None:
+                bench.light.keep_journal(self._journal)
             self._bench = bench
         if armed_by:
             self._bench.light.arm(armed_by)

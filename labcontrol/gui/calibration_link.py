@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from PyQt5.QtCore import QObject, QTimer, pyqtSignal
@@ -14,6 +15,7 @@ from labcontrol.calibration import Calibration
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.gui.calibration_bench import BenchUnderCalibration, Doing, LightNews, Outlook, Steps
 from labcontrol.gui.devices_process import BenchProcess
+from labcontrol.gui.lost_light import guardian_journal
 from labcontrol.selftest import Trial
 
 _PUMP_MS = 20
@@ -24,8 +26,8 @@ class CalibrationLink(QObject):
     """One thing at a time: `is_working` while it lasts; `measured`, `looked`, `stopped` or `refused` tells its end.
 
     Signals on the way: `doing` (words), `stepped` (done, total), `framed` (Frame), `found` (Outlook), `tried` (Trial),
-    `light` (on, power in W). `kept` after a result was accepted; `lost` (error) when the process ended by itself;
-    `released` when nobody holds the devices any more.
+    `light` (on, power in W). `kept` after a result was accepted; `lost` (error) when the process ended by itself,
+    before anything is forgotten; `released` when nobody holds the devices any more.
     """
 
     doing = pyqtSignal(str)
@@ -46,7 +48,9 @@ class CalibrationLink(QObject):
         super().__init__(parent)
         self.is_working = False
         self.light_is_on, self.power_w = False, 0.0
-        self._config: BenchConfig | None = None
+        self.journal = Path()
+        """What a real laser's guardian wrote when the process of the devices was gone."""
+        self.config: BenchConfig | None = None
         self._process: BenchProcess | None = None
         self._snapping = self._releasing = False
         self._pump_timer = self._timer(_PUMP_MS, self._pump)
@@ -59,7 +63,7 @@ class CalibrationLink(QObject):
 
     def holds_other_than(self, config: BenchConfig) -> bool:
         """Whether what is held was opened for another bench."""
-        return self._process is not None and self._config != config
+        return self._process is not None and self.config != config
 
     def measure(self, config: BenchConfig, kind: str, armed_by: str) -> None:
         """Raises UserError when the bench file does not hold together."""
@@ -133,8 +137,9 @@ class CalibrationLink(QObject):
             return
         if self._process is None:
             driver_classes(config)
-            self._config = config
-            self._process = BenchProcess(partial(BenchUnderCalibration, config), self._on_lost, self._on_news)
+            self.config, self.journal = config, guardian_journal()
+            make = partial(BenchUnderCalibration, config, journal=self.journal)
+            self._process = BenchProcess(make, self._on_lost, self._on_news)
             self._pump_timer.start()
             self._alive_timer.start()
 
@@ -179,8 +184,8 @@ class CalibrationLink(QObject):
             self._process.say_alive()
 
     def _on_lost(self, error: BaseException) -> None:
-        self._forget()
         self.lost.emit(error)
+        self._forget()
 
     def _forget(self) -> None:
         self._alive_timer.stop()

@@ -43,7 +43,8 @@ _NOTHING_HIDDEN = (
 
 class CalibrationPage(QWidget):
     """Signals: `light` (on, power in W); `table_changed` when the table was taken, let go, or work began or ended;
-    `use_point` with the ReservoirConfig for the experiment form; `problem` (error, what could not be done).
+    `use_point` with the ReservoirConfig for the experiment form; `problem` (error, what could not be done); `lost`
+    (error) when the process that held the devices has ended by itself.
 
     chosen: gives the experiment and the bench to calibrate, may raise UserError. take_table: calls back when nobody
     else holds the devices.
@@ -53,6 +54,7 @@ class CalibrationPage(QWidget):
     table_changed = pyqtSignal()
     use_point = pyqtSignal(object)
     problem = pyqtSignal(object, str)
+    lost = pyqtSignal(object)
 
     def __init__(
         self,
@@ -321,8 +323,8 @@ class CalibrationPage(QWidget):
         self._show_chosen()
 
     def _on_lost(self, error: BaseException) -> None:
+        self.lost.emit(error)
         self._on_stopped()
-        self.problem.emit(error, "The devices are lost.")
 
     def _on_released(self) -> None:
         self._end_work()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 
 from drivers.interfaces import (
     Camera,
@@ -82,11 +83,12 @@ class BenchByHand:
     """Opens devices singly, so that one that is missing does not keep the others from being used.
 
     `light_off` may be called from any thread at any time, and holds against a `light_on` that was asked for before:
-    each `light_on` names the `lights_off` count it knew when it was asked for.
+    each `light_on` names the `lights_off` count it knew when it was asked for. journal: where the guardian of a real
+    laser writes what it does when this program is gone.
     """
 
-    def __init__(self, config: BenchConfig) -> None:
-        self._bench = Bench(config)
+    def __init__(self, config: BenchConfig, journal: Path) -> None:
+        self._bench, self._journal = Bench(config), journal
         self._laser_lock = threading.RLock()
         self.lights_off = 0
 
@@ -99,6 +101,7 @@ class BenchByHand:
             device.open()
             if role == "laser":
                 self.light_off()
+                self._bench.light.keep_journal(self._journal)
             elif isinstance(device, Camera):
                 device.exposure_s = self._bench.config.camera.exposure_s
                 device.gain_db = self._bench.config.camera.gain_db
@@ -167,9 +170,9 @@ class BenchByHand:
             self._bench.close()
 
 
-def bench_by_hand(config: BenchConfig, _tell: object) -> BenchByHand:
+def bench_by_hand(config: BenchConfig, journal: Path, _tell: object) -> BenchByHand:
     """For `BenchProcess`; says nothing that it was not asked for."""
-    return BenchByHand(config)
+    return BenchByHand(config, journal)
 
 
 def facts_of(device: Device) -> Facts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from PyQt5.QtCore import QObject, QTimer, pyqtSignal
@@ -15,6 +16,7 @@ from labcontrol.config import BenchConfig
 from labcontrol.errors import UserError
 from labcontrol.gui.devices_bench import DeviceReport, LaserFacts, bench_by_hand
 from labcontrol.gui.devices_process import BenchProcess
+from labcontrol.gui.lost_light import guardian_journal
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +31,8 @@ class BenchLink(QObject):
 
     Signals: `reported` (role, DeviceReport) whenever something is known of a device; `refused` (role, error) when a
     wish was not fulfilled; `disconnected` (role); `framed` (Frame) and `traced` (Samples); `light` (on, power in W);
-    `lost` (error) when the process of the devices ended by itself; `released` when nobody holds the devices any more.
+    `lost` (error) when the process of the devices ended by itself, before its devices are `disconnected`; `released`
+    when nobody holds the devices any more.
     """
 
     reported = pyqtSignal(str, object)
@@ -45,6 +48,10 @@ class BenchLink(QObject):
         super().__init__(parent)
         self.connected: set[str] = set()
         self.light_is_on, self.power_w = False, 0.0
+        self.config: BenchConfig | None = None
+        """Of the devices that are, or were last, in this program's hands."""
+        self.journal = Path()
+        """What a real laser's guardian wrote when the process of the devices was gone."""
         self._process: BenchProcess | None = None
         self._releasing = False
         self._busy: set[str] = set()
@@ -63,7 +70,8 @@ class BenchLink(QObject):
             raise UserError("The devices are still being let go.", "Try again in a second.")
         if self._process is None:
             driver_classes(config)
-            self._process = BenchProcess(partial(bench_by_hand, config), self._on_lost)
+            self.config, self.journal = config, guardian_journal()
+            self._process = BenchProcess(partial(bench_by_hand, config, self.journal), self._on_lost)
             for timer in (self._pump_timer, self._alive_timer, self._look_timer):
                 timer.start()
 
@@ -183,8 +191,8 @@ class BenchLink(QObject):
             self._process.say_alive()
 
     def _on_lost(self, error: BaseException) -> None:
-        self._forget()
         self.lost.emit(error)
+        self._forget()
 
     def _forget(self) -> None:
         for timer in (self._alive_timer, self._look_timer):

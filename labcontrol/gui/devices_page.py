@@ -25,13 +25,16 @@ _HANDS_OFF = "Each device opens dark. Emission must be armed, and ends when the 
 
 
 class DevicesPage(QWidget):
-    """Signals: `light` (on, power in W) of the laser by hand; `problem` (error, what could not be done).
+    """Signals: `light` (on, power in W) of the laser by hand; `problem` (error, what could not be done); `lost` (error)
+    when the process that held the devices has ended by itself; `laser_read` when the laser has told how it is.
 
     bench: gives the bench to use, as the experiment form names it; may raise UserError.
     """
 
     light = pyqtSignal(bool, float)
     problem = pyqtSignal(object, str)
+    lost = pyqtSignal(object)
+    laser_read = pyqtSignal()
 
     def __init__(self, bench: Callable[[], BenchConfig], parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -164,6 +167,8 @@ class DevicesPage(QWidget):
 
     def _on_report(self, role: str, report: DeviceReport) -> None:
         self.cards[role].show_report(report)
+        if role == "laser":
+            self.laser_read.emit()
 
     def _on_refused(self, role: str, error: BaseException) -> None:
         self.cards[role].show_problem(error)
@@ -171,7 +176,7 @@ class DevicesPage(QWidget):
     def _on_lost(self, error: BaseException) -> None:
         for card in self.cards.values():
             card.show_disconnected()
-        self.problem.emit(error, "The devices are lost.")
+        self.lost.emit(error)
 
     def _on_released(self) -> None:
         self._show_buttons()

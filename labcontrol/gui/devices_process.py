@@ -19,13 +19,23 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
-from labcontrol.errors import UserError
-from labcontrol.gui.process_talk import Described, LogLine, LogLines, as_error, collect_log, described, log_here
+from labcontrol.gui.process_talk import (
+    Described,
+    LogLine,
+    LogLines,
+    LostProcessError,
+    as_error,
+    collect_log,
+    described,
+    end_words,
+    log_here,
+)
 
 log = logging.getLogger(__name__)
 
 SILENCE_S = 5.0
 _GIVE_UP_S = 20.0
+_GONE_S = 1.0
 _OFF = "light_off"
 _ALIVE = "alive"
 _LIGHTING = ("light_on", "measure", "look")
@@ -121,10 +131,11 @@ class BenchProcess:
                 else:
                     refused(as_error(reply.error))
         except (EOFError, OSError):
+            self._process.join(_GONE_S)
             self._end(
-                UserError(
-                    "The process that holds the devices has ended without a word.",
-                    "Look at the laser: check that it is off. Then connect again.",
+                LostProcessError(
+                    f"The process that held the devices {end_words(self._process.exitcode)}.",
+                    "Connect the devices again.",
                 )
             )
 

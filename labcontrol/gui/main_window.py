@@ -24,18 +24,23 @@ from PyQt5.QtWidgets import (
 from labcontrol.calibration import NotCalibratedError
 from labcontrol.config import BenchConfig, ExperimentConfig, ReservoirConfig
 from labcontrol.engine import RunStatus
+from labcontrol.engine.light_record import laser_journal
 from labcontrol.errors import UserError
 from labcontrol.gui.arming import armed
 from labcontrol.gui.banner import Banner
+from labcontrol.gui.calibration_link import CalibrationLink
 from labcontrol.gui.calibration_page import CalibrationPage
 from labcontrol.gui.closing import Ending, ask_how_to_end
 from labcontrol.gui.desktop import Appearance
+from labcontrol.gui.devices_link import BenchLink
 from labcontrol.gui.devices_page import DevicesPage
 from labcontrol.gui.experiment_page import ExperimentPage
 from labcontrol.gui.learning_plot import Overlay
 from labcontrol.gui.live_page import LivePage
 from labcontrol.gui.log_page import LogPage
+from labcontrol.gui.lost_light import LostLight
 from labcontrol.gui.pause_notice import PauseNotice
+from labcontrol.gui.process_talk import LostProcessError
 from labcontrol.gui.queue_list import QueuedRun, RunQueue
 from labcontrol.gui.run_controller import RunController
 from labcontrol.gui.run_header import RunHeader
@@ -102,6 +107,8 @@ class MainWindow(QMainWindow):
         self.menus = QMenuBar()
         self.menus.setSizePolicy(QSizePolicy.Maximum, QSizePolicy.Preferred)
         self.controller = RunController(self.live.follower, self)
+        self.lost_light = LostLight(self)
+        self._loss: tuple[LostProcessError, str] | None = None
         self._lay_out()
         fill_menus(self)
         self._connect()
@@ -161,6 +168,7 @@ class MainWindow(QMainWindow):
 
     def _start_on_free_table(self, make_run: Callable[[], LiveRun]) -> None:
         self.banner.hide()
+        self.lost_light.forget()
         try:
             self.controller.start(lambda: armed(self, self._runs, make_run))
         except NotCalibratedError as error:
@@ -295,7 +303,7 @@ class MainWindow(QMainWindow):
         header.abort.connect(controller.abort)
         header.safe_off.connect(self.safe_off)
         controller.status_changed.connect(self._show_status)
-        controller.failed.connect(lambda error: self.banner.show_error(error, "The run failed."))
+        controller.failed.connect(self._on_failed)
         self.welcome.start_simulated.connect(self.start_simulated)
         self.welcome.show_experiment.connect(lambda: self.show_page(self.experiment))
         self.welcome.show_devices.connect(lambda: self.show_page(self.devices))
@@ -317,6 +325,11 @@ class MainWindow(QMainWindow):
         self.calibration.table_changed.connect(lambda: self._show_status(controller.status))
         self.calibration.problem.connect(self.banner.show_error)
         self.calibration.use_point.connect(self._use_point)
+        self.devices.lost.connect(partial(self._on_devices_lost, self.devices.link))
+        self.calibration.lost.connect(partial(self._on_devices_lost, self.calibration.link))
+        self.calibration.light.connect(lambda on, _: self.lost_light.forget() if on else None)
+        self.devices.laser_read.connect(self.lost_light.forget)
+        self.lost_light.changed.connect(self._tell_loss)
         self.experiment.problem.connect(lambda error: self.banner.show_error(error, "The file cannot be used."))
         self.runs.problem.connect(lambda error: self.banner.show_error(error, "This run cannot be used."))
         self.scaling.problem.connect(lambda error: self.banner.show_error(error, "This study cannot be shown."))
@@ -352,6 +365,32 @@ class MainWindow(QMainWindow):
             self._runs.armed_by = ""
         if following is None and was_going and waiting and not halts:
             self.banner.show_note(f"The queue waits ({waiting} to go): the last run did not end by itself.")
+
+    def _on_failed(self, error: BaseException) -> None:
+        what, run = "The run failed.", self.controller.run
+        if isinstance(error, LostProcessError) and run is not None:
+            record = run.status.record
+            journal = Path() if record is None else laser_journal(record)
+            self._loss = error, what
+            self.lost_light.begin(run.bench_config, journal, was_on=run.status.laser_on)
+        else:
+            self.banner.show_error(error, what)
+
+    def _on_devices_lost(self, link: BenchLink | CalibrationLink, error: BaseException) -> None:
+        what = "The devices are lost."
+        if isinstance(error, LostProcessError) and link.config is not None:
+            self._loss = error, what
+            self.lost_light.begin(link.config, link.journal, was_on=link.light_is_on)
+        else:
+            self.banner.show_error(error, what)
+
+    def _tell_loss(self) -> None:
+        """What was lost, and as much as is known of the laser by now."""
+        light = self.lost_light.known
+        if light is not None and self._loss is not None:
+            error, what = self._loss
+            self.banner.show_error(UserError(f"{error.message} {light.words}", error.remedy), what)
+        self._show_status(self.controller.status)
 
     def _show_unread(self, errors: int) -> None:
         self.tabs.setTabText(self.pages.indexOf(self.log), f"Log · {errors} new" if errors else "Log")
@@ -391,6 +430,8 @@ class MainWindow(QMainWindow):
         elif not active and self.calibration.light_is_on:
             status, power_w = replace(status, laser_on=True), self.calibration.power_w
         self.header.show_status(status, loss, power_w)
+        if (light := self.lost_light.known) is not None:
+            self.header.show_light(light.kind, light.chip, light.words)
         self.pause_notice.show_status(status)
         self.experiment.queue.show_run(active=active)
         if not active and self.devices.is_in_use:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import traceback
 from collections import deque
 from collections.abc import Iterable
@@ -19,6 +20,22 @@ Described = tuple[str, str, str]
 
 class ProgramError(Exception):
     """An error of the program in another process, in words."""
+
+
+class LostProcessError(UserError):
+    """A process that held devices has ended without a word: nothing that it said about the laser holds any more.
+
+    The remedy is silent about the laser, of which `LostLight` tells what is known.
+    """
+
+
+def end_words(exit_code: int | None) -> str:
+    """How a process has ended, for people."""
+    if exit_code is None:
+        return "cut its line"
+    if exit_code < 0:
+        return f"was killed ({signal.Signals(-exit_code).name})"
+    return f"ended without a word (exit code {exit_code})"
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,10 @@ class RunHeader(QFrame):
             self.progress.setValue(status.epoch)
         self._enable(state)
 
+    def show_light(self, kind: str, words: str, tip: str) -> None:
+        """What is known of the laser from somebody else than the program that used it."""
+        _set_chip(self.laser, kind, words, tip)
+
     def show_by_hand(self) -> None:
         """No run owns the table, but a person uses its devices."""
         _set_chip(self.state, "idle", "By hand", "Devices are open in the devices view; no run owns the table")

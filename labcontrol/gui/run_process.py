@@ -20,8 +20,16 @@ from typing import Any, Protocol
 
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.engine import Event, Finished, Mailbox, Run, RunState, RunStatus, StateChanged
-from labcontrol.errors import UserError
-from labcontrol.gui.process_talk import Described, LogLine, as_error, collect_log, described, log_here
+from labcontrol.gui.process_talk import (
+    Described,
+    LogLine,
+    LostProcessError,
+    as_error,
+    collect_log,
+    described,
+    end_words,
+    log_here,
+)
 
 log = logging.getLogger(__name__)
 
@@ -194,11 +202,10 @@ class RunProcess:
             self._end()
 
     def _end_unexpectedly(self) -> None:
-        words = f"The process of the run ended without a word (exit code {self._process.exitcode})."
-        self.error = UserError(
+        words = f"The process of the run {end_words(self._process.exitcode)}."
+        self.error = LostProcessError(
             words,
-            "Look at the laser: check that it is off. What was measured is in the record; 'labcontrol resume' goes on "
-            "from there.",
+            "What was measured is in the record; the Runs page and 'labcontrol resume' go on from there.",
         )
         # Nothing is known about the light any more; whatever was told last stays on display.
         self._status = replace(self._status, state=RunState.FAILED, reason=words)

@@ -208,6 +208,8 @@ APPLICATION = textwrap.dedent(
 
     laser = guarded({address!r}, spacing_s={spacing_s}).open()
     laser.keep_journal({journal!r})
+    laser.close()
+    laser.open()  # as when it is connected again after a fault: another guardian
     laser.arm("test")
     laser.power_setpoint_w = 0.02
     laser.emission_on()

@@ -6,7 +6,6 @@ import itertools
 import multiprocessing
 import threading
 from collections.abc import Callable, Iterator
-from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -26,10 +25,9 @@ from labcontrol.gui.devices_bench import (
     DetectorFacts,
     LaserFacts,
     ModulatorFacts,
-    bench_by_hand,
 )
 from labcontrol.gui.devices_patterns import PATTERNS, make_pattern
-from labcontrol.gui.devices_process import BenchProcess, _Post, _Request, _Server
+from labcontrol.gui.devices_process import _Post, _Request, _Server
 from labcontrol.gui.main_window import MainWindow
 from labcontrol.gui.process_talk import LogLines
 
@@ -37,8 +35,8 @@ POWER_W = 0.005
 
 
 @pytest.fixture
-def bench() -> Iterator[BenchByHand]:
-    bench = BenchByHand(simulated_bench(NEURONS, 1))
+def bench(tmp_path: Path) -> Iterator[BenchByHand]:
+    bench = BenchByHand(simulated_bench(NEURONS, 1), tmp_path / "journal")
     yield bench
     bench.close()
 
@@ -192,17 +190,6 @@ def test_what_a_device_refuses_comes_back_with_its_remedy(served: Callable[[floa
     assert kind == "user"
     assert "detector: is not open" in message
     assert remedy
-
-
-def test_a_process_that_dies_is_told_with_the_advice_to_look_at_the_laser(qtbot: QtBot) -> None:
-    lost: list[BaseException] = []
-    process = BenchProcess(partial(bench_by_hand, simulated_bench(NEURONS, 1)), lost.append)
-    process._process.kill()
-    process._process.join(30)
-    process.pump()
-    process.close()
-    assert isinstance(lost[0], UserError)
-    assert "laser" in lost[0].remedy
 
 
 # --- in the window --------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from labcontrol.bench import simulated_bench
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine import EpochDone, Finished, Predicted, Prepared, Run, RunState, Seen
 from labcontrol.errors import UserError
+from labcontrol.gui.process_talk import LostProcessError
 from labcontrol.gui.run_process import RunProcess
 from labcontrol.records import RunReader
 
@@ -88,15 +89,16 @@ def test_when_the_window_is_gone_the_run_ends_in_order(tmp_path: Path) -> None:
         assert record.state.name == "aborted"
 
 
-def test_when_its_process_is_killed_the_window_says_to_look_at_the_laser(tmp_path: Path) -> None:
+def test_when_its_process_is_killed_the_run_has_failed_and_says_how(tmp_path: Path) -> None:
     run = RunProcess(partial(make_run, tmp_path, epochs=100_000))
     run.start()
     wait_for(run, RunState.RUNNING)
     run._process.kill()
     assert run.wait(30)
     assert run.status.state is RunState.FAILED
-    assert isinstance(run.error, UserError)
-    assert "laser" in run.error.remedy
+    assert isinstance(run.error, LostProcessError)
+    assert "was killed" in run.error.message
+    assert "labcontrol resume" in run.error.remedy
 
 
 def test_nothing_starts_before_it_is_asked_to(tmp_path: Path) -> None:
