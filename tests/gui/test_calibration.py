@@ -352,7 +352,7 @@ def test_a_stop_a_fault_and_a_lost_table_leave_the_step_to_be_repeated(page: Pag
     assert "Look at its cable" in page.step.result.verdict.text()
     page.step.measure_button.click()
     page.link.is_working = False
-    with qtbot.waitSignal(page.problem):
+    with qtbot.waitSignal(page.lost):
         page.link.lost.emit(UserError("It has ended.", "Look at the laser."))
     assert page.step.measure_button.isEnabled()
     assert page.asked == ["camera"] * 3
