@@ -49,7 +49,7 @@ class Stand:
         return self.head.emission_log[-1][0] - since_s
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
+def wait_for(condition: Callable[[], object]) -> None:
     deadline_s = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline_s, "it did not happen"
@@ -144,6 +144,7 @@ def test_more_power_than_allowed_is_switched_off(stand: Stand) -> None:
         assert stand.off_within(before_s) < 2.0  # one of four readings every quarter of a second
     finally:
         WildLamp.factor = 1.0
+    wait_for(lambda: stand.laser.tripped)
     assert "30 mW come out, 24 mW are allowed" in states(stand)[-1][1]
 
 

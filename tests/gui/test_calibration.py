@@ -491,16 +491,15 @@ def test_from_a_refused_run_to_an_accepted_step(
     assert page.step.measure_button.isEnabled()
 
 
-def test_a_process_that_is_killed_is_told_with_the_advice_to_look_at_the_laser(
-    window: MainWindow, qtbot: QtBot
-) -> None:
+def test_a_process_that_is_killed_is_told_with_what_is_known_of_the_laser(window: MainWindow, qtbot: QtBot) -> None:
     page = window.calibration
     window.calibrate()
     page.step.measure_button.click()
     qtbot.waitUntil(lambda: page.link._process is not None, timeout=30_000)
     page.link._process._process.kill()
     qtbot.waitUntil(lambda: not page.is_in_use, timeout=30_000)
-    assert "Look at the laser" in window.banner.text.text()
+    assert "was killed" in window.banner.text.text()
+    assert "The laser was a simulated one" in window.banner.text.text()
     assert page.step.measure_button.isEnabled()
 
 
