@@ -68,10 +68,8 @@ def test_it_learns_in_real_time_and_survives_faults(strategy: str, tmp_path: Pat
         assert verify(record) == []
 
 
-@pytest.mark.parametrize(("pointing_cells", "identifications"), [(0.0, 1), (3.0, 2)], ids=["steady", "drifting"])
-def test_a_beam_that_wanders_has_the_mirrors_identified_anew(
-    pointing_cells: float, identifications: int, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("pointing_cells", [0.0, 3.0], ids=["steady", "drifting"])
+def test_only_a_beam_that_wanders_has_the_mirrors_identified_anew(pointing_cells: float, tmp_path: Path) -> None:
     config = ExperimentConfig.model_validate(
         {
             "neurons": 64,
@@ -88,4 +86,4 @@ def test_a_beam_that_wanders_has_the_mirrors_identified_anew(
     wandering = simulated.model_copy(update={"table": simulated.table.model_copy(update={"options": options})})
     run = Run(config, wandering, tmp_path)
     assert run.execute().state is RunState.FINISHED
-    assert run.result["strategy_report"]["identifications"] == identifications
+    assert (run.result["strategy_report"]["identifications"] > 1) == (pointing_cells > 0)
