@@ -14,27 +14,12 @@ from rich.console import Console
 
 from drivers.interfaces import DeviceError
 from labcontrol import __version__
-from labcontrol.cli import calibrations
-from labcontrol.cli.calibrate import calibrate
-from labcontrol.cli.check import check
-from labcontrol.cli.compare import compare
-from labcontrol.cli.devices import devices
-from labcontrol.cli.drivers import drivers
-from labcontrol.cli.init import init
-from labcontrol.cli.monitor import monitor
-from labcontrol.cli.replay import replay
-from labcontrol.cli.report import report
-from labcontrol.cli.resume import resume
-from labcontrol.cli.run import run
-from labcontrol.cli.runs import app as runs
-from labcontrol.cli.scaling import scaling
-from labcontrol.cli.selftest import self_test
-from labcontrol.cli.strategies import strategies
-from labcontrol.cli.window import window
+from labcontrol.cli.commands import Commands
 from labcontrol.errors import UserError
 
 app = typer.Typer(
     name="labcontrol",
+    cls=Commands,
     help="Train the Boolean readout of a photonic reservoir in place, and watch learning follow its prediction.\n\n"
     "Start with 'labcontrol run': a simulated optical table learns to predict a chaotic series in about a minute.",
     no_args_is_help=True,
@@ -42,23 +27,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-app.command()(run)
-app.command()(window)
-app.command()(resume)
-app.add_typer(runs, name="runs")
-app.command()(monitor)
-app.command()(replay)
-app.command()(report)
-app.command()(scaling)
-app.command()(init)
-app.command()(check)
-app.command()(devices)
-app.command()(drivers)
-app.command()(strategies)
-app.command()(calibrate)
-app.add_typer(calibrations.app, name="calibrations")
-app.command("selftest")(self_test)
-app.command()(compare)
 
 
 def _version(asked: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.table import Table
@@ -12,8 +12,10 @@ from rich.table import Table
 from labcontrol.cli.words import local_time, state_text
 from labcontrol.records import RunReader
 from labcontrol.records.catalogue import RunSummary, read_note
-from labcontrol.report.outcome import Outcome, outcome
 from labcontrol.words import duration, figures
+
+if TYPE_CHECKING:
+    from labcontrol.report.outcome import Outcome
 
 _LAST_LOG_LINES = 5
 _NAME_IN_COMPARISON = 40
@@ -43,7 +45,9 @@ def list_table(runs: Sequence[RunSummary]) -> Table:
 
 def show_table(run: RunReader) -> Table:
     """All that matters of one run."""
-    facts, found, state = Table.grid(padding=(0, 2)), outcome(run), run.state
+    from labcontrol.report.outcome import outcome  # the theory behind it takes long to import, and a list needs none
+
+    facts, found, state = Table.grid(padding=(0, 2)), outcome(run, with_law1=False), run.state
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column()
     reason = f": {escape(state.reason)}" if state.reason else ""
@@ -89,8 +93,10 @@ def comparison_table(paths: Sequence[Path], columns: Sequence[dict[str, str]]) -
 
 def comparison_column(run: RunReader) -> dict[str, str]:
     """Every setting of a run by its dotted name, then its outcome."""
+    from labcontrol.report.outcome import outcome
+
     settings = {name: str(value) for name, value in _flat(run.experiment) if name != "note"}
-    return settings | {"state": run.state.name} | dict(_outcome_rows(outcome(run), run))
+    return settings | {"state": run.state.name} | dict(_outcome_rows(outcome(run, with_law1=False), run))
 
 
 def _setting_rows(run: RunReader) -> list[tuple[str, str]]:

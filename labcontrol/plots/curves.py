@@ -48,8 +48,8 @@ class PredictionCurves:
         return None if self.fits is None else self.fits["exponential"]
 
 
-def prediction_curves(run: RunReader) -> PredictionCurves:
-    """The curves for the loss of a run, finished or not."""
+def prediction_curves(run: RunReader, *, with_law1: bool = True) -> PredictionCurves:
+    """The curves for the loss of a run, finished or not. Law 1 takes a second to get ready, and can be left out."""
     measured = run.incumbent_errors()
     epochs = np.arange(len(measured), dtype=np.float64)
     law = pilot_law(run)
@@ -62,7 +62,7 @@ def prediction_curves(run: RunReader) -> PredictionCurves:
         epochs=epochs,
         measured=measured,
         law=law,
-        law1=None if flips is None else _coverage(run, law, flips, measured),
+        law1=_coverage(run, law, flips, measured) if flips is not None and with_law1 else None,
         law2=law2,
         law2_low=low,
         law2_high=high,

@@ -1,5 +1,17 @@
-"""Reports of runs: one page that holds everything, made from the record alone."""
+"""The report of a run, and what it is made of."""
 
-from labcontrol.report.write import write_report
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from labcontrol.report.write import write_report
 
 __all__ = ["write_report"]
+
+
+def __getattr__(name: str) -> object:
+    """Import the page with its figures only when one is written; watching a run needs neither."""
+    if name == "write_report":
+        from labcontrol.report import write
+
+        return write.write_report
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -92,7 +92,7 @@ class Follower:
         return Snapshot(
             state=run.state,
             planned=_planned(run),
-            curves=prediction_curves(run),
+            curves=prediction_curves(run, with_law1=False),
             accepted=int(np.count_nonzero(table.accepted[1:])),
             epoch_s=float(recent[-1] - recent[0]) / (len(recent) - 1) if len(recent) > 1 else 0.0,
             idle_s=max(0.0, now_unix_s - float(last)),

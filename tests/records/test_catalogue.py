@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +14,10 @@ from synthetic_run import SyntheticRun
 from labcontrol.errors import UserError
 from labcontrol.records import RunReader, RunWriter, provenance
 from labcontrol.records.catalogue import find_run, list_runs, summary
+from labcontrol.records.epoch_table import EpochTable
 from labcontrol.records.export import export_epochs
 from labcontrol.records.provenance import git_state
+from labcontrol.report.follow import Follower
 
 
 def start_run(path: Path, unix_s: float, **arguments: object) -> RunWriter:
@@ -152,3 +155,23 @@ def test_uncommitted_changes_show_in_the_hash(tmp_path: Path) -> None:
     hashes.add((git_state(tmp_path) or {})["changes_sha256"])
     assert len(hashes) == 4
     assert "" not in hashes
+
+
+def test_a_line_of_the_list_and_a_look_read_no_outputs_and_few_masks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are nearly all of a record: a long one would not open at once."""
+    path = SyntheticRun().write(tmp_path / "run.h5")
+    masks: list[int] = []
+    packed = EpochTable.packed_masks
+
+    def counted(table: EpochTable, start: int = 0, stop: int | None = None) -> Any:
+        masks.append(len(packed(table, start, stop)))
+        return packed(table, start, stop)
+
+    monkeypatch.setattr(EpochTable, "outputs", None)
+    monkeypatch.setattr(EpochTable, "packed_masks", counted)
+    assert summary(path).epochs == 60
+    with Follower(path) as follower:
+        assert follower.look(0.0).epochs == 60
+    assert sum(masks) <= 2
