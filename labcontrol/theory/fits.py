@@ -204,7 +204,8 @@ def _fit(form: _Form, estimate: Floats, k: Floats, y: Floats, residual: Floats, 
     uncertainty = np.zeros((len(estimate), len(estimate)))
     uncertainty[np.ix_(free, free)] = _uncertainty(_jacobian(form, estimate, k)[:, free], residual, f)
     freedom = max(_independent_points(residual) - int(free.sum()), 1.0)
-    half_widths = float(student_t.ppf(0.975, freedom)) * np.sqrt(np.diag(uncertainty))
+    variances = np.maximum(np.diag(uncertainty), 0)  # rounding can make that of an exactly known one negative
+    half_widths = float(student_t.ppf(0.975, freedom)) * np.sqrt(variances)
     values, low, high = estimate.copy(), estimate - half_widths, estimate + half_widths
     shapes = len(form.shapes)
     for array in (values, low, high):
