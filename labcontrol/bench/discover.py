@@ -78,6 +78,19 @@ def sure_choices(fits: Iterable[Fit]) -> dict[str, Fit]:
     return {role: mine[0] for role in ROLES if len(mine := [fit for fit in known if role in fit.roles]) == 1}
 
 
+def choices(fits: list[Fit], wishes: Iterable[str]) -> dict[str, Fit]:
+    """By role, what is sure and what a person asks for. Raises UserError for a wish that cannot be met."""
+    wanted = dict(chosen(fits, wish) for wish in wishes)
+    by_address: dict[str, str] = {}
+    for role, fit in wanted.items():
+        address = fit.found.address
+        if address and (other := by_address.setdefault(address, role)) != role:
+            raise UserError(f"{address} cannot be both {other} and {role}.", "Choose another one for one of them.")
+    taken = set(by_address)
+    sure = {role: fit for role, fit in sure_choices(fits).items() if fit.found.address not in taken}
+    return sure | wanted
+
+
 def chosen(fits: Iterable[Fit], wish: str) -> tuple[str, Fit]:
     """The role and device that a person asks for as ``ROLE=[DRIVER@]ADDRESS``. Raises UserError.
 

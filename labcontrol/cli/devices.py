@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from drivers.discovery import ThisComputer
-from labcontrol.bench.discover import Discovery, chosen, discover, sure_choices
+from labcontrol.bench.discover import Discovery, choices, discover
 from labcontrol.cli.devices_tables import show_entries, show_found
 from labcontrol.cli.devices_write import write_devices
 
@@ -63,10 +63,10 @@ def devices(
     search = ThisComputer(identify=identify, named=at or (), display=display, visa_backend=visa)
     discovery = _look(search)
     show_found(console, search, discovery)
-    choices = sure_choices(discovery.fits) | dict(chosen(discovery.fits, wish) for wish in use or ())
-    show_entries(console, discovery, choices, printed=write is None)
+    picked = choices(discovery.fits, use or ())
+    show_entries(console, discovery, picked, printed=write is None)
     if write is not None:
-        write_devices(console, write, choices)
+        write_devices(console, write, picked)
 
 
 def _look(search: ThisComputer) -> Discovery:

@@ -51,7 +51,9 @@ def with_device(
         raise UserError(f"The bench file is not a TOML file: {error}.", "Mend it, or name another file.") from None
     section = document.setdefault(role, tomlkit.table())
     if not isinstance(section, Table):
-        raise UserError(f"{role!r} is no section of the bench file.", "Mend it, or name another file.")
+        raise UserError(
+            f"{role!r} is no section of its own in the bench file.", f"Write it as [{role}], then [{role}.options]."
+        )
     same = section.get("driver") == driver
     section["driver"] = driver
     section["address"] = address

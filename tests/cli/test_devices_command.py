@@ -18,7 +18,7 @@ from drivers.interfaces import DeviceDisconnectedError, Found
 from drivers.lasers.cobolt import CoboltLaser
 from drivers.lasers.obis import ObisLaser
 from drivers.modulators.screen_link import ScreenFacts
-from labcontrol.bench.discover import Fit, chosen, discover, sure_choices
+from labcontrol.bench.discover import Fit, choices, chosen, discover, sure_choices
 from labcontrol.errors import UserError
 
 if sys.platform == "win32":
@@ -158,6 +158,14 @@ def test_a_person_chooses_by_address_driver_or_name() -> None:
         chosen(fits, "camera=cobolt-06@COM3")
     role, named = chosen(fits, "laser=cobolt-06@COM3")
     assert (role, named.driver, named.found.address) == ("laser", "cobolt-06", "COM3")
+
+
+def test_one_device_does_not_play_two_roles() -> None:
+    fits = [fit("display-slm", "slm", sure=False), fit("display-dmd", "dmd", sure=False), fit("cobolt-06", "laser")]
+    with pytest.raises(UserError, match="there cannot be both slm and dmd"):
+        choices(fits, ["slm=there", "dmd=there"])
+    assert choices(fits, ["slm=there"]) == {"slm": fits[0]}  # what is sure gives way to what a person says
+    assert choices(fits, []) == {"laser": fits[2]}
 
 
 # --- looking -------------------------------------------------------------------------------------------------------

@@ -70,7 +70,7 @@ def test_an_entry_says_what_is_still_to_be_filled_in() -> None:
     assert "# threshold_a = ...  to be filled in: threshold current of the diode, in A" in text
 
 
-@pytest.mark.parametrize("text", ["[laser", "laser = 3"])
+@pytest.mark.parametrize("text", ["[laser", "laser = 3", "[laser]\n[slm]\n[laser.options]\n"])
 def test_what_is_no_bench_file_is_refused(text: str) -> None:
     with pytest.raises(UserError):
         with_device(text, "laser", "cobolt-06", "COM3", {}, DEVICES["cobolt-06"].Options)
