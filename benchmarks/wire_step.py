@@ -4,7 +4,7 @@
     python benchmarks/wire_step.py --detector thorlabs-pm100 --corrected
 
 A run like any other, with its record, its guardian and a listener, against the emulated instruments of
-`mock_devices.wire` in a process of their own. The SLM's pattern changes in a square of 1080 x 1080 pixels.
+`mock_devices.wire` in a process of their own. The SLM's pattern changes in a square of 1050 x 1050 pixels.
 
 What is counted: for patterns, SLM, signals, proofs, learning and record all time that passes, the window system's
 included; where the program waits for camera and detector, the processor time of its own thread (vendor's library
@@ -45,6 +45,7 @@ from labcontrol.engine.session import Session
 from labcontrol.records import RunWriter
 from labcontrol.reservoir import Reservoir, reservoir
 from labcontrol.reservoir.proofs import PatternProof
+from mock_devices.wire.wire_bench import SLM_MARGIN_PX
 
 # Where the time goes: what is called, under which name it is counted, and whether it waits for a device.
 PARTS: tuple[tuple[Any, str, str, bool], ...] = (
@@ -158,7 +159,7 @@ def with_response_table(bench: BenchConfig, folder: Path, screen: tuple[int, int
 def measure(arguments: argparse.Namespace) -> Stopwatch:
     """One run; the steps of its first masks, in which everything is compiled and loaded, are not counted."""
     side = round(arguments.neurons**0.5)
-    pixels = min(64, 1080 // side)
+    pixels = min(64, (1080 - 2 * SLM_MARGIN_PX) // side)
     experiment = ExperimentConfig.model_validate(
         {
             "neurons": side * side,

@@ -14,6 +14,7 @@ from mock_devices.physics.liquid_crystal import slm_response
 
 EXPOSURE_S = 2e-3
 RATE_HZ = 1e5
+SLM_MARGIN_PX = 4  # lit pixels of the SLM beside the neurons
 
 Time = Literal["virtual", "real"]
 Sections = dict[str, dict[str, Any]]
@@ -41,19 +42,24 @@ def table_options(
         clock=time,
         noise=noise,
         misalignment_seed=misalignment_seed,
-        slm=SlmOptions(pixels_per_cell=slm_pixels),
+        slm=SlmOptions(
+            pixels_per_cell=slm_pixels,
+            origin_px=(SLM_MARGIN_PX, SLM_MARGIN_PX),
+            shape=(slm_pixels * side + 2 * SLM_MARGIN_PX, slm_pixels * side + 2 * SLM_MARGIN_PX),
+        ),
         dmd=DmdOptions(mirrors_per_cell=2),
         camera=CameraOptions(bit_depth=8, exposure_s=EXPOSURE_S),
     )
 
 
 def geometry_sections(options: TableOptions, slm_at: Place = (0, 0), dmd_at: Place = (0, 0)) -> Sections:
-    """Where the neurons lie, and the SLM's response. slm_at, dmd_at: pixel (row, column) of the first neuron."""
+    """Where the neurons lie, and the SLM's response. slm_at, dmd_at: pixel (row, column) of the modulators' first."""
+    first_px = tuple(at + origin for at, origin in zip(slm_at, options.slm.origin_px, strict=True))
     levels = [*range(0, 255, 8), 255]
     phase_rad = slm_response(options.slm, options.laser.wavelength_nm)[levels]
     return {
         "geometry": {"rows": options.rows, "columns": options.columns},
-        "geometry.slm": {"pitch_px": options.slm.pixels_per_cell, "origin_px": slm_at},
+        "geometry.slm": {"pitch_px": options.slm.pixels_per_cell, "origin_px": first_px},
         "geometry.dmd": {"pitch_px": options.dmd.mirrors_per_cell, "origin_px": dmd_at},
         "geometry.camera": {"matrix": options.camera_matrix, "offset_px": options.camera_offset_px},
         "response": {"levels": levels, "phase_rad": [round(float(phase), 4) for phase in phase_rad]},

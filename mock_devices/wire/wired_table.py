@@ -92,7 +92,7 @@ class WiredTable:
         self.laser_head = LaserElectronics(light, max_power_w=options.laser.max_power_w)
         self.laser_port = PtyPort(CoboltInstrument(self.laser_head))
         signal = TableSignal(detector, WATTS_PER_VOLT, self._look)
-        self.detector_port = TcpPort(InfiniiVisionInstrument(signal, memory=2000, shortest_s=1e-6))
+        self.detector_port = TcpPort(InfiniiVisionInstrument(signal, memory=100_000, shortest_s=1e-6))
         self._folder = tempfile.TemporaryDirectory(prefix="labcontrol-frames-")
         self.images = TriggeredImages(Path(self._folder.name), self._take_frame)
         self._stopping = threading.Event()
