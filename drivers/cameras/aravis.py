@@ -43,10 +43,18 @@ class AravisOptions(DriverOptions):
     pixel_format: Literal["Mono8", "Mono10", "Mono12", "Mono16"] = Field("Mono8", description="bits per pixel")
     readout_time_s: float = Field(0.02, ge=0, le=10, description="from the end of the exposure to the frame, in s")
     buffer_frames: int = Field(16, ge=2, le=1000, description="frames kept until they are read")
+    trigger_line: str | None = Field(
+        None,
+        description="input whose rising edge takes a frame, as Line1, wired to the synch output of SLM or DMD: one "
+        "pulse for each frame, after it is asked for; by default frames are triggered by software",
+    )
 
 
 class AravisCamera(Camera):
-    """A GenICam camera, triggered by software. address: its name in Aravis, or part of it; empty for the only one.
+    """A GenICam camera. address: its name in Aravis, or part of it; empty for the only one.
+
+    Triggered by software, or by an input line: then `trigger` throws away the frames of earlier pulses, and the frame
+    of the next pulse is dated when it was called.
 
     Frames are numbered by the camera; a number that is left out is a frame that was lost.
     """
@@ -153,6 +161,11 @@ class AravisCamera(Camera):
                 self._start()
 
     def _trigger(self) -> None:
+        if self._options.trigger_line is not None:
+            self._discard_frames()
+            self._triggered.clear()
+            self._triggered.append((self.clock.now_s(), self._exposure_s))
+            return
         with self._asking("triggering"):
             self._triggered.append((self.clock.now_s(), self._exposure_s))
             self._camera.software_trigger()
@@ -194,7 +207,7 @@ class AravisCamera(Camera):
         with self._asking("setting up"):
             self._camera.set_pixel_format_from_string(self._options.pixel_format)
             self._camera.set_acquisition_mode(aravis.AcquisitionMode.CONTINUOUS)
-            self._camera.set_trigger("Software")
+            self._set_up_trigger(self._options.trigger_line)
             self._roi = self._read_roi()
             self._exposure_s = self._get_exposure()
             self._start()
@@ -244,6 +257,14 @@ class AravisCamera(Camera):
 
     def _names(self) -> list[str]:
         return [str(self._aravis.get_device_id(number)) for number in range(self._aravis.get_n_devices())]
+
+    def _set_up_trigger(self, line: str | None) -> None:
+        sources = self._camera.dup_available_trigger_sources()
+        if line is not None and line not in sources:
+            raise DeviceRefusedError(
+                self.name, f"has no trigger input {line}, only {', '.join(sources)}.", "Correct trigger_line."
+            )
+        self._camera.set_trigger(line or "Software")
 
     def _choose_region(self, roi: Roi) -> Roi:
         self._camera.set_region(roi.column, roi.row, roi.columns, roi.rows)

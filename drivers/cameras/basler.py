@@ -48,6 +48,11 @@ class BaslerOptions(DriverOptions):
     region: tuple[int, int, int, int] | None = Field(
         None, description="row, column, rows and columns of the region read out; by default as the camera has it"
     )
+    trigger_line: str | None = Field(
+        None,
+        description="input whose rising edge takes a frame, as Line1, wired to the synch output of SLM or DMD: one "
+        "pulse for each frame, after it is asked for; by default frames are triggered by software",
+    )
     features: dict[str, str | float | int | bool] = Field(
         default_factory=dict,
         description="further features of the camera, by their GenICam names, set when it is opened",
@@ -56,7 +61,11 @@ class BaslerOptions(DriverOptions):
 
 
 class BaslerCamera(Camera):
-    """A Basler camera, triggered by software. address: serial number or user-defined name; empty for the only one."""
+    """A Basler camera. address: serial number or user-defined name; empty for the only one.
+
+    Triggered by software, or by an input line: then `trigger` throws away the frames of earlier pulses, and the frame
+    of the next pulse is dated when it was called.
+    """
 
     Options = BaslerOptions
 
@@ -162,6 +171,11 @@ class BaslerCamera(Camera):
             self._roi = self._read_roi()
 
     def _trigger(self) -> None:
+        if self._options.trigger_line is not None:
+            self._discard_frames()
+            self._triggered.clear()
+            self._triggered.append((self.clock.now_s(), self._exposure_s))
+            return
         with self._asking("triggering"):
             if not self._camera.WaitForFrameTriggerReady(1000, self._pylon.TimeoutHandling_Return):
                 raise DeviceTimeoutError(self.name, "did not get ready for a trigger.", "Read its frames first.")
@@ -206,9 +220,7 @@ class BaslerCamera(Camera):
                     self.name, f"has no pixel format {self._options.pixel_format}.", "Choose another in the bench file."
                 )
             self._camera.PixelFormat.SetValue(self._options.pixel_format)
-            self._camera.TriggerSelector.SetValue("FrameStart")
-            self._camera.TriggerMode.SetValue("On")
-            self._camera.TriggerSource.SetValue("Software")
+            self._set_up_trigger(self._options.trigger_line)
             self._camera.MaxNumBuffer.SetValue(self._options.buffer_frames)
             for name, value in self._options.features.items():
                 self._set_feature(name, value)
@@ -251,6 +263,21 @@ class BaslerCamera(Camera):
         with self._asking(f"looking for {name}"):
             node = self._camera.GetNodeMap().GetNode(name)
             return node if node is not None and self._genicam.IsReadable(node) else None
+
+    def _set_up_trigger(self, line: str | None) -> None:
+        camera = self._camera
+        camera.TriggerSelector.SetValue("FrameStart")
+        camera.TriggerMode.SetValue("On")
+        if line is None:
+            camera.TriggerSource.SetValue("Software")
+            return
+        lines = [source for source in camera.TriggerSource.Symbolics if source.startswith("Line")]
+        if line not in lines:
+            raise DeviceRefusedError(
+                self.name, f"has no trigger input {line}, only {', '.join(lines)}.", "Correct trigger_line."
+            )
+        camera.TriggerSource.SetValue(line)
+        camera.TriggerActivation.SetValue("RisingEdge")
 
     def _set_feature(self, name: str, value: str | float) -> None:
         if self._feature(name) is None:

@@ -112,6 +112,28 @@ def test_exposure_changes_the_picture_within_the_cameras_limits(camera: AravisCa
 
 
 @needs_aravis
+def test_on_a_trigger_line_frames_come_by_themselves_and_old_ones_are_forgotten(camera: AravisCamera) -> None:
+    """The fake camera takes a frame now and then when its line is the source, as if it had pulses."""
+    camera.close()
+    camera._options = AravisOptions(trigger_line="Line0")
+    camera.open()
+    assert camera._camera.get_trigger_source() == "Line0"
+    first = snapped(camera)
+    before_s = camera.clock.now_s()
+    later = snapped(camera)
+    assert later.counter > first.counter
+    assert later.time_s >= before_s
+
+
+@needs_aravis
+def test_without_that_trigger_line_the_error_names_those_there_are(camera: AravisCamera) -> None:
+    camera.close()
+    camera._options = AravisOptions(trigger_line="Line9")
+    with pytest.raises(DeviceRefusedError, match=r"has no trigger input Line9, only .*Line0"):
+        camera.open()
+
+
+@needs_aravis
 def test_a_camera_that_disappears_is_an_error_and_can_be_closed(camera: AravisCamera, fake: GigECamera) -> None:
     snapped(camera)
     fake.stop()

@@ -112,6 +112,64 @@ def test_basler_without_a_trigger_times_out(basler: BaslerCamera) -> None:
     assert basler.snap().counter == 1
 
 
+def on_line(camera: BaslerCamera, line: str = "Line1") -> BaslerCamera:
+    camera._options = BaslerOptions(trigger_line=line)
+    return camera
+
+
+def pulse(camera: BaslerCamera) -> None:
+    """A pulse on the input; the emulator takes a software trigger for one, whatever its source is."""
+    assert camera._camera.WaitForFrameTriggerReady(1000)
+    camera._camera.TriggerSoftware.Execute()
+
+
+def test_basler_on_a_trigger_line_takes_the_frame_of_the_next_pulse(basler: BaslerCamera) -> None:
+    on_line(basler).open()
+    assert basler._camera.TriggerSource.GetValue() == "Line1"
+    assert basler._camera.TriggerActivation.GetValue() == "RisingEdge"
+    basler.trigger()
+    with pytest.raises(DeviceTimeoutError):  # nothing but a pulse takes a frame
+        basler.read(timeout_s=0.05)
+    for counter in (1, 2):
+        before_s = basler.clock.now_s()
+        basler.trigger()
+        asked_s = basler.clock.now_s()
+        pulse(basler)
+        frame = basler.read()
+        assert frame.counter == counter
+        assert before_s <= frame.time_s <= asked_s
+
+
+def test_basler_on_a_trigger_line_forgets_the_frames_of_earlier_pulses(basler: BaslerCamera) -> None:
+    on_line(basler).open()
+    pulse(basler)
+    assert basler._camera.GetGrabResultWaitObject().Wait(1000)
+    basler.trigger()
+    pulse(basler)
+    assert basler.read().counter == 2
+    with pytest.raises(DeviceTimeoutError):
+        basler.read(timeout_s=0.02)
+
+
+def test_basler_on_a_trigger_line_counts_frames_that_failed(basler: BaslerCamera) -> None:
+    on_line(basler).open()
+    basler._camera.ForceFailedBufferCount.SetValue(1)
+    basler._camera.ForceFailedBuffer.Execute()
+    basler.trigger()
+    pulse(basler)
+    with pytest.raises(DeviceFaultError, match="frame 1 failed on its way"):
+        basler.read()
+    basler.trigger()
+    pulse(basler)
+    assert basler.read().counter == 2
+
+
+def test_basler_without_that_line_says_which_it_has(basler: BaslerCamera) -> None:
+    with pytest.raises(DeviceRefusedError, match="has no trigger input Line9, only Line1, Line2, Line3"):
+        on_line(basler, "Line9").open()
+    assert not basler.is_open
+
+
 def test_basler_that_is_not_there_names_those_that_are(monkeypatch: pytest.MonkeyPatch) -> None:
     package("pypylon.pylon", "basler")
     monkeypatch.setenv("PYLON_CAMEMU", "2")
