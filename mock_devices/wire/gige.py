@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -16,19 +19,22 @@ def why_not() -> str:
 
 
 class GigECamera:
-    """Runs from its construction until `stop`, which is how such a camera loses its power.
+    """Runs from its construction until `stop`, which is how such a camera loses its power. One at a time on a computer.
 
     serial_number: what it says it is called; the driver's address.
     """
 
     def __init__(self, serial_number: str = "GV01") -> None:
         self.serial_number = serial_number
+        self._alone = (Path(tempfile.gettempdir()) / "labcontrol-gige-camera").open("w")
+        fcntl.flock(self._alone, fcntl.LOCK_EX)  # two of them would answer the same call on the network
         command = [_PROGRAM, "-i", "lo", "-s", serial_number]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def stop(self) -> None:
         self._process.kill()
         self._process.wait()
+        self._alone.close()
 
     def __enter__(self) -> Self:
         return self
