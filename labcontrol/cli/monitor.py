@@ -17,15 +17,14 @@ from rich.text import Text
 from labcontrol.cli.runs import FOLDER, AsJson, Folder
 from labcontrol.cli.terminal_curve import Line, curve_text
 from labcontrol.cli.words import local_time, state_text
+from labcontrol.gui.availability import has_display, why_not
 from labcontrol.plots.curves import PredictionCurves
 from labcontrol.records.catalogue import find_run
 from labcontrol.records.json_text import to_json
-from labcontrol.report.follow import Follower, Snapshot
+from labcontrol.report.follow import Follower, Snapshot, stands_still
 from labcontrol.words import counted, duration, figures
 
 _PLAIN_INTERVAL_S = 5.0
-_STUCK_S = 30.0  # without an epoch, and many times the usual pace: worth a word
-_STUCK_EPOCHS = 20
 _CURVE_HEIGHT = 22
 _LAST_LINES = 3
 
@@ -38,16 +37,35 @@ def monitor(
     interval: Annotated[float, typer.Option(min=0.05, help="Seconds between two looks at the record.")] = 0.5,
     once: Annotated[bool, typer.Option("--once", help="Look once and leave.")] = False,
     as_json: AsJson = False,
+    terminal: Annotated[
+        bool, typer.Option("--terminal", help="In the terminal, even where there is a display.")
+    ] = False,
 ) -> None:
-    """Watch a run that another process makes, until it ends: curve, prediction and fit, pace and time left, faults.
+    """Watch a run that another process makes: curve, prediction and fit, pace and time left, faults.
 
-    The run does not notice, and Ctrl-C ends only the watching. With --json one line of JSON is printed at each look.
+    In a window where there is a display, which stays beyond the end of the run and follows its continuation; otherwise,
+    or with --terminal, --once or --json, here, until the run ends. The run does not notice; Ctrl-C ends only the
+    watching. With --json one line of JSON is printed at each look.
     """
     path = find_run(run, folder)
+    if not (terminal or once or as_json) and has_display() and _in_window(path, interval):
+        return
     with Follower(path) as follower:
         last = _watch(follower, interval, once=once, as_json=as_json)
     if not as_json and last.state.name == "interrupted":
         Console(stderr=True).print(f"'labcontrol resume {escape(str(path))}' goes on from there.", highlight=False)
+
+
+def _in_window(path: Path, interval_s: float) -> bool:
+    """Watch in a window until it is closed; False, and why in a line, where none can be opened."""
+    obstacle = why_not()
+    if obstacle is not None:
+        Console(stderr=True).print(f"[yellow]No window:[/] {escape(obstacle)}", highlight=False, soft_wrap=True)
+        return False
+    from labcontrol.gui.monitor_window import open_monitor
+
+    open_monitor(path, interval_s)
+    return True
 
 
 def _watch(follower: Follower, interval_s: float, *, once: bool, as_json: bool) -> Snapshot:
@@ -131,7 +149,7 @@ def _legend(curves: PredictionCurves) -> Text:
 def _messages(now: Snapshot) -> list[Text]:
     """What wants attention: a run that stands still, faults, the last lines of the log."""
     lines = []
-    if now.state.name == "running" and now.idle_s > max(_STUCK_S, _STUCK_EPOCHS * now.epoch_s):
+    if now.state.name == "running" and stands_still(now.idle_s, now.epoch_s):
         lines.append(Text(f"no epoch for {duration(now.idle_s)}", "yellow"))
     if now.faults:
         last = now.faults[-1]

@@ -56,7 +56,8 @@ def run_application(
     settings = QSettings()
     window = MainWindow(experiment, bench, ProcessRuns(directory, armed_by), Appearance(app, settings), settings)
     watch.caught.connect(window.show_crash)
-    with closing(watch), logging_to_file(log_folder()), _logging_into(window), _ended_by_signals(window):
+    signals = ended_by_signals(window.ask_to_close, window.end_now)
+    with closing(watch), logging_to_file(log_folder()), _logging_into(window), signals:
         window.show()
         if autostart:
             QTimer.singleShot(0, window.start_run)
@@ -86,16 +87,16 @@ def _logging_into(window: MainWindow) -> Iterator[None]:
 
 
 @contextmanager
-def _ended_by_signals(window: MainWindow) -> Iterator[None]:
-    """Ctrl-C asks as closing the window does; the end of the session (SIGTERM) ends the run without a question."""
+def ended_by_signals(on_interrupt: Callable[[], None], on_end: Callable[[], None]) -> Iterator[None]:
+    """What is done in the event loop upon Ctrl-C, and upon the end of the session (SIGTERM)."""
 
     def soon(act: Callable[[], None]) -> Callable[[int, FrameType | None], None]:
         """Not within the handler: it interrupts whatever the window is doing."""
         return lambda *_: QTimer.singleShot(0, act)
 
     before = {
-        signal.SIGINT: signal.signal(signal.SIGINT, soon(window.ask_to_close)),
-        signal.SIGTERM: signal.signal(signal.SIGTERM, soon(window.end_now)),
+        signal.SIGINT: signal.signal(signal.SIGINT, soon(on_interrupt)),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, soon(on_end)),
     }
     # Python sees a signal only when it gets to run: wake it now and then.
     heartbeat = QTimer()

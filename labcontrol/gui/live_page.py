@@ -12,7 +12,7 @@ from labcontrol.gui.learning_view import LearningView
 from labcontrol.gui.neuron_traces import NeuronTraces
 from labcontrol.gui.output_view import OutputView
 from labcontrol.gui.pattern_views import MaskView, SlmView
-from labcontrol.gui.run_follower import LiveViews, RunFollower
+from labcontrol.gui.run_follower import LiveViews, RunFollower, TableViews
 from labcontrol.gui.theme import Theme
 
 _RIGHT = Qt.DockWidgetArea.RightDockWidgetArea
@@ -30,7 +30,7 @@ class LivePage(QMainWindow):
         self.camera, self.slm, self.dmd, self.output = CameraView(), SlmView(), MaskView(), OutputView()
         self.traces = NeuronTraces()
         self.follower = RunFollower(
-            LiveViews(self.learning, self.camera, self.slm, self.dmd, self.output, self.traces), self
+            LiveViews(self.learning, self.dmd, self.output, TableViews(self.camera, self.slm, self.traces)), self
         )
         for picture in (self.camera, self.dmd):
             picture.neuron_pointed.connect(self.traces.point_at)

@@ -36,6 +36,7 @@ from labcontrol.gui.neuron_traces import NeuronTraces
 from labcontrol.gui.output_view import OutputView
 from labcontrol.gui.pattern_views import MaskView, SlmView
 from labcontrol.gui.record_contents import read_contents
+from labcontrol.reservoir import StepView
 from labcontrol.tasks import ErrorMeasure
 from labcontrol.theory import AmplitudeLaw
 
@@ -46,15 +47,22 @@ _MOST_MARKS = 1000
 
 
 @dataclass(frozen=True)
-class LiveViews:
-    """The views that follow a run."""
+class TableViews:
+    """What shows every step of the table."""
 
-    learning: LearningView
     camera: CameraView
     slm: SlmView
+    traces: NeuronTraces
+
+
+@dataclass(frozen=True)
+class LiveViews:
+    """The views that follow a run. table: None where only its record is followed."""
+
+    learning: LearningView
     mask: MaskView
     output: OutputView
-    traces: NeuronTraces
+    table: TableViews | None = None
 
 
 class RunFollower(QObject):
@@ -118,9 +126,7 @@ class RunFollower(QObject):
             case Predicted():
                 self._on_prediction(event.law)
             case Seen():
-                self._views.camera.set_frame(event.view.frame)
-                self._views.slm.set_pattern(event.view.pattern)
-                self._views.traces.set_frame(event.view.step - self._washout, event.view.frame)
+                self._on_step(event.view)
             case StateChanged():
                 self._on_state(event.status)
             case FaultSeen():
@@ -162,13 +168,21 @@ class RunFollower(QObject):
 
     # --- one kind of event each ---------------------------------------------------------------------------------
     def _on_prepared(self, event: Prepared) -> None:
-        self._views.camera.set_neurons(event.centres_px)
         self._target = event.task.train_target
         self._washout = len(event.task.washout_input)
-        self._views.traces.begin(event.centres_px, len(self._target))
+        if self._views.table is not None:
+            self._views.table.camera.set_neurons(event.centres_px)
+            self._views.table.traces.begin(event.centres_px, len(self._target))
         self._views.output.set_target(self._target)
         self._mask = event.initial_mask
         self._views.mask.set_mask(self._mask)
+
+    def _on_step(self, view: StepView) -> None:
+        table = self._views.table
+        if table is not None:
+            table.camera.set_frame(view.frame)
+            table.slm.set_pattern(view.pattern)
+            table.traces.set_frame(view.step - self._washout, view.frame)
 
     def _on_prediction(self, law: AmplitudeLaw) -> None:
         self._measure = ErrorMeasure(self._target, law.gain)

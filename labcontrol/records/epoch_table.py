@@ -124,19 +124,28 @@ class EpochTable:
         k = index + self._length if index < 0 else index
         if not 0 <= k < self._length:
             raise IndexError(f"epoch {index} of {self._length}")
-        row = {name: self._column(name, k, k + 1)[0] for name in self._group}
-        return Epoch(
-            index=k,
-            replay=int(row["replay"]),
-            mirror=int(row["mirror"]),
-            mask=self.masks(k, k + 1)[0],
-            output=row["output"],
-            mse=float(row["mse"]),
-            nmse=float(row["nmse"]),
-            accepted=bool(row["accepted"]),
-            unix_s=float(row["time"]),
-            bench_s=float(row["bench_time"]),
-        )
+        return self.rows(k, k + 1)[0]
+
+    def rows(self, start: int, stop: int | None = None) -> list[Epoch]:
+        """So many rows, as they were appended."""
+        first, _, _ = slice(start, stop).indices(self._length)
+        columns = {name: self._column(name, start, stop) for name in self._group}
+        masks = self.masks(start, stop)
+        return [
+            Epoch(
+                index=first + b,
+                replay=int(columns["replay"][b]),
+                mirror=int(columns["mirror"][b]),
+                mask=masks[b],
+                output=columns["output"][b],
+                mse=float(columns["mse"][b]),
+                nmse=float(columns["nmse"][b]),
+                accepted=bool(columns["accepted"][b]),
+                unix_s=float(columns["time"][b]),
+                bench_s=float(columns["bench_time"][b]),
+            )
+            for b in range(len(masks))
+        ]
 
     def _column(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[Any]:
         start, stop, _ = slice(start, stop).indices(self._length)

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from labcontrol.config import ExperimentConfig
@@ -17,6 +18,7 @@ from labcontrol.records import RunReader
 from labcontrol.records.reader import DAMAGE, Fault, LogLine, RunState
 
 _PACE_EPOCHS = 50
+_STUCK_S, _STUCK_EPOCHS = 30.0, 20
 
 
 @dataclass(frozen=True)
@@ -87,18 +89,28 @@ class Follower:
         run = self._reader
         table = run.epochs
         unix_s = table.unix_s
-        recent = unix_s[-_PACE_EPOCHS - 1 :]
         last = unix_s[-1] if len(unix_s) else run.states[-1].unix_s
         return Snapshot(
             state=run.state,
             planned=_planned(run),
             curves=prediction_curves(run, with_law1=False),
             accepted=int(np.count_nonzero(table.accepted[1:])),
-            epoch_s=float(recent[-1] - recent[0]) / (len(recent) - 1) if len(recent) > 1 else 0.0,
+            epoch_s=pace_s(unix_s),
             idle_s=max(0.0, now_unix_s - float(last)),
             faults=run.faults,
             log=run.log,
         )
+
+
+def pace_s(unix_s: NDArray[np.float64]) -> float:
+    """Wall time of an epoch, over the last ones; 0 if unknown. unix_s: (K,) when each was over."""
+    recent = unix_s[-_PACE_EPOCHS - 1 :]
+    return float(recent[-1] - recent[0]) / (len(recent) - 1) if len(recent) > 1 else 0.0
+
+
+def stands_still(idle_s: float, epoch_s: float) -> bool:
+    """Whether so long without an epoch is worth a word. epoch_s: the usual time of one."""
+    return idle_s > max(_STUCK_S, _STUCK_EPOCHS * epoch_s)
 
 
 def _planned(run: RunReader) -> int:

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "records"))
 from synthetic_run import SyntheticRun
 
 Cli = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def _without_a_display(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("labcontrol.cli.monitor.has_display", lambda: False)
 
 
 def begin(path: Path, replays: int) -> tuple[SyntheticRun, RunWriter]:
@@ -128,3 +134,37 @@ def test_values_that_no_logarithm_has_are_left_out() -> None:
     x = np.arange(10.0)
     text = curve_text([Line(x, np.full(10, np.nan), "red"), Line(x, np.zeros(10), "blue")], 9.0, 40, 6).plain
     assert set(text) & {chr(code) for code in range(0x2801, 0x2900)} == set()
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Records for which a window was asked for, where there is a display."""
+    paths: list[Path] = []
+    window = ModuleType("labcontrol.gui.monitor_window")
+    window.open_monitor = lambda path, _interval_s: paths.append(path)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, window.__name__, window)
+    monkeypatch.setattr("labcontrol.cli.monitor.has_display", lambda: True)
+    monkeypatch.setattr("labcontrol.cli.monitor.why_not", lambda: None)
+    return paths
+
+
+def test_where_there_is_a_display_a_window_opens_unless_the_terminal_is_asked_for(
+    cli: Cli, tmp_path: Path, opened: list[Path]
+) -> None:
+    path = SyntheticRun().write(tmp_path / "run.h5")
+    assert cli("monitor", path).code == 0
+    assert opened == [path]
+    for option in ("--terminal", "--once", "--json"):
+        assert "finished" in cli("monitor", path, option).out
+    assert opened == [path]
+
+
+def test_a_display_that_cannot_be_used_is_said_and_the_terminal_shows_the_run(
+    cli: Cli, tmp_path: Path, opened: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labcontrol.cli.monitor.why_not", lambda: "The display :7 does not answer.")
+    outcome = cli("monitor", SyntheticRun().write(tmp_path / "run.h5"))
+    assert outcome.code == 0
+    assert "No window: The display :7 does not answer." in outcome.err
+    assert "finished" in outcome.out
+    assert opened == []
