@@ -214,6 +214,16 @@ def test_scope_opens_with_channel_trigger_and_format() -> None:
         assert device.has_trigger
 
 
+@pytest.mark.parametrize(("condition", "summary"), [(b"+8", "waiting for a trigger"), (b"+0", "ready")])
+def test_scope_status(condition: bytes, summary: str) -> None:
+    device, line = scope([*SCOPE_OPENING, (b":OPER:COND?", condition), (b":ACQ:SRAT?", b"+2.0E+05")])
+    with device:
+        status = device.status()
+        assert line.all_said()
+    assert status.ok
+    assert (status.summary, status.values["sampling_rate_hz"]) == (summary, 2e5)
+
+
 def test_scope_samples_after_the_trigger_pulse() -> None:
     device, line = scope([*SCOPE_OPENING, *ARMING, *FETCHING, *ARMING[-4:], *FETCHING], watts_per_volt=2e-3)
     with device:
