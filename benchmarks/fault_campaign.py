@@ -1,11 +1,11 @@
 """Runs through faults of every device and kind: no wrong number, no hang, a good end, and the laser as it must be.
 
 python benchmarks/fault_campaign.py
-python benchmarks/fault_campaign.py --faults 54 --seed 2
+python benchmarks/fault_campaign.py --faults 60 --mixed --seed 2
 
 Every run of a fraction of a second gets several faults of one kind, or of all kinds, at random moments, on the
 simulated table with its noise and without. What is on record is then compared with the same masks replayed on a table
-without faults: by how much, in units of the noise (without noise: of what two undisturbed tables differ by at least).
+without faults: by how much, in units of the noise (without noise: of a tenth of what it usually is).
 Light is looked at in the simulated laser itself, at every change of the run's state. Exit code 1 if anything is wrong.
 """
 
@@ -42,7 +42,7 @@ SEVERAL = ("several", "of all kinds")
 _FAULTS_A_RUN = 9
 _PATIENCE_S = 120.0  # the longest of these runs takes a few seconds
 _NOISES_ALLOWED = 8.0
-_LEAST_NOISE = 1e-3  # of the output's standard deviation: refresh of the SLM and moment of a frame are not in step
+_LEAST_NOISE = 0.1  # of the usual noise: without any, refresh of the SLM and moment of a frame are not in step
 _SIDE = 4
 
 
@@ -196,7 +196,8 @@ def ending(run: Run, *, somebody: bool) -> Iterator[str]:
             yield "finished without an epoch"
         if (np.diff(record.epochs.replay) < 0).any() or (np.diff(record.epochs.replay) > 1).any():
             yield "a replay is missing"
-        if record.state.name != str(status.state):
+        no_room = "The disk of" in status.reason  # not even for the ending: it can be resumed as if killed
+        if record.state.name != ("interrupted" if no_room and status.state is RunState.FAILED else str(status.state)):
             yield f"the record says {record.state.name}, the run {status.state}"
 
 
@@ -209,7 +210,8 @@ class Judge:
         self._benches = {noise: self._prepared(noise) for noise in (0.0, 1.0)}
         self._known: dict[tuple[float, bytes], NDArray[np.float32]] = {}
         start = initial_mask(self._config.learning, self._config.neurons, np.random.default_rng(1))
-        self.noise = {noise: self._noise(noise, start) for noise in self._benches}
+        usual = self._noise(1.0, start)
+        self.noise = {noise: max(self._noise(noise, start), _LEAST_NOISE * usual) for noise in self._benches}
 
     def _prepared(self, noise: float) -> Reservoir:
         bench, config = Bench(bench_config(noise)).open(), self._config
@@ -221,8 +223,7 @@ class Judge:
         """Rms difference of two tables, each prepared anew."""
         outputs = [self._replayed(self._prepared(noise), mask[None]) for _ in range(2)]
         outputs += [self._replayed(self._benches[noise], mask[None]) for _ in range(8)]
-        spread = np.std(outputs, axis=0).mean() * np.sqrt(2)
-        return float(max(spread, _LEAST_NOISE * np.std(outputs[0])))
+        return float(np.std(outputs, axis=0).mean() * np.sqrt(2))
 
     def _replayed(self, reservoir: Reservoir, masks: NDArray[np.bool_]) -> NDArray[np.float32]:
         return reservoir.replay(masks, self._task.training_sequence, len(self._task.washout_input)).outputs
@@ -251,13 +252,13 @@ class Judge:
 
 
 # --- the campaign -----------------------------------------------------------------------------------------------
-def campaign(faults: int, seed: int, folder: Path) -> list[Seen]:
-    """Runs until so many faults have been brought to tables."""
+def campaign(faults: int, seed: int, folder: Path, *, mixed: bool) -> list[Seen]:
+    """Runs until so many faults have been brought to tables. mixed: only runs with faults of all kinds."""
     labcontrol.engine.run.Bench = WatchedBench  # type: ignore[misc]
     judge, random = Judge(), np.random.default_rng(seed)
     done: list[Seen] = []
     for k in range(10 * faults):
-        choice = [*kinds(), SEVERAL]
+        choice = [SEVERAL] if mixed else [*kinds(), SEVERAL]
         kind, turn = choice[k % len(choice)], k // len(choice)
         many_masks = turn % 2 == 1 or kind[1] == "no_trigger"
         script = some_faults(kind, random, steps=200 if many_masks else 900)
@@ -272,6 +273,8 @@ def report(done: list[Seen], console: Console) -> None:
     table = Print("device", "kind", "runs", "faults", "taken again", "pauses", "persons", "ended", "largest error")
     for kind in [*kinds(), SEVERAL]:
         rows = [seen for seen in done if seen.kind == kind]
+        if not rows:
+            continue
         ends = Counter(seen.end for seen in rows)
         counts = [sum(getattr(seen, name) for seen in rows) for name in ("begun", "again", "pauses", "persons")]
         largest = max((seen.noises for seen in rows), default=0.0)
@@ -283,6 +286,7 @@ def report(done: list[Seen], console: Console) -> None:
 def main(
     faults: Annotated[int, typer.Option(help="Faults in all.")] = 1000,
     seed: Annotated[int, typer.Option(help="Decides which faults come when.")] = 1,
+    mixed: Annotated[bool, typer.Option("--mixed", help="Only runs that have faults of all kinds.")] = False,
 ) -> None:
     """Print what became of the faults of each device and kind, and whether anything went wrong."""
     for name in ("labcontrol.engine.recovery", "labcontrol.engine.run", "labcontrol.bench.bench"):
@@ -290,7 +294,7 @@ def main(
     logging.getLogger("labcontrol.engine.fault_player").setLevel(logging.INFO)
     started_s = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        done = campaign(faults, seed, Path(folder))
+        done = campaign(faults, seed, Path(folder), mixed=mixed)
     console = Console(width=140)
     report(done, console)
     wrong = [(seen.kind, words) for seen in done for words in seen.wrong]
