@@ -84,7 +84,8 @@ def compare(table: WiredTable, found: dict[str, Calibration]) -> dict[str, float
     if "window" in found:
         window = found["window"].outcome.quantities
         origin = np.array([window["origin_row_px"].value, window["origin_column_px"].value])
-        errors["grid on the SLM (px)"] = float(np.abs(origin - stated["slm"]["origin_px"] - truth.slm.origin_px).max())
+        true = np.array(stated["slm"]["origin_px"]) - table.table.options.slm.origin_px + truth.slm.origin_px
+        errors["grid on the SLM (px)"] = float(np.abs(origin - true).max())
     if "mirrors" in found:
         errors["neurons on the DMD (mirrors rms)"] = _off_the_mirrors(
             truth, stated["dmd"]["origin_px"], found["mirrors"]

@@ -73,7 +73,9 @@ def _evaluate(
     shown = [(image, cell) for group, image in zip(groups, images, strict=True) for cell in group]
     spots = [cut_out(image, cell, lens, rough, grid) for image, cell in shown]
     start = np.concatenate([rough, [0.0, 0.2 * _pitch(rough)]])
-    noise = read**2 * (1 / _FRAMES + 1 / _BACKGROUND_FRAMES) + _rounding_counts2(read)
+    # Pixels of one neuron get the same light, which is rounded alike in all of them.
+    rounding = _rounding_counts2(read) * _pitch(rough) ** 2
+    noise = read**2 * (1 / _FRAMES + 1 / _BACKGROUND_FRAMES) + rounding
     fit = FiducialFit.of(spots, lens, start, gain / _FRAMES, noise)
     coupling, coupling_error = fit.coupling()
 
