@@ -184,7 +184,18 @@ def gige_camera(name: str) -> Iterator[Device]:
     yield device
 
 
+@contextmanager
+def slmsuites_simulated_modulator(name: str) -> Iterator[Device]:
+    pytest.importorskip(
+        "slmsuite", reason='needs slmsuite, in an environment of its own: pip install "labcontrol[slmsuite]"'
+    )
+    yield build(
+        name, "", {"model": "simulated.SimulatedSLM", "arguments": {"resolution": [64, 48], "settle_time_s": 0.01}}
+    )
+
+
 WIRE_OPENERS: dict[str, Opener] = {
+    "slmsuite": slmsuites_simulated_modulator,
     "basler": emulated_basler,
     "camera-region": region_of_a_simulated_camera,
     "micro-manager": micro_managers_demo_camera,
