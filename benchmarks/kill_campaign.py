@@ -2,19 +2,24 @@
 
 python benchmarks/kill_campaign.py
 python benchmarks/kill_campaign.py --kills 5 --neurons 16 --epochs 120
+python benchmarks/kill_campaign.py --laser     # an emulated laser on a serial line lights the table; not on Windows
 
 Each run has a process of its own, which gets SIGKILL (on Windows, TerminateProcess) at a moment drawn evenly from the
-time such a run takes. It is then continued by `Run.continued`, and killed again up to twice. Exit code 1 if anything
-differs.
+time such a run takes. It is then continued by `Run.continued`, and killed again up to twice. With --laser the real
+driver speaks to the emulated laser through the guardian's process; the laser itself notes when it stopped to emit.
+Exit code 1 if a record differs, or light was still on half a second after a kill.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,23 +30,78 @@ from rich.console import Console
 from rich.table import Table as Print
 
 from labcontrol.bench import simulated_bench
-from labcontrol.config import ExperimentConfig
+from labcontrol.config import BenchConfig, ExperimentConfig, LaserEntry
 from labcontrol.engine import Run
 from labcontrol.records import RunReader
 
 _COLUMNS = ("mirror", "replay", "mse", "nmse", "accepted", "bench_s")
 _TIMEOUT_S = 120.0
 _MOST_KILLS = 3
+_DARK_WITHIN_S = 0.5
+_NOBODY = "the campaign: no laser here is real"
 
 
 @dataclass(frozen=True)
 class Killed:
-    """A run that was killed and continued. kills: epochs on disk at each kill. difference: empty when there is none."""
+    """A run that was killed and continued.
+
+    kills: epochs on disk at each kill. dark_s: of kills in the light, how long light stayed on. difference: empty when
+    there is none.
+    """
 
     kills: list[int]
+    dark_s: list[float]
     difference: str
 
 
+# --- the laser --------------------------------------------------------------------------------------------------
+@dataclass
+class Lamp:
+    """Where light comes from: the simulated table itself, or a laser on an emulated serial line.
+
+    head: the emulated laser's electronics, which note every change of emission. late: times light was on too long.
+    """
+
+    address: str = ""
+    head: Any = None
+    late: list[float] = field(default_factory=list)
+
+    def bench(self, config: ExperimentConfig) -> BenchConfig:
+        bench = simulated_bench(config.neurons, config.seed)
+        if not self.address:
+            return bench
+        options = {"command_spacing_s": 0.0, "warm_up_time_s": 0.0, "timeout_s": 0.5}
+        laser = LaserEntry(driver="cobolt-06", address=self.address, power_w=0.02, options=options)
+        return bench.model_copy(update={"laser": laser})
+
+    def after(self, killed_s: float) -> float | None:
+        """How long light stayed on after a kill, waiting as long as it may; None when there was none."""
+        if self.head is None:
+            return None
+        time.sleep(max(0.0, killed_s + _DARK_WITHIN_S - time.monotonic()))
+        if self.head.emitting:
+            self.late.append(killed_s)
+            while self.head.emitting:  # until somebody stops the campaign: this laser is not safe
+                time.sleep(0.01)
+        last_s = max((moment_s for moment_s, on in self.head.emission_log if not on), default=killed_s)
+        return last_s - killed_s if last_s > killed_s else None
+
+
+@contextmanager
+def lamp(*, on_a_line: bool) -> Iterator[Lamp]:
+    if not on_a_line:
+        yield Lamp()
+        return
+    from mock_devices.wire.cobolt import CoboltInstrument
+    from mock_devices.wire.electronics import LaserElectronics
+    from mock_devices.wire.ports import PtyPort
+
+    head = LaserElectronics()
+    with PtyPort(CoboltInstrument(head)) as port:
+        yield Lamp(port.address, head)
+
+
+# --- runs -------------------------------------------------------------------------------------------------------
 def experiment(neurons: int, epochs: int) -> ExperimentConfig:
     """A run of about a second, small enough to be made often; checkpoints still come several times."""
     return ExperimentConfig.model_validate(
@@ -55,38 +115,55 @@ def experiment(neurons: int, epochs: int) -> ExperimentConfig:
     )
 
 
-def new_run(config: ExperimentConfig, folder: Path) -> Run:
-    return Run(config, simulated_bench(config.neurons, config.seed), folder)
+def begun(config: ExperimentConfig, bench: BenchConfig, folder: Path) -> Run:
+    """A run, or its continuation where the folder has a record."""
+    record = only_record(folder)
+    if record is not None:
+        return Run.continued(record, armed_by=_NOBODY)
+    return Run(config, bench, folder, armed_by=_NOBODY)
 
 
-def run_here(config: ExperimentConfig, folder: Path) -> Path:
-    run = new_run(config, folder)
+def run_here(config: ExperimentConfig, bench: BenchConfig, folder: Path) -> Path:
+    run = begun(config, bench, folder)
     run.execute()
     return run.record
 
 
-def child(line: Connection, config: ExperimentConfig, folder: Path, record: Path | None) -> None:
-    """A run, or its continuation, in a process of its own; says when it begins."""
-    run = new_run(config, folder) if record is None else Run.continued(record)
+def child(line: Connection, errors: int, config: ExperimentConfig, bench: BenchConfig, folder: Path) -> None:
+    """A run, or its continuation, in a process of its own; says when it begins. errors: its standard error, or -1."""
+    if errors >= 0:
+        os.dup2(errors, 2)
+        os.close(errors)
+    run = begun(config, bench, folder)
     line.send("beginning")
     run.execute()
 
 
-def kill_once(context: Any, config: ExperimentConfig, folder: Path, record: Path | None, delay_s: float) -> bool:
-    """Start a run or its continuation and kill it after a while; False when it was over before."""
+def kill_once(context: Any, config: ExperimentConfig, bench: BenchConfig, folder: Path, delay_s: float) -> float | None:
+    """Start a run or its continuation and kill it after a while; returns when. None when it was over before.
+
+    Waits until its guardian has ended too, which inherits its standard error: the next one needs the line.
+    """
     ours, theirs = context.Pipe()
-    process = context.Process(target=child, args=(theirs, config, folder, record))
+    listening, errors = os.pipe() if bench.laser.address else (-1, -1)
+    process = context.Process(target=child, args=(theirs, errors, config, bench, folder))
     process.start()
     theirs.close()
+    if errors >= 0:
+        os.close(errors)
     if not ours.poll(_TIMEOUT_S):
         process.kill()
         raise TimeoutError("a run did not begin")
     ours.recv()
     process.join(delay_s)
-    in_time = process.is_alive()
+    in_time, killed_s = process.is_alive(), time.monotonic()
     process.kill()
     process.join()
-    return in_time
+    if listening >= 0:
+        while os.read(listening, 4096):
+            pass
+        os.close(listening)
+    return killed_s if in_time else None
 
 
 def only_record(folder: Path) -> Path | None:
@@ -113,12 +190,12 @@ def difference(found: Path, expected: Path) -> str:
         return "" if a.result == b.result else "the result"
 
 
-def campaign(kills: int, neurons: int, epochs: int, seed: int, folder: Path) -> list[Killed]:
+def campaign(kills: int, config: ExperimentConfig, seed: int, folder: Path, lamp: Lamp) -> list[Killed]:
     """Kill so many runs at least once each."""
-    config = experiment(neurons, epochs)
-    expected = run_here(config, folder / "undisturbed")
+    bench = lamp.bench(config)
+    expected = run_here(config, bench, folder / "undisturbed")
     started_s = time.perf_counter()
-    run_here(config, folder / "timed")  # the first one compiled
+    run_here(config, bench, folder / "timed")  # the first one compiled
     duration_s = time.perf_counter() - started_s
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("fork" if "fork" in methods else "spawn")  # what is compiled here stays so
@@ -127,20 +204,20 @@ def campaign(kills: int, neurons: int, epochs: int, seed: int, folder: Path) -> 
     while len(done) < kills:
         place = folder / str(len(done))
         at: list[int] = []
-        while len(at) < _MOST_KILLS and kill_once(
-            context, config, place, only_record(place), random.uniform(0, duration_s)
-        ):
+        dark_s: list[float] = []
+        while len(at) < _MOST_KILLS:
+            killed_s = kill_once(context, config, bench, place, random.uniform(0, duration_s))
             epochs_on_disk, over = look(only_record(place))
-            if over:
+            if killed_s is not None and (lit_s := lamp.after(killed_s)) is not None:
+                dark_s.append(lit_s)
+            if killed_s is None or over:
                 break
             at.append(epochs_on_disk)
         record = only_record(place)
-        if record is None:
-            record = run_here(config, place)
-        elif not look(record)[1]:
-            Run.continued(record).execute()
+        if record is None or not look(record)[1]:
+            record = run_here(config, bench, place)
         if at:
-            done.append(Killed(at, difference(record, expected)))
+            done.append(Killed(at, dark_s, difference(record, expected)))
         else:
             record.unlink()  # it was faster than its killer
     return done
@@ -159,10 +236,13 @@ def main(
     neurons: Annotated[int, typer.Option(help="Size of each run.")] = 16,
     epochs: Annotated[int, typer.Option(help="Length of each run.")] = 300,
     seed: Annotated[int, typer.Option(help="Decides the moments, as shares of a run's duration.")] = 1,
+    laser: Annotated[
+        bool, typer.Option("--laser", help="An emulated laser on a serial line lights the table.")
+    ] = False,
 ) -> None:
-    """Print where runs were killed, and whether their records differ from the undisturbed one's."""
-    with tempfile.TemporaryDirectory() as folder:
-        done = campaign(kills, neurons, epochs, seed, Path(folder))
+    """Print where runs were killed, whether their records differ from the undisturbed one's, and when it was dark."""
+    with tempfile.TemporaryDirectory() as folder, lamp(on_a_line=laser) as light:
+        done = campaign(kills, experiment(neurons, epochs), seed, Path(folder), light)
     moments = [epoch for run in done for epoch in run.kills]
     table = Print("runs", "kills", "before the first epoch", "epochs at a kill", "records that differ")
     wrong = Counter(run.difference for run in done if run.difference)
@@ -177,7 +257,13 @@ def main(
     console.print(table)
     for words, count in wrong.items():
         console.print(f"{count} x {words}")
-    if wrong:
+    if laser:
+        dark_s = [seconds for run in done for seconds in run.dark_s]
+        console.print(
+            f"{len(dark_s)} kills in the light: dark after {1e3 * float(np.median(dark_s)):.0f} ms in the median, "
+            f"{1e3 * max(dark_s):.0f} ms at most; {len(light.late)} times later than {1e3 * _DARK_WITHIN_S:.0f} ms"
+        )
+    if wrong or light.late:
         raise typer.Exit(1)
 
 

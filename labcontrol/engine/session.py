@@ -144,6 +144,8 @@ class Session:
             self._reservoir.know(self._task.whole_sequence, states, Spread(*map(float, spread)))
         simulated = self._bench.table is not None and state["table"] is not None
         if simulated and self._bench.table is not None:
+            if not self._bench.laser.on_table:  # the table remembers its own only
+                self._recovery.insist(self._bench.light_on)
             self._bench.table.restore(state["table"])
             self._reservoir.restore(state["reservoir"], preparation)
             self._bench_start_s = state["bench_start_s"]

@@ -126,3 +126,14 @@ def test_a_guardian_that_is_killed_is_replaced_and_the_run_goes_on(
     assert run.status.state is RunState.FINISHED
     assert [on for _, on in laser.head.emission_log] == [True, False] * 2
     assert any("guardian process has ended" in line for line in light_on_record(run))
+
+
+def test_a_continued_run_asks_a_laser_of_its_own_for_light_again(tmp_path: Path, laser: LaserOnLine) -> None:
+    run, whole = laser.run(tmp_path), laser.run(tmp_path / "whole")
+    whole.execute()
+    at_epoch(run, 15, run.abort)
+    run.execute()
+    assert not laser.head.emitting
+    Run.continued(run.record, armed_by="test").execute()
+    assert [on for _, on in laser.head.emission_log] == [True, False] * 3
+    assert_same_learning(run.record, whole.record)
