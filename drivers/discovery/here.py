@@ -81,7 +81,7 @@ class ThisComputer(Search):
         options = {} if self.display is None else {"display": self.display}
         for screen in self.screens:
             if not screen.note:
-                yield Found(screen.address, screen.what, sure=False, options=options)
+                yield Found(screen.address, screen.what, sure=False, in_use=screen.in_use, options=options)
 
     # --- what there is ------------------------------------------------------------------------------------------
     @cached_property
@@ -126,7 +126,8 @@ class ThisComputer(Search):
             name = " ".join(word for word in words if word)
             size = f"{screen.columns} x {screen.rows} at {screen.refresh_hz:.0f} Hz"
             note = "primary screen, where people work" if screen.primary else ""
-            places.append(Place("screen", screen.name, f"{name}, {size}" if name else size, note=note))
+            what = f"{name}, {size}" if name else size
+            places.append(Place("screen", screen.name, what, in_use=screen.in_use, note=note))
         return self._listed(places)
 
     # --- inner workings -----------------------------------------------------------------------------------------

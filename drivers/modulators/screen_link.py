@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -45,6 +45,7 @@ class ScreenFacts:
     model: str
     serial_number: str
     primary: bool = False
+    in_use: str = ""
 
 
 def list_screens(display: str | None = None) -> list[ScreenFacts]:
@@ -53,8 +54,8 @@ def list_screens(display: str | None = None) -> list[ScreenFacts]:
     try:
         listing = subprocess.run(command, env=_environment(display), capture_output=True, timeout=START_TIMEOUT_S)
         event = json.loads(listing.stdout.splitlines()[-1])
-        found = [facts_of(screen) for screen in event["screens"]]
-        return [facts for facts in found if facts is not None]
+        found = [(facts_of(screen), str(screen.get("in_use", ""))) for screen in event["screens"]]
+        return [replace(facts, in_use=in_use) for facts, in_use in found if facts is not None]
     except (subprocess.SubprocessError, OSError, ValueError, LookupError) as error:
         raise DeviceDisconnectedError(
             "screens", "the window system cannot be asked.", "Check that there is a desktop (DISPLAY)."
@@ -204,6 +205,12 @@ class ScreenLink:
 
     def _refusal(self, event: dict[str, Any]) -> DeviceRefusedError:
         screens = ", ".join(event.get("screens", [])) or "none"
+        if event.get("reason") == "in use":
+            return DeviceRefusedError(
+                self.device,
+                f"another program shows patterns on {self.screen}: {event.get('holder')}.",
+                "End it, or name another screen.",
+            )
         if event.get("reason") == "primary screen":
             return DeviceRefusedError(
                 self.device,

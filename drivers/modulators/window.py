@@ -15,13 +15,16 @@ from __future__ import annotations
 
 import json
 import mmap
+import os
+import re
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from PyQt5 import sip
-from PyQt5.QtCore import QObject, QRect, Qt, pyqtSignal
+from PyQt5.QtCore import QLockFile, QObject, QRect, Qt, pyqtSignal
 from PyQt5.QtGui import QGuiApplication, QImage, QPainter, QPaintEvent, QScreen
 from PyQt5.QtWidgets import QApplication, QWidget
 
@@ -110,6 +113,26 @@ def facts(screen: QScreen) -> dict[str, Any]:
     }
 
 
+def lock_of(screen: QScreen) -> QLockFile:
+    """Held by whoever shows patterns on this screen; gone with its process, however that ends."""
+    place = re.sub(r"\W+", "-", f"{os.environ.get('DISPLAY', '')} {screen.name()}")
+    lock = QLockFile(str(Path(tempfile.gettempdir()) / f"labcontrol-screen-{place}.lock"))
+    lock.setStaleLockTime(0)  # however long it shows
+    return lock
+
+
+def holder_of(lock: QLockFile) -> str:
+    """Who holds a lock that cannot be had."""
+    known, number, _, _ = lock.getLockInfo()
+    return f"process {number}" if known else "another program"
+
+
+def in_use(screen: QScreen) -> str:
+    """Who shows patterns on this screen; empty for nobody."""
+    lock = lock_of(screen)
+    return "" if lock.tryLock(0) else holder_of(lock)
+
+
 def describe(screen: QScreen) -> str:
     area = screen.geometry()
     primary = ", primary" if screen is QGuiApplication.primaryScreen() else ""
@@ -121,11 +144,15 @@ def main(arguments: list[str]) -> int:
     application = QApplication(sys.argv[:1])
     screens = application.screens()
     if arguments[0] == "--list":
-        say("screens", screens=[facts(each) for each in screens])
+        say("screens", screens=[facts(each) | {"in_use": in_use(each)} for each in screens])
         return 0
     screen = find(arguments[0], screens)
     if screen is None:
         say("refused", reason="no such screen", screens=[describe(each) for each in screens])
+        return 1
+    lock = lock_of(screen)
+    if not lock.tryLock(0):
+        say("refused", reason="in use", holder=holder_of(lock))
         return 1
     if screen is application.primaryScreen() and "--allow-primary" not in arguments[1:]:
         say("refused", reason="primary screen", screens=[describe(each) for each in screens])

@@ -25,6 +25,7 @@ from drivers.interfaces import (
     Surroundings,
 )
 from drivers.modulators.display import DisplayDmd, DisplayOptions, DisplaySlm, DisplaySlmOptions
+from drivers.modulators.screen_link import list_screens
 from mock_devices.wire.desktop import VirtualDesktop, why_not
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
@@ -61,6 +62,26 @@ def test_patterns_are_on_the_named_screen_pixel_by_pixel(desktop: VirtualDesktop
             assert device.show(pattern).id == number
             np.testing.assert_array_equal(desktop.see(SLM), pattern)
     assert not desktop.see(SLM).any()
+
+
+def test_a_screen_belongs_to_one_program_at_a_time(desktop: VirtualDesktop) -> None:
+    with slm() as device:
+        device.show(noise((600, 800)))
+        assert [bool(screen.in_use) for screen in list_screens()] == [False, True, False]
+        with pytest.raises(DeviceRefusedError, match=rf"another program shows patterns on {SLM}: process \d+"):
+            slm().open()
+        np.testing.assert_array_equal(desktop.see(SLM), noise((600, 800)))
+    assert not any(screen.in_use for screen in list_screens())
+
+
+def test_a_screen_is_free_after_its_program_was_killed() -> None:
+    device = slm().open()
+    assert device._link._process is not None
+    device._link._process.kill()
+    device._link._process.wait()
+    with slm() as again:
+        again.show(noise((600, 800)))
+    device.close()
 
 
 @pytest.mark.parametrize("macro_pixel", [1, 5])
