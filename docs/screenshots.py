@@ -2,7 +2,7 @@
 
     xvfb-run --auto-servernum --server-args="-screen 0 3840x2160x24 -dpi 96" .venv/bin/python docs/screenshots.py
 
-Runs, faults and the scaling study on them are real ones on the simulated table. Takes about three minutes.
+Runs, faults, calibrations and the scaling study on them are real ones on the simulated table. Takes about five minutes.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ SIZES = {"1280x800": (1280, 800, 1), "4k": (1920, 1080, 2)}  # width, height, pi
 THEMES = ("light", "dark")
 INTERLOCK_OPENS = {"fault": [{"device": "laser", "kind": "interlock", "at_epoch": 180}]}
 STUDY = "scaling --states optical --neurons 64,144,324,784 --seeds 12 --selection uniform,greedy --loss mse"
+SELFTEST, SCAN_POINTS = "self-test", 24
+LABCONTROL = (sys.executable, "-m", "labcontrol")
 COLOURS = 160
 PATIENCE_S = 180.0
 
@@ -76,6 +78,7 @@ class Photographer:
             window.show_welcome()
             self.take("welcome")
             self.devices()
+            self.calibration()
             self.held_up()
             self.run()
             for seed in (2, 3, 4):
@@ -114,6 +117,33 @@ class Photographer:
         devices.release()
         self.wait(lambda: not devices.is_in_use)
 
+    def calibration(self) -> None:
+        page, form = self.window.calibration, self.window.experiment
+        usual = form.form.experiment()
+        bench = Path(f"lab-{self.suffix}") / "bench.toml"
+        subprocess.run([*LABCONTROL, "init", str(bench.parent), "--hidden-table", "7"], check=True)
+        form.use_bench(bench)
+        self.window.calibrate()
+        page.measure_all()
+        self.wait(lambda: page.steps.kind == SELFTEST and not page.is_working)
+        page.steps.go_to("registration")
+        page.step.measure_button.click()
+        self.wait(page.step.accept_button.isVisible)
+        self.wait(lambda: page.step.result.figure.is_drawn)
+        self.take("calibration")
+        page.step.accept_button.click()
+        page.measure_all()
+        self.wait(lambda: page.steps.kind == SELFTEST and not page.is_working)
+        page.selftest.test_button.click()
+        self.wait(lambda: not page.is_working)
+        page.selftest.trials.setValue(SCAN_POINTS)
+        page.selftest.scan_button.click()
+        self.wait(lambda: not page.is_working)
+        self.take("self-test")
+        page.release()
+        self.wait(lambda: not page.is_in_use)
+        form.show_experiment(usual)
+
     def run(self) -> None:
         window = self.window
         window.start_run()
@@ -144,7 +174,7 @@ def main() -> None:
         return
     TARGET.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, "-m", "labcontrol", *STUDY.split()], check=True, cwd=folder)
+        subprocess.run([*LABCONTROL, *STUDY.split()], check=True, cwd=folder)
         for size, (_, _, factor) in SIZES.items():
             for theme in THEMES:
                 command = [sys.executable, __file__, size, theme, folder]

@@ -407,7 +407,7 @@ class CalibrationPage(QWidget):
         if self._waiting is not None and self._waiting.kind == kind:
             self.step.show_result(self._waiting)
         else:
-            self.step.show_ready(again=self._standings[kind].calibration is not None, obstacle=self._hindrance(kind))
+            self.step.show_ready(self._standings[kind], self._hindrance(kind))
 
     def _hindrance(self, kind: str) -> str:
         """Why a step cannot be measured now; empty where it can."""

@@ -121,13 +121,13 @@ class StepPage(QWidget):
         self.reason.setText(reason)
         self.reason.setToolTip(reason)
 
-    def show_ready(self, *, again: bool, obstacle: str) -> None:
+    def show_ready(self, standing: Standing, obstacle: str) -> None:
         """Nothing is being measured. obstacle: why this step cannot be, or empty."""
         self._show_buttons(measure=True, accept=False, skip=True, stop=False)
-        self.measure_button.setText("Measure again" if again else "Measure")
+        self.measure_button.setText("Measure again" if standing.calibration is not None else "Measure")
         self.measure_button.setEnabled(not obstacle)
-        self._make_primary(self.measure_button if not again else self.skip_button)
-        self.skip_button.setText("Next" if again else "Skip")
+        self._make_primary(self.skip_button if standing.is_fresh else self.measure_button)
+        self.skip_button.setText("Next" if standing.is_fresh else "Skip")
         self._rest(obstacle)
 
     def show_measuring(self) -> None:

@@ -1,0 +1,118 @@
+"""Pictures for docs/calibrate-a-table.md: every screen of a calibration, and figures of its results.
+
+    xvfb-run --auto-servernum --server-args="-screen 0 1920x1200x24 -dpi 96" \
+        .venv/bin/python docs/calibration_pictures.py
+
+Everything on them is measured on the hidden table that the page uses. Takes about two minutes.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import screenshots
+from PIL import Image
+
+from labcontrol.calibration import PROCEDURES
+from labcontrol.config import load_bench
+
+TARGET = Path(__file__).resolve().parent / "images" / "calibration"
+LAB = Path("lab")
+FIGURES = ("camera", "phase-response", "registration", "timing")
+COLOURS, FIGURE_COLOURS, FIGURE_WIDTH_PX = 128, 48, 800
+
+
+class Guide(screenshots.Photographer):
+    """One window that is taken through the whole page."""
+
+    def take(self, name: str) -> None:
+        self.rest()
+        self.wait(lambda: self.window.calibration.step.result.figure.is_drawn)
+        path = TARGET / f"{name}.png"
+        self.window.grab().save(str(path))
+        shrink(path, COLOURS)
+
+    def all(self) -> None:
+        window, page = self.window, self.window.calibration
+        window.experiment.use_bench(LAB / "bench.toml")
+        window.start_run()
+        self.rest()
+        self.take("refused")
+        window.banner.way_out.click()
+        self.dark_table()
+        for kind in PROCEDURES:
+            page.steps.go_to(kind)
+            page.step.measure_button.click()
+            if kind == "registration":
+                self.wait(lambda: page.step.progress.text() != "")
+                self.take("measuring")
+            self.wait(page.step.accept_button.isVisible)
+            self.take(f"step-{kind}")
+            page.step.accept_button.click()
+            self.wait(lambda kind=kind: page.steps.state_of(kind) == "fresh")
+        page.steps.go_to(screenshots.SELFTEST)
+        page.selftest.test_button.click()
+        self.wait(lambda: not page.is_working)
+        page.selftest.scan_button.click()
+        self.wait(lambda: not page.is_working)
+        self.take("self-test")
+        page.selftest.use_button.click()
+        self.take("used")
+        window.show_page(page)
+        page.steps.go_to("phase-response")
+        page.step.measure_button.click()
+        self.wait(page.step.accept_button.isVisible)
+        page.step.accept_button.click()
+        self.wait(lambda: page.steps.state_of("registration") == "stale")
+        page.steps.go_to("registration")
+        self.take("stale")
+        window.close()
+
+    def dark_table(self) -> None:
+        """As with a closed shutter: the laser gives next to nothing."""
+        window, page = self.window, self.window.calibration
+        bench = LAB / "bench.toml"
+        lit = bench.read_text(encoding="utf-8")
+        power_w = load_bench(bench).laser.power_w
+        bench.write_text(lit.replace(f"power_w = {power_w}", "power_w = 1e-9"), encoding="utf-8")
+        page.begin()
+        page.step.measure_button.click()
+        self.wait(lambda: page.steps.state_of("camera") == "failed")
+        self.take("failed")
+        bench.write_text(lit, encoding="utf-8")
+        page.release()
+        self.wait(lambda: not page.is_in_use)
+        window.calibrate()
+
+
+def shrink(path: Path, colours: int, width_px: int = 0) -> None:
+    """Fewer colours, and not wider than needed."""
+    with Image.open(path) as picture:
+        small = picture.convert("RGB")
+        if 0 < width_px < small.width:
+            small = small.resize((width_px, round(small.height * width_px / small.width)), Image.Resampling.LANCZOS)
+        small.quantize(colours, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def main() -> None:
+    TARGET.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        subprocess.run([*screenshots.LABCONTROL, "init", str(LAB), "--hidden-table", "7"], check=True)
+        Guide("1280x800", "light", Path(folder)).all()
+        for kind in FIGURES:
+            path = TARGET / f"figure-{kind}.png"
+            show = ("calibrations", "show", kind, "--bench", str(LAB / "bench.toml"), "--figure", str(path))
+            subprocess.run([*screenshots.LABCONTROL, *show], check=True, stdout=subprocess.DEVNULL)
+            shrink(path, FIGURE_COLOURS, FIGURE_WIDTH_PX)
+        os.chdir(TARGET)
+    total = sum(path.stat().st_size for path in TARGET.glob("*.png"))
+    sys.stdout.write(f"{len(list(TARGET.glob('*.png')))} pictures, {total / 1e6:.2f} MB in {TARGET}\n")
+
+
+if __name__ == "__main__":
+    main()
