@@ -23,7 +23,7 @@ from labcontrol.config import load_bench
 TARGET = Path(__file__).resolve().parent / "images" / "calibration"
 LAB = Path("lab")
 FIGURES = ("camera", "phase-response", "registration", "timing")
-COLOURS, FIGURE_COLOURS, FIGURE_WIDTH_PX = 128, 48, 800
+COLOURS, FIGURE_WIDTH_PX = 128, 800
 
 
 class Guide(screenshots.Photographer):
@@ -34,7 +34,7 @@ class Guide(screenshots.Photographer):
         self.wait(lambda: self.window.calibration.step.result.figure.is_drawn)
         path = TARGET / f"{name}.png"
         self.window.grab().save(str(path))
-        shrink(path, COLOURS)
+        shrink(path)
 
     def all(self) -> None:
         window, page = self.window, self.window.calibration
@@ -48,7 +48,7 @@ class Guide(screenshots.Photographer):
             page.steps.go_to(kind)
             page.step.measure_button.click()
             if kind == "registration":
-                self.wait(lambda: page.step.progress.text() != "")
+                self.rest(2.0)
                 self.take("measuring")
             self.wait(page.step.accept_button.isVisible)
             self.take(f"step-{kind}")
@@ -58,7 +58,7 @@ class Guide(screenshots.Photographer):
         page.selftest.test_button.click()
         self.wait(lambda: not page.is_working)
         page.selftest.scan_button.click()
-        self.wait(lambda: not page.is_working)
+        self.wait(lambda: not page.is_working, 600.0)
         self.take("self-test")
         page.selftest.use_button.click()
         self.take("used")
@@ -89,13 +89,14 @@ class Guide(screenshots.Photographer):
         window.calibrate()
 
 
-def shrink(path: Path, colours: int, width_px: int = 0) -> None:
+def shrink(path: Path, width_px: int = 0) -> None:
     """Fewer colours, and not wider than needed."""
     with Image.open(path) as picture:
         small = picture.convert("RGB")
         if 0 < width_px < small.width:
             small = small.resize((width_px, round(small.height * width_px / small.width)), Image.Resampling.LANCZOS)
-        small.quantize(colours, dither=Image.Dither.NONE).save(path, optimize=True)
+        few = small.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few.save(path, optimize=True)
 
 
 def main() -> None:
@@ -108,7 +109,7 @@ def main() -> None:
             path = TARGET / f"figure-{kind}.png"
             show = ("calibrations", "show", kind, "--bench", str(LAB / "bench.toml"), "--figure", str(path))
             subprocess.run([*screenshots.LABCONTROL, *show], check=True, stdout=subprocess.DEVNULL)
-            shrink(path, FIGURE_COLOURS, FIGURE_WIDTH_PX)
+            shrink(path, FIGURE_WIDTH_PX)
         os.chdir(TARGET)
     total = sum(path.stat().st_size for path in TARGET.glob("*.png"))
     sys.stdout.write(f"{len(list(TARGET.glob('*.png')))} pictures, {total / 1e6:.2f} MB in {TARGET}\n")

@@ -34,7 +34,7 @@ INTERLOCK_OPENS = {"fault": [{"device": "laser", "kind": "interlock", "at_epoch"
 STUDY = "scaling --states optical --neurons 64,144,324,784 --seeds 12 --selection uniform,greedy --loss mse"
 SELFTEST, SCAN_POINTS = "self-test", 24
 LABCONTROL = (sys.executable, "-m", "labcontrol")
-COLOURS = 160
+COLOURS = 128
 PATIENCE_S = 180.0
 
 
@@ -70,7 +70,8 @@ class Photographer:
         path = TARGET / f"{name}-{self.suffix}"
         self.window.grab().save(str(path))
         with Image.open(path) as picture:
-            picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+            few = picture.convert("RGB").quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+            few.save(path, optimize=True)
 
     def all(self) -> None:
         window = self.window

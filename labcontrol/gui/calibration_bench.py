@@ -96,7 +96,7 @@ class BenchUnderCalibration:
         self._asked_at = 0
         self.lights_off = 0
         self._frame_s = self._progress_s = 0.0
-        self._needs_camera = True
+        self._takes_frames = True
 
     # --- commands -----------------------------------------------------------------------------------------------
     def measure(self, kind: str, armed_by: str, asked_at: int) -> Calibration | None:
@@ -110,7 +110,7 @@ class BenchUnderCalibration:
             session = Session(bench, self._file, store, progress=self._on_progress, watch=self._on_frame)
             for before in list(PROCEDURES)[: list(PROCEDURES).index(kind)]:
                 session.take_over(before)
-            self._needs_camera = "camera" in PROCEDURES[kind].roles
+            self._takes_frames = "detector" not in PROCEDURES[kind].roles
             self._tell(Doing(PROCEDURES[kind].title))
             calibration = session.run(kind, save=False)
             self._check()
@@ -251,7 +251,7 @@ class BenchUnderCalibration:
         if now_s - self._progress_s >= _PROGRESS_INTERVAL_S or done == total:
             self._progress_s = now_s
             self._tell(Steps(done, total))
-        if not self._needs_camera and now_s - self._frame_s >= _FRAME_INTERVAL_S:
+        if not self._takes_frames and now_s - self._frame_s >= _FRAME_INTERVAL_S:
             self._show_what_is_there()
 
     def _show_what_is_there(self) -> None:

@@ -139,7 +139,7 @@ class StepPage(QWidget):
         self.bar.show()
 
     def show_doing(self, words: str) -> None:
-        self.progress.setText(words)
+        self.progress.setText(words.replace("->", "→"))
 
     def show_progress(self, done: int, total: int) -> None:
         if done == total:
