@@ -23,7 +23,7 @@ from labcontrol.config import load_bench
 TARGET = Path(__file__).resolve().parent / "images" / "calibration"
 LAB = Path("lab")
 FIGURES = ("camera", "phase-response", "registration", "timing")
-COLOURS, FIGURE_WIDTH_PX = 128, 800
+COLOURS, FIGURE_WIDTH_PX = 256, 800
 
 
 class Guide(screenshots.Photographer):

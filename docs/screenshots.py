@@ -8,6 +8,7 @@ Runs, faults, calibrations and the scaling study on them are real ones on the si
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -34,7 +35,7 @@ INTERLOCK_OPENS = {"fault": [{"device": "laser", "kind": "interlock", "at_epoch"
 STUDY = "scaling --states optical --neurons 64,144,324,784 --seeds 12 --selection uniform,greedy --loss mse"
 SELFTEST, SCAN_POINTS = "self-test", 24
 LABCONTROL = (sys.executable, "-m", "labcontrol")
-COLOURS = 128
+COLOURS = 256
 PATIENCE_S = 180.0
 
 
@@ -121,7 +122,8 @@ class Photographer:
     def calibration(self) -> None:
         page, form = self.window.calibration, self.window.experiment
         usual = form.form.experiment()
-        bench = Path(f"lab-{self.suffix}") / "bench.toml"
+        bench = Path("lab") / "bench.toml"
+        shutil.rmtree(bench.parent, ignore_errors=True)  # of the size before
         subprocess.run([*LABCONTROL, "init", str(bench.parent), "--hidden-table", "7"], check=True)
         form.use_bench(bench)
         self.window.calibrate()

@@ -60,6 +60,13 @@ class Steps:
 
 
 @dataclass(frozen=True)
+class CameraNews:
+    """The camera is open."""
+
+    bit_depth: int
+
+
+@dataclass(frozen=True)
 class LightNews:
     """Emission, and its power."""
 
@@ -225,6 +232,7 @@ class BenchUnderCalibration:
             if self._journal is not None:
                 bench.light.keep_journal(self._journal)
             self._bench = bench
+            self._tell(CameraNews(bench.camera.bit_depth))
         if armed_by:
             self._bench.light.arm(armed_by)
         return self._bench

@@ -13,7 +13,7 @@ from drivers.interfaces import Frame
 from labcontrol.bench import driver_classes
 from labcontrol.calibration import Calibration
 from labcontrol.config import BenchConfig, ExperimentConfig
-from labcontrol.gui.calibration_bench import BenchUnderCalibration, Doing, LightNews, Outlook, Steps
+from labcontrol.gui.calibration_bench import BenchUnderCalibration, CameraNews, Doing, LightNews, Outlook, Steps
 from labcontrol.gui.devices_process import BenchProcess
 from labcontrol.gui.lost_light import guardian_journal
 from labcontrol.selftest import Trial
@@ -25,11 +25,12 @@ _ALIVE_MS = 500
 class CalibrationLink(QObject):
     """One thing at a time: `is_working` while it lasts; `measured`, `looked`, `stopped` or `refused` tells its end.
 
-    Signals on the way: `doing` (words), `stepped` (done, total), `framed` (Frame), `found` (Outlook), `tried` (Trial),
-    `light` (on, power in W). `kept` after a result was accepted; `lost` (error) when the process ended by itself,
-    before anything is forgotten; `released` when nobody holds the devices any more.
+    Signals on the way: `opened` (bits of a camera pixel), `doing` (words), `stepped` (done, total), `framed` (Frame),
+    `found` (Outlook), `tried` (Trial), `light` (on, power in W). `kept` after a result was accepted; `lost` (error)
+    when the process ended by itself, before anything is forgotten; `released` when nobody holds the devices any more.
     """
 
+    opened = pyqtSignal(int)
     doing = pyqtSignal(str)
     stepped = pyqtSignal(int, int)
     framed = pyqtSignal(object)
@@ -157,6 +158,8 @@ class CalibrationLink(QObject):
             self.stepped.emit(news.done, news.total)
         elif isinstance(news, Doing):
             self.doing.emit(news.words)
+        elif isinstance(news, CameraNews):
+            self.opened.emit(news.bit_depth)
         elif isinstance(news, LightNews):
             self._set_light(news.on, news.power_w)
         elif isinstance(news, Outlook):

@@ -463,6 +463,7 @@ class CalibrationPage(QWidget):
         selftest.scan.connect(self._look)
         selftest.stop.connect(self.light_off)
         selftest.use.connect(self.use_point.emit)
+        link.opened.connect(step.view.set_bit_depth)
         link.doing.connect(self._on_doing)
         link.stepped.connect(step.show_progress)
         link.framed.connect(step.show_frame)

@@ -19,6 +19,7 @@ from labcontrol.gui.theme import Theme
 _MOST_MARKS = 10_000
 _BIT_DEPTHS = (8, 10, 12, 14, 16)
 _HISTOGRAM_BINS = 64
+_OCTAVES_SHOWN = 6
 
 
 class CameraView(ImagePanel):
@@ -70,6 +71,10 @@ class CameraView(ImagePanel):
         self.show_marks.setEnabled(len(centres_px) <= _MOST_MARKS)
         self._draw_marks()
 
+    def set_bit_depth(self, bits: int) -> None:
+        """Of the camera, where it is known; else it is what the frames have needed."""
+        self._bits = bits
+
     def set_chosen(self, neurons: list[tuple[int, str]]) -> None:
         """Neurons to frame, each in a colour of its own."""
         self._chosen = neurons
@@ -112,9 +117,14 @@ class CameraView(ImagePanel):
         self._show_facts(frame, peak)
 
     def _build_lut(self, peak: int) -> None:
-        """White is the brightest pixel, rounded up to an eighth of full scale so that the picture does not flicker."""
-        step = 2 ** (self._bits - 3)
-        white = min(-(-max(peak, 1) // step) * step, self.full_scale)
+        """White is the brightest pixel, rounded up to an eighth of its octave so that the picture does not flicker.
+
+        A dim spot is seen as well; noise alone, far below full scale, stays dark.
+        """
+        least = 2 ** (self._bits - _OCTAVES_SHOWN)
+        octave = max(least, 2 ** math.ceil(math.log2(max(peak, 1))))
+        step = max(1, octave // 8)
+        white = min(max(least, -(-peak // step) * step), self.full_scale)
         if white == self._white and len(self._lut) == self.full_scale + 1:
             return
         self._white = white

@@ -64,6 +64,7 @@ class CameraCard(DeviceCard):
             f"readout {figures(1e3 * facts.readout_time_s)} ms"
         )
         self._facts = facts
+        self.view.set_bit_depth(facts.bit_depth)
         fields = (self.exposure, self.gain, *self.region)
         for field in fields:
             field.blockSignals(True)

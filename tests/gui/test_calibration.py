@@ -420,6 +420,30 @@ def test_a_scan_in_which_nothing_could_be_measured_recommends_nothing(page: Page
     assert not page.selftest.use_button.isEnabled()
 
 
+def test_a_real_laser_is_armed_by_a_person_once(
+    page: Page, config: BenchConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [False, True]
+    asked: list[str] = []
+
+    def ask(_: object, __: BenchConfig, what: str) -> bool:
+        asked.append(what)
+        return answers.pop(0)
+
+    monkeypatch.setattr("labcontrol.gui.arming.needs_arming", lambda _: True)
+    monkeypatch.setattr("labcontrol.gui.arming._ask", ask)
+    page.step.measure_button.click()
+    assert page.asked == []  # left off
+    page.step.measure_button.click()
+    assert page.asked == ["camera"]
+    page.finish(result("camera", config))
+    page.step.measure_button.click()
+    assert asked == ["This step lights"] * 2
+    page.link.is_working = False
+    page.release()
+    assert page._armed_by == ""
+
+
 @pytest.mark.parametrize(("advice", "words"), [((), "can learn"), (("it is noisy",), "It is noisy")])
 def test_the_self_test_says_whether_the_table_can_learn(page: Page, advice: tuple[str, ...], words: str) -> None:
     figures = Figures(12.3, 9, 0.9991, 250.0, 1.0, 0.01, 300)
@@ -468,6 +492,7 @@ def test_from_a_refused_run_to_an_accepted_step(
     assert "measuring" in window.banner.text.text()
     qtbot.waitUntil(page.step.accept_button.isVisible, timeout=60_000)
     assert page.step.view.isVisible()
+    assert page.step.view.full_scale == 4095  # of the camera, not of what has been seen
     assert window.header.laser.text() == "☀  Laser ON · 20 mW"
 
     # between two steps the picture stays live
