@@ -32,6 +32,9 @@ from labcontrol.calibration.result import SIGMAS
 from labcontrol.calibration.session import with_settings
 from labcontrol.config import BenchConfig, CalibrationConfig, ExperimentConfig, TaskConfig
 from labcontrol.engine import Run
+from labcontrol.records import reading
+from labcontrol.reservoir import Reservoir
+from labcontrol.tasks import make_task, nmse
 from mock_devices.options import TableOptions
 from mock_devices.truth import true_phase, true_pixels, true_settings, truth_of
 
@@ -56,6 +59,7 @@ def main() -> int:
     parser.add_argument("--neurons", type=int, default=144, help="a square number (default 144)")
     parser.add_argument("--learn", action="store_true", help="also learn on each table, calibrated and perfectly known")
     parser.add_argument("--epochs", type=int, default=600, help="epochs of learning (default 600)")
+    parser.add_argument("--runs", type=int, default=2, help="learning runs a table, seeds 1, 2, ... (default 2)")
     options = parser.parse_args()
 
     errors: dict[str, list[float]] = defaultdict(list)
@@ -76,7 +80,7 @@ def main() -> int:
                 continue
             compare(config, found, errors, offs)
             if options.learn:
-                learned.append(learn_twice(config, Path(folder), options))
+                learned += [learn_twice(config, Path(folder), options, k + 1) for k in range(options.runs)]
     report(errors, offs, learned, failed)
     ok = not failed and all(max(errors[name]) <= bound for name, bound in BOUNDS.items())
     coverage = np.mean([inside(values).mean() for values in offs.values()])
@@ -175,22 +179,38 @@ def _wrong_mirrors(config: BenchConfig, truth: TableOptions) -> float:
     return float(np.mean(np.any(ours != theirs, axis=0)))
 
 
-def learn_twice(config: BenchConfig, folder: Path, options: argparse.Namespace) -> tuple[float, float]:
-    """Train nmse at the end, on the calibrated table and on the same one perfectly known."""
+def learn_twice(config: BenchConfig, folder: Path, options: argparse.Namespace, seed: int) -> tuple[float, float]:
+    """Train nmse of the masks learned on the calibrated table and on the same one perfectly known, without noise."""
     assert config.table is not None
-    experiment = ExperimentConfig(neurons=options.neurons, seed=1, task=TaskConfig())
+    experiment = ExperimentConfig(neurons=options.neurons, seed=seed, task=TaskConfig())
     experiment = experiment.model_copy(update={"stop": experiment.stop.model_copy(update={"epochs": options.epochs})})
+    ours = calibrated(config)
     known = with_settings(config, true_settings(truth_of(config.table.options)))
-    exposure_s = calibrated(config).camera.exposure_s
     known = known.model_copy(
-        update={"calibration": None, "camera": known.camera.model_copy(update={"exposure_s": exposure_s})}
+        update={"calibration": None, "camera": known.camera.model_copy(update={"exposure_s": ours.camera.exposure_s})}
     )
     errors = []
-    for bench in (config, known):
+    for bench, settings in ((config, ours), (known, known)):
         run = Run(experiment, bench, folder)
         run.execute()
-        errors.append(float(run.result["train"]["nmse"]))
+        with reading(run.record) as record:
+            mask = record.final_mask
+        assert mask is not None
+        errors.append(quiet_error(experiment, settings, mask))
     return errors[0], errors[1]
+
+
+def quiet_error(experiment: ExperimentConfig, bench: BenchConfig, mask: NDArray[np.bool_]) -> float:
+    """Train nmse of a mask on the same table without any noise."""
+    assert bench.table is not None
+    quiet = bench.table.model_copy(update={"options": bench.table.options | {"noise": 0.0}})
+    task = make_task(experiment.task, experiment.seed)
+    with Bench(bench.model_copy(update={"table": quiet})) as opened:
+        rng = np.random.default_rng([experiment.seed, 1])  # as a run draws its weights
+        reservoir = Reservoir(opened, experiment.reservoir, experiment.side, rng)
+        reservoir.prepare()
+        output = reservoir.replay(mask, task.training_sequence, len(task.washout_input)).outputs[0]
+    return nmse(output, task.train_target)
 
 
 def _add_share(table: Table, name: str, offs: list[list[Values]], **how: Any) -> None:
@@ -225,8 +245,12 @@ def report(
         table = Table("nmse, calibrated", "nmse, perfectly known", "ratio", title="learning")
         for ours, theirs in learned:
             table.add_row(f"{ours:.5f}", f"{theirs:.5f}", f"{ours / theirs:.2f}")
-        ratio = np.exp(np.mean(np.log([ours / theirs for ours, theirs in learned])))
-        table.add_row("", "geometric mean", f"{ratio:.3f}", style="bold")
+        ratios = np.array([ours / theirs for ours, theirs in learned])
+        low, high = np.exp(
+            np.log(ratios).mean() + np.array([-1, 1]) * SIGMAS * np.log(ratios).std() / len(ratios) ** 0.5
+        )
+        table.add_row("", "median", f"{np.median(ratios):.3f}", style="bold")
+        table.add_row("", "geometric mean, 95 % interval", f"{low:.3f} to {high:.3f}", style="bold")
         console.print(table)
 
 

@@ -203,7 +203,7 @@ def _outcome(stand: Stand, levels: NDArray[np.int64], intensity: Values, respons
     if abs(ratio - 1) > _OTHER_WAVELENGTH:
         notices.append(
             f"wrong wavelength table: the response in the bench file spans {1 / ratio:.2f} times the measured phase, "
-            f"as if it were made for {ratio:.2f} times the laser's wavelength"
+            f"as if it were made for {ratio:.2f} times the laser's wavelength; runs use the response measured here"
         )
     given = np.interp(np.arange(len(phase)), nominal.levels, nominal.phase_rad)
     off = float(np.sqrt(np.mean((np.angle(np.exp(1j * (given - phase)))) ** 2)))

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter
 
 from labcontrol.calibration.fiducials import REACH, FiducialFit, cut_out
 from labcontrol.calibration.footprint import NAMES, Lens
 from labcontrol.calibration.procedure import Procedure
 from labcontrol.calibration.result import SIGMAS, Calibration, Outcome, Quantity
+from labcontrol.calibration.rough_map import affine, brightest, pitch_of, refined
 from labcontrol.calibration.stand import Image, Stand
-from labcontrol.errors import UserError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,12 +44,12 @@ def measure(stand: Stand) -> Outcome:
 
     spots = []
     for k, cell in enumerate(rough_cells):
-        spots.append(_brightest(stand.image(_alone(stand, [cell]), _FRAMES) - background, _nominal_pitch(stand)))
+        spots.append(brightest(stand.image(_alone(stand, [cell]), _FRAMES) - background, _nominal_pitch(stand)))
         stand.progress(k + 2, steps)
     contrasts = np.array([contrast for _, contrast in spots])
     if contrasts.min() < 8:
         return _unseen(contrasts)
-    rough = _affine(np.array(rough_cells), np.array([spot for spot, _ in spots]))
+    rough = affine(np.array(rough_cells), np.array([spot for spot, _ in spots]))
 
     images = []
     for k, group in enumerate(groups):
@@ -69,12 +68,12 @@ def _evaluate(
     gain = stand.quantity("camera", "gain_counts_per_e").value * 10 ** (stand.bench.camera.gain_db / 20)
     read = stand.quantity("camera", "read_noise_counts").value
     grid = (geometry.rows, geometry.columns)
-    rough = _refined(rough, groups, images)
+    rough = refined(rough, groups, images)
     shown = [(image, cell) for group, image in zip(groups, images, strict=True) for cell in group]
     spots = [cut_out(image, cell, lens, rough, grid) for image, cell in shown]
-    start = np.concatenate([rough, [0.0, 0.2 * _pitch(rough)]])
+    start = np.concatenate([rough, [0.0, 0.2 * pitch_of(rough)]])
     # Pixels of one neuron get the same light, which is rounded alike in all of them.
-    rounding = _rounding_counts2(read) * _pitch(rough) ** 2
+    rounding = _rounding_counts2(read) * pitch_of(rough) ** 2
     noise = read**2 * (1 / _FRAMES + 1 / _BACKGROUND_FRAMES) + rounding
     fit = FiducialFit.of(spots, lens, start, gain / _FRAMES, noise)
     coupling, coupling_error = fit.coupling()
@@ -90,7 +89,7 @@ def _evaluate(
         "offset_px": offset.tolist(),
         "distortion_per_px2": float(fit.geometry[6] / lens.scale_px**2),
         "centre_px": centre.tolist(),
-        "window_px": _window(_pitch(matrix.ravel())),
+        "window_px": _window(pitch_of(matrix.ravel())),
     }
     failures = []
     if rms_error > _LARGEST_ERROR_PX:
@@ -226,56 +225,13 @@ def _expose_for_neurons(stand: Stand, cells: list[tuple[int, int]]) -> None:
             stand.bench_exposure(stand.frame, 0.7)
 
 
-# --- the rough map ----------------------------------------------------------------------------------------------------
 def _nominal_pitch(stand: Stand) -> float:
-    return _pitch(np.asarray(stand.config.geometry.camera.matrix).ravel())
-
-
-def _pitch(matrix: Values) -> float:
-    return float(np.sqrt(abs(matrix[0] * matrix[3] - matrix[1] * matrix[2])))
+    return pitch_of(np.asarray(stand.config.geometry.camera.matrix).ravel())
 
 
 def _window(pitch_px: float) -> int:
     """The largest odd window that stays within a neuron."""
     return max(1, 2 * int((pitch_px - 1) // 2) + 1)
-
-
-def _brightest(image: Image, pitch_px: float) -> tuple[Values, float]:
-    """Where an image smoothed over a neuron is brightest, to a fraction of a pixel, and by how much over its noise."""
-    smooth = uniform_filter(image, max(1, round(pitch_px)))
-    row, column = np.unravel_index(int(np.argmax(smooth)), smooth.shape)
-    noise = float(np.median(np.abs(smooth - np.median(smooth)))) * 1.48 + 0.02
-    first_row, first_column = max(0, int(row) - 1), max(0, int(column) - 1)
-    near = smooth[first_row : int(row) + 2, first_column : int(column) + 2]
-    weight = np.maximum(near - 0.8 * smooth[row, column], 0)
-    at = np.indices(weight.shape) + np.array([first_row, first_column])[:, None, None]
-    spot: Values = (at * weight).sum(axis=(1, 2)) / weight.sum()
-    return spot, float(smooth[row, column] / noise)
-
-
-def _refined(rough: Values, groups: list[list[tuple[int, int]]], images: NDArray[np.float64]) -> Values:
-    """The rough map from all neurons shown, each found near where the rough map has it."""
-    pitch = _pitch(rough)
-    cells, spots = [], []
-    for group, image in zip(groups, images, strict=True):
-        for cell in group:
-            at = rough[:4].reshape(2, 2) @ np.array(cell) + rough[4:]
-            low = np.maximum(np.rint(at - 1.6 * pitch), 0).astype(int)
-            high = np.minimum(np.rint(at + 1.6 * pitch) + 1, image.shape).astype(int)
-            if np.any(high - low < pitch):
-                continue
-            spots.append(_brightest(image[low[0] : high[0], low[1] : high[1]], pitch)[0] + low)
-            cells.append(cell)
-    return _affine(np.array(cells), np.array(spots)) if len(cells) > 3 else rough
-
-
-def _affine(cells: NDArray[np.int64], spots: Values) -> Values:
-    """m00, m01, m10, m11, row, column by least squares."""
-    design = np.column_stack([cells, np.ones(len(cells))])
-    solution, _, rank, _ = np.linalg.lstsq(design, spots, rcond=None)
-    if rank < 3:
-        raise UserError("The grid of neurons is too small to be registered.", "It needs 2 x 2 neurons at least.")
-    return np.concatenate([solution[0, [0]], solution[1, [0]], solution[0, [1]], solution[1, [1]], solution[2]])
 
 
 def draw(calibration: Calibration, figure: Figure) -> None:
