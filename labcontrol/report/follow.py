@@ -17,7 +17,7 @@ from labcontrol.plots.curves import PredictionCurves, prediction_curves
 from labcontrol.records import RunReader
 from labcontrol.records.reader import DAMAGE, Fault, LogLine, RunState
 
-_PACE_EPOCHS = 50
+_PACE_EPOCHS = 200
 _STUCK_S, _STUCK_EPOCHS = 30.0, 20
 
 
@@ -103,9 +103,12 @@ class Follower:
 
 
 def pace_s(unix_s: NDArray[np.float64]) -> float:
-    """Wall time of an epoch, over the last ones; 0 if unknown. unix_s: (K,) when each was over."""
-    recent = unix_s[-_PACE_EPOCHS - 1 :]
-    return float(recent[-1] - recent[0]) / (len(recent) - 1) if len(recent) > 1 else 0.0
+    """Wall time of an epoch, over the last ones; 0 if unknown. unix_s: (K,) when each was over, together in a replay.
+
+    By the median of the replays: what a run stood still, for a fault or until it was continued, is not its pace.
+    """
+    ends_s, epochs = np.unique(unix_s[-_PACE_EPOCHS - 1 :], return_counts=True)
+    return float(np.median(np.diff(ends_s)) / epochs[1:].mean()) if len(ends_s) > 1 else 0.0
 
 
 def stands_still(idle_s: float, epoch_s: float) -> bool:

@@ -17,7 +17,7 @@ from rich.console import Console
 from labcontrol.cli.monitor import picture
 from labcontrol.cli.terminal_curve import Line, curve_text
 from labcontrol.records import RunWriter
-from labcontrol.report.follow import Follower
+from labcontrol.report.follow import Follower, pace_s
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "records"))
 from synthetic_run import SyntheticRun
@@ -168,3 +168,9 @@ def test_a_display_that_cannot_be_used_is_said_and_the_terminal_shows_the_run(
     assert "No window: The display :7 does not answer." in outcome.err
     assert "finished" in outcome.out
     assert opened == []
+
+
+def test_the_pace_is_that_of_the_replays_whatever_stood_still_between_them() -> None:
+    assert pace_s(np.array([])) == pace_s(np.array([5.0])) == 0
+    assert pace_s(np.array([1.0, 2, 3, 4000, 4001, 4002])) == 1
+    assert pace_s(np.repeat([10.0, 14, 18, 22], 4)) == 1
