@@ -47,7 +47,7 @@ def show_table(run: RunReader) -> Table:
     """All that matters of one run."""
     from labcontrol.report.outcome import outcome  # the theory behind it takes long to import, and a list needs none
 
-    facts, found, state = Table.grid(padding=(0, 2)), outcome(run, with_law1=False), run.state
+    facts, found, state = Table.grid(padding=(0, 2)), outcome(run, whole=False), run.state
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column()
     reason = f": {escape(state.reason)}" if state.reason else ""
@@ -96,7 +96,7 @@ def comparison_column(run: RunReader) -> dict[str, str]:
     from labcontrol.report.outcome import outcome
 
     settings = {name: str(value) for name, value in _flat(run.experiment) if name != "note"}
-    return settings | {"state": run.state.name} | dict(_outcome_rows(outcome(run, with_law1=False), run))
+    return settings | {"state": run.state.name} | dict(_outcome_rows(outcome(run, whole=False), run))
 
 
 def _setting_rows(run: RunReader) -> list[tuple[str, str]]:

@@ -10,16 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labcontrol.config import ExperimentConfig
-from labcontrol.engine.pilot import predict
 from labcontrol.errors import UserError
 from labcontrol.gui.model_curves import MODEL_NAMES, ModelCurve, epochs_per_flip, sampled_curve
+from labcontrol.plots.mean_field import mean_field_of_run
 from labcontrol.records import RunReader
 from labcontrol.theory import (
-    MEAN_FIELD_SELECTIONS,
     States,
-    flip_responses,
-    mean_field,
-    modes_of_pilot,
     noise_from_repeats,
     optical_states,
     recorded_states,
@@ -33,7 +29,6 @@ _EPOCHS_PER_NEURON = 4  # used to find the states; more tell nothing new
 _TWIN_VISITS = 20_000_000  # of mirrors, in all runs of the twin together, times steps of a hundred
 _TWIN_RUNS = (8, 60)
 _TWIN_SHARE = 0.9
-_MEAN_FIELD_SWEEPS = 40  # the floor is reached long before; a run may be planned for a thousand times as long
 
 
 @dataclass(frozen=True)
@@ -56,27 +51,17 @@ class SampledModel:
 def mean_field_model(record: Path) -> SampledModel | None:
     """Law 3 from the pilot; None where the law does not speak of the run. Takes some hundredths of a second."""
     with RunReader(record) as run:
-        experiment = ExperimentConfig.model_validate(run.experiment)
-        pilot, mask, target = run.pilot, run.initial_mask, run.target
-    learning = experiment.learning
-    each = epochs_per_flip(learning)
-    if pilot is None or each is None or learning.selection not in MEAN_FIELD_SELECTIONS:
+        law = mean_field_of_run(run)
+        loss = run.loss
+    if law is None:
         return None
-    flipped = pilot.mirrors >= 0
-    repeats = np.concatenate([pilot.outputs[:1], pilot.outputs[1:][~flipped]])
-    start, noise_std = repeats.mean(axis=0, dtype=np.float64), noise_from_repeats(repeats)
-    responses = flip_responses(start, pilot.outputs[1:][flipped], pilot.mirrors[flipped], mask, noise_std)
-    gain = predict(pilot, mask, target, learning.loss).gain
-    modes, begin = modes_of_pilot(responses, start, target, gain, learning.loss, float(mask.mean()))
-    flips = min(-(-experiment.epochs // each), _MEAN_FIELD_SWEEPS * experiment.neurons)
-    law = mean_field(modes, learning, epochs=flips, start=begin, noise_std=noise_std)
     return SampledModel(
         key="mean-field",
         name=MODEL_NAMES["mean-field"],
-        help=f"The whole curve and its floor without a free parameter, from the modes of the {flipped.sum()} responses "
+        help=f"The whole curve and its floor without a free parameter, from the modes of the {law.responses} responses "
         f"measured in the pilot before learning; the others are taken to be like them.",
-        loss=learning.loss,
-        epochs=each * law.epochs,
+        loss=loss,
+        epochs=law.epochs,
         errors=law.errors,
     )
 

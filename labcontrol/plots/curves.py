@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from labcontrol.engine.pilot import predict
 from labcontrol.errors import UserError
 from labcontrol.learning import completed_amplitudes
+from labcontrol.plots.mean_field import mean_field_of_run
 from labcontrol.records import RunReader
 from labcontrol.theory import AmplitudeLaw, FitComparison, LearningFit, coverage, fit_learning_curve
 
@@ -27,9 +28,9 @@ class PredictionCurves:
 
     epochs: (K,). measured: (K,) loss of the incumbent after each. law: the amplitude law of the pilot, None without
     one. law1: (K,) coverage of the selection rule, with the start and the floor that the run had; law2, law2_low,
-    law2_high: (K,) amplitude law with its 95 % interval. Both are None where they do not speak of the run's strategy.
-    fits: of the measured curve, None while there is nothing to fit. predicted_tau: time constant by the amplitude law
-    in epochs, and its 95 % interval.
+    law2_high: (K,) amplitude law with its 95 % interval; law3: (K,) mean field. All are None where they do not speak of
+    the run's strategy. fits: of the measured curve, None while there is nothing to fit and for strategies that do not
+    descend flip by flip. predicted_tau: time constant by the amplitude law in epochs, and its 95 % interval.
     """
 
     epochs: Floats
@@ -39,8 +40,14 @@ class PredictionCurves:
     law2: Floats | None
     law2_low: Floats | None
     law2_high: Floats | None
+    law3: Floats | None
     fits: FitComparison | None
     predicted_tau: tuple[float, float, float] | None
+
+    @property
+    def leave_residuals(self) -> bool:
+        """Whether there is anything to subtract from the measured curve."""
+        return self.law2 is not None or self.law3 is not None or self.fits is not None
 
     @property
     def fit(self) -> LearningFit | None:
@@ -48,8 +55,11 @@ class PredictionCurves:
         return None if self.fits is None else self.fits["exponential"]
 
 
-def prediction_curves(run: RunReader, *, with_law1: bool = True) -> PredictionCurves:
-    """The curves for the loss of a run, finished or not. Law 1 takes a second to get ready, and can be left out."""
+def prediction_curves(run: RunReader, *, whole: bool = True) -> PredictionCurves:
+    """The curves for the loss of a run, finished or not.
+
+    whole: with Laws 1 and 3, which take a moment; otherwise they are None.
+    """
     measured = run.incumbent_errors()
     epochs = np.arange(len(measured), dtype=np.float64)
     law = pilot_law(run)
@@ -58,15 +68,17 @@ def prediction_curves(run: RunReader, *, with_law1: bool = True) -> PredictionCu
     if law is not None and flips is not None:
         law2, (low, high) = law.curve(flips), law.band(flips)
         tau = _predicted_tau(law, _epochs_a_flip(run))
+    law3 = mean_field_of_run(run) if whole else None
     return PredictionCurves(
         epochs=epochs,
         measured=measured,
         law=law,
-        law1=_coverage(run, law, flips, measured) if flips is not None and with_law1 else None,
+        law1=_coverage(run, law, flips, measured) if flips is not None and whole else None,
         law2=law2,
         law2_low=low,
         law2_high=high,
-        fits=fit_learning_curve(epochs, measured) if np.isfinite(measured).all() else None,
+        law3=law3.at(epochs) if law3 is not None else None,
+        fits=fit_learning_curve(epochs, measured) if flips is not None and np.isfinite(measured).all() else None,
         predicted_tau=tau,
     )
 

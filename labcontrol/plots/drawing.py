@@ -16,6 +16,7 @@ from labcontrol.records import RunReader
 Floats = NDArray[np.float64]
 
 SHOWN_STEPS = 100
+EPOCH = "epoch (one mask measured)"
 _FEWEST_FOR_PIXELS = 3000  # of single dots: as many are drawn as an image
 
 
@@ -26,6 +27,7 @@ class Palette:
     measured: str = "#0072B2"
     law2: str = "#D55E00"
     law1: str = "#CC79A7"
+    law3: str = "#009E73"
     fit: str = "#222222"
     faint: str = "#9ecae1"
     muted: str = "#999999"
@@ -50,6 +52,9 @@ def draw_learning(axes: Axes, run: RunReader, curves: PredictionCurves, palette:
     if curves.law1 is not None:
         label = "Law 1, coverage of the selection rule"
         axes.plot(epochs, curves.law1[k], ":", color=palette.law1, lw=1.8, label=label)
+    if curves.law3 is not None:
+        label = "Law 3, mean field, from the same flips"
+        axes.plot(epochs, curves.law3[k], "-.", color=palette.law3, lw=1.8, label=label)
     if fit is not None:
         tau, low, high = fit.tau
         label = f"exponential fit: τ = {tau:.3g} ({low:.3g} to {high:.3g}), R² = {fit.r_squared:.4f}"
@@ -70,12 +75,14 @@ def draw_residual(axes: Axes, curves: PredictionCurves, palette: Palette = PALET
     epochs, measured = curves.epochs[k], curves.measured[k]
     if curves.law2 is not None:
         axes.plot(epochs, measured - curves.law2[k], color=palette.law2, lw=1.2, label="measured − Law 2")
+    if curves.law3 is not None:
+        axes.plot(epochs, measured - curves.law3[k], "-.", color=palette.law3, lw=1.2, label="measured − Law 3")
     if curves.fit is not None:
         difference = measured - curves.fit.curve(epochs)
         axes.plot(epochs, difference, "--", color=palette.fit, lw=1, label="measured − fit")
     axes.axhline(0, color=palette.muted, lw=0.8, zorder=0)
     axes.set_ylabel("residual")
-    axes.set_xlabel("epoch (one mask on one replay of the sequence)")
+    axes.set_xlabel(EPOCH)
     axes.grid(alpha=0.25)
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from labcontrol.errors import UserError
 from labcontrol.plots.curves import PredictionCurves, prediction_curves
-from labcontrol.plots.drawing import draw_learning, draw_mask, draw_output, draw_residual, shown_output
+from labcontrol.plots.drawing import EPOCH, draw_learning, draw_mask, draw_output, draw_residual, shown_output
 from labcontrol.records import RunReader
 
 _DPI = 150
@@ -56,8 +56,12 @@ def run_figure(run: RunReader) -> Figure:
     curves = prediction_curves(run)
     draw_learning(learning, run, curves)
     learning.legend(loc="upper right", fontsize=9, framealpha=0.9)
-    learning.tick_params(labelbottom=False)
-    draw_residual(residual, curves)
+    if curves.leave_residuals:
+        learning.tick_params(labelbottom=False)
+        draw_residual(residual, curves)
+    else:
+        learning.set_xlabel(EPOCH)
+        residual.axis("off")
     if residual.get_legend_handles_labels()[0]:
         residual.legend(loc="upper right", fontsize=8, ncols=2)
     _output(output, run)

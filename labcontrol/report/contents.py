@@ -18,7 +18,7 @@ from labcontrol.records.reader import Fault, LogLine, RunState
 from labcontrol.report import figures as pictures
 from labcontrol.report.outcome import Outcome, outcome
 from labcontrol.report.sentences import sentences, with_interval
-from labcontrol.report.settings import Row, device_rows, program_rows, setting_rows, table_rows, task_rows
+from labcontrol.report.settings import Row, device_rows, finding_rows, program_rows, setting_rows, table_rows, task_rows
 from labcontrol.words import count, counted, duration, figures
 
 _MOST_FAULTS = 200
@@ -63,6 +63,8 @@ class Contents:
     fault_counts: list[tuple[str, str, int]]
     faults: list[Fault]
     faults_left_out: int
+    retakes: list[Fault]
+    retakes_left_out: int
     states: list[RunState]
     log: list[LogLine]
     log_left_out: int
@@ -79,6 +81,8 @@ def contents(run: RunReader, progress: Callable[[str], None] = lambda _what: Non
     metadata, config = run.metadata, run.config
     experiment, bench = config.get("experiment", {}), config.get("bench", {})
     faults, log, states, state = run.faults, run.log, run.states, run.state
+    serious = [fault for fault in faults if fault.kind != pictures.RETAKEN]
+    retakes = [fault for fault in faults if fault.kind == pictures.RETAKEN]
     lengths = len(run.washout_input), run.steps, len(run.test_target)
     progress("drawing")
     return Contents(
@@ -103,14 +107,16 @@ def contents(run: RunReader, progress: Callable[[str], None] = lambda _what: Non
         devices=device_rows(bench, metadata.get("devices", {})),
         calibrations=_calibrations(bench),
         fault_counts=[(*kind, number) for kind, number in Counter((f.device, f.kind) for f in faults).most_common()],
-        faults=faults[:_MOST_FAULTS],
-        faults_left_out=max(len(faults) - _MOST_FAULTS, 0),
+        faults=serious[:_MOST_FAULTS],
+        faults_left_out=max(len(serious) - _MOST_FAULTS, 0),
+        retakes=retakes[:_MOST_FAULTS],
+        retakes_left_out=max(len(retakes) - _MOST_FAULTS, 0),
         states=states,
         log=log[-_MOST_LOG_LINES:],
         log_left_out=max(len(log) - _MOST_LOG_LINES, 0),
         settings=setting_rows({"experiment": experiment, "bench": bench}),
         program=program_rows(metadata),
-        findings=setting_rows((run.result or {}).get("strategy_report", {})),
+        findings=finding_rows((run.result or {}).get("strategy_report", {})),
         hashes=[*metadata.get("content_sha256", {}).items(), *([("seal", run.seal)] if run.seal is not None else [])],
     )
 
@@ -137,19 +143,21 @@ def _tiles(run: RunReader, found: Outcome) -> list[Row]:
     elif found.error is not None:
         tiles.append((figures(found.error), f"{run.loss} of the incumbent"))
     tiles.append((count(found.epochs), f"epochs in {counted(found.replays, 'replay')}"))
-    tiles.append((count(found.accepted), "changes of the mask kept"))
+    tiles.append((count(found.accepted), f"{'change' if found.accepted == 1 else 'changes'} of the mask kept"))
     if found.epochs:
         tiles.append((duration(found.bench_s), "by the clock of the bench"))
-    tiles.append((count(len(run.faults)), counted(len(run.faults), "fault").split()[1]))
+    serious = [fault for fault in run.faults if fault.kind != pictures.RETAKEN]
+    retaken = len(run.faults) - len(serious)
+    again = f" and {counted(retaken, 'retake')}" if retaken else ""
+    tiles.append((count(len(serious)), f"{'fault' if len(serious) == 1 else 'faults'}{again}"))
     return tiles
 
 
 def _learning(run: RunReader, found: Outcome) -> Picture | None:
     if not found.epochs:
         return None
-    caption = (
-        f"The {run.loss} of every mask measured and of the incumbent. Below, what models leave of the incumbent's."
-    )
+    below = " Below, what models leave of the incumbent's." if found.curves.leave_residuals else ""
+    caption = f"The {run.loss} of every mask measured and of the incumbent.{below}"
     return Picture(pictures.learning_svg(run, found.curves), caption)
 
 
@@ -161,6 +169,8 @@ def _legend(found: Outcome) -> list[tuple[str, str]]:
         lines.append(("law2", "Law 2, predicted before learning, with the 95 % interval of a single run"))
     if curves.law1 is not None:
         lines.append(("law1", "Law 1, coverage of the selection rule, from the measured start to the measured end"))
+    if curves.law3 is not None:
+        lines.append(("law3", "Law 3, mean field: the whole curve, predicted from the same flips"))
     if curves.fit is not None:
         lines.append(("fit", "exponential fit"))
     return lines
@@ -192,7 +202,7 @@ def _law(found: Outcome) -> list[Row]:
     rows = [
         ("single flips measured before learning", count(len(law.mirrors))),
         ("gain of the fixed-gain error", f"{figures(law.gain)} (unit of the output)"),
-        ("rate κ", f"{figures(law.kappa)} ± {figures(1.96 * law.kappa_error)}"),
+        ("rate κ", figures(law.kappa) + (f" ± {figures(1.96 * law.kappa_error)}" if law.kappa_error else "")),
     ]
     if found.curves.predicted_tau is not None:
         rows.append(("time constant, epochs", with_interval(found.curves.predicted_tau)))
@@ -211,8 +221,14 @@ def _output(run: RunReader) -> Picture | None:
 def _timeline(run: RunReader, found: Outcome) -> Picture | None:
     if found.epochs < 2 or found.wall_s <= 0 or not np.isfinite(found.curves.measured).any():
         return None
-    faults = "; a red line is a fault" if run.faults else ""
-    return Picture(pictures.timeline_svg(run, found.curves), f"The incumbent's {run.loss} over wall time{faults}.")
+    kinds = {fault.kind == pictures.RETAKEN for fault in run.faults}
+    lines = [
+        *(["a red line is a fault"] if False in kinds else []),
+        *(["a grey one something taken again"] if True in kinds else []),
+        *(["a dashed one a continuation"] if any(state.reason == "continued" for state in run.states) else []),
+    ]
+    caption = "; ".join([f"The incumbent's {run.loss} over wall time", *lines])
+    return Picture(pictures.timeline_svg(run, found.curves), f"{caption}.")
 
 
 def _masks(run: RunReader) -> list[Picture]:

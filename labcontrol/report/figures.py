@@ -20,6 +20,7 @@ from PIL import Image
 
 from labcontrol.plots.curves import PredictionCurves, thinned
 from labcontrol.plots.drawing import (
+    EPOCH,
     Palette,
     draw_learning,
     draw_output,
@@ -41,15 +42,21 @@ _TOKENS = {
     "#0a0b06": "--law1",
     "#0a0b07": "--fit",
     "#0a0b08": "--danger",
+    "#0a0b09": "--law3",
 }
 _COLOUR = {variable: token for token, variable in _TOKENS.items()}
 # Of dots that may be drawn as an image, which cannot follow the page: a tone that stands on white and on black.
 _EACH = "#79a9cc"
 
+RETAKEN = "retaken"
+"""Kind of a fault that was mended at once: a frame or sample taken again."""
+_UNITS = ((3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
+
 PALETTE = Palette(
     measured=_COLOUR["--measured"],
     law2=_COLOUR["--law2"],
     law1=_COLOUR["--law1"],
+    law3=_COLOUR["--law3"],
     fit=_COLOUR["--fit"],
     faint=_EACH,
     muted=_COLOUR["--muted"],
@@ -71,7 +78,13 @@ _STYLE: dict[Any, Any] = {
 
 
 def learning_svg(run: RunReader, curves: PredictionCurves) -> str:
-    """Loss against laws and fit, the residual below."""
+    """Loss against laws and fit, the residual below where there are any."""
+    if not curves.leave_residuals:
+        with _figure(10, 4.2) as (figure, finished):
+            axes = figure.subplots()
+            draw_learning(axes, run, curves, PALETTE)
+            axes.set_xlabel(EPOCH)
+            return finished()
     with _figure(10, 5.6) as (figure, finished):
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         draw_learning(above, run, curves, PALETTE)
@@ -91,16 +104,20 @@ def output_svg(run: RunReader) -> tuple[str, str]:
 
 
 def timeline_svg(run: RunReader, curves: PredictionCurves) -> str:
-    """Loss of the incumbent over the time of day, with every fault."""
-    hours = (run.epochs.unix_s - run.states[0].unix_s) / 3600
-    scale, unit = (1.0, "hours") if hours[-1] > 2 else (60.0, "minutes")
+    """Loss of the incumbent over wall time, with every fault, retake and continuation."""
+    begun_s = run.states[0].unix_s
+    since_s = run.epochs.unix_s - begun_s
+    unit_s, unit = next((u for u in _UNITS if since_s[-1] > 2 * u[0]), _UNITS[-1])
     with _figure(10, 2.4) as (figure, finished):
         axes = figure.subplots()
-        k = thinned(len(hours))
-        axes.plot(hours[k] * scale, curves.measured[k], color=PALETTE.measured, lw=1.8, drawstyle="steps-post")
+        k = thinned(len(since_s))
+        axes.plot(since_s[k] / unit_s, curves.measured[k], color=PALETTE.measured, lw=1.8, drawstyle="steps-post")
         for fault in run.faults:
-            at = (fault.unix_s - run.states[0].unix_s) / 3600 * scale
-            axes.axvline(at, color=_COLOUR["--danger"], lw=1, alpha=0.7)
+            colour, width = (PALETTE.muted, 0.7) if fault.kind == RETAKEN else (_COLOUR["--danger"], 1.4)
+            axes.axvline((fault.unix_s - begun_s) / unit_s, color=colour, lw=width, alpha=0.7, zorder=1)
+        for state in run.states:
+            if state.reason == "continued":
+                axes.axvline((state.unix_s - begun_s) / unit_s, color=PALETTE.fit, lw=1.2, ls="--", zorder=1)
         if np.nanmin(curves.measured) > 0:
             axes.set_yscale("log")
         axes.set_xlabel(f"{unit} since the record was begun")

@@ -93,7 +93,7 @@ class Follower:
         return Snapshot(
             state=run.state,
             planned=_planned(run),
-            curves=prediction_curves(run, with_law1=False),
+            curves=prediction_curves(run, whole=False),
             accepted=int(np.count_nonzero(table.accepted[1:])),
             epoch_s=pace_s(unix_s),
             idle_s=max(0.0, now_unix_s - float(last)),

@@ -36,9 +36,9 @@ class Outcome:
     bench_s: float
 
 
-def outcome(run: RunReader, *, with_law1: bool = True) -> Outcome:
+def outcome(run: RunReader, *, whole: bool = True) -> Outcome:
     """Read and compute the figures of a run; see `prediction_curves`."""
-    table, curves = run.epochs, prediction_curves(run, with_law1=with_law1)
+    table, curves = run.epochs, prediction_curves(run, whole=whole)
     result: dict[str, Any] = run.result or {}
     known = curves.measured[np.isfinite(curves.measured)]
     unix_s = table.unix_s

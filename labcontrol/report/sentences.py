@@ -15,6 +15,8 @@ Interval = tuple[float, float, float]
 def with_interval(value: Interval) -> str:
     """A value and the ends of its 95 % interval; one that spans orders of magnitude is not worth its ends."""
     middle, low, high = map(figures, value)
+    if low == high:  # known exactly
+        return middle
     if value[1] > 0 and value[2] / value[1] > _WIDEST:
         return f"{middle} (not determined)"
     return f"{middle} ({low} to {high})"
@@ -24,7 +26,8 @@ def sentences(run: RunReader, found: Outcome) -> list[str]:
     """A few sentences: how far learning came, what shape it had, and how that compares with what was predicted."""
     if not found.epochs:
         return ["No epoch was measured."]
-    return [text for text in (_course(run, found), _ending(run, found), _shape(found), _rate(run, found)) if text]
+    told = (_course(run, found), _ending(run, found), _shape(found), _rate(run, found), _whole_curve(run, found))
+    return [text for text in told if text]
 
 
 def _course(run: RunReader, found: Outcome) -> str:
@@ -85,3 +88,15 @@ def _rate(run: RunReader, found: Outcome) -> str:
     agrees = fit.tau[1] <= predicted[2] and predicted[1] <= fit.tau[2]
     verdict = "the intervals overlap" if agrees else "the intervals do not overlap"
     return f"{said}{holds}; the fitted one is {figures(ratio)} times that, and {verdict}."
+
+
+def _whole_curve(run: RunReader, found: Outcome) -> str:
+    """What Law 3 expected of the last epoch, and half-way there."""
+    law3, measured = found.curves.law3, found.curves.measured
+    if law3 is None or len(law3) < 2:
+        return ""
+    half = len(law3) // 2
+    return (
+        f"Law 3 expected from the same flips an {run.loss} of {figures(law3[half])} at epoch {count(half)} and "
+        f"{figures(law3[-1])} at the last; the incumbent had {figures(measured[half])} and {figures(measured[-1])}."
+    )

@@ -23,6 +23,14 @@ def setting_rows(values: dict[str, Any], prefix: str = "") -> list[Row]:
     return rows
 
 
+def finding_rows(found: dict[str, Any]) -> list[Row]:
+    """What a strategy reports, in words and with as many digits as mean something."""
+    return [
+        (key.replace("_", " "), figures(value) if isinstance(value, float) else _value(value))
+        for key, value in found.items()
+    ]
+
+
 def task_rows(experiment: dict[str, Any], lengths: tuple[int, int, int]) -> list[Row]:
     """What was learned and how; lengths: of washout, training and test part."""
     task, learning, stop = (experiment.get(key, {}) for key in ("task", "learning", "stop"))
@@ -37,8 +45,11 @@ def task_rows(experiment: dict[str, Any], lengths: tuple[int, int, int]) -> list
         rows += [("selection", str(learning.get("selection", ""))), ("acceptance", str(learning.get("acceptance", "")))]
     rows += [(f"option {key}", _value(value)) for key, value in learning.get("options", {}).items()]
     rows += [("loss that decides", str(learning.get("loss", ""))), ("seed", str(experiment.get("seed", "")))]
+    unused = {"plateau_change"} if stop.get("plateau_epochs") is None else set()
     return rows + [
-        (f"stop: {key.replace('_', ' ')}", _value(value)) for key, value in stop.items() if value is not None
+        (f"stop: {key.replace('_', ' ')}", _value(value))
+        for key, value in stop.items()
+        if value is not None and key not in unused
     ]
 
 

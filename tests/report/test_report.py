@@ -215,3 +215,34 @@ def test_the_command_writes_the_report_and_names_it(
     assert not leaving.value.code
     assert capsys.readouterr().out.strip() == str(finished.with_suffix(".html"))
     assert finished.with_suffix(".html").stat().st_size > 20_000
+
+
+def test_retakes_are_told_apart_from_faults(tmp_path: Path) -> None:
+    run = SyntheticRun()
+    with RunWriter.create(tmp_path / "run.h5", run.header) as writer:
+        run.write_pilot(writer)
+        for epochs in run.replays(3):
+            writer.append_many(epochs)
+            writer.fault("camera", "retaken", "skipped 1 frames", "taken again")
+        writer.fault("slm", "disconnected", "does not answer", "the laser is off; connecting again")
+    text = outline(write_report(tmp_path / "run.h5")).text
+    assert "fault and 3 retakes" in text
+    assert "Taken again (3)" in text
+    assert "a red line is a fault; a grey one something taken again" in text
+    assert text.index("does not answer") < text.index("skipped 1 frames")
+
+
+def test_what_does_not_learn_flip_by_flip_is_compared_with_no_form(tmp_path: Path) -> None:
+    run = SyntheticRun()
+    run.header.config["experiment"]["learning"]["strategy"] = "multiplexed-identification"
+    text = outline(write_report(run.write(tmp_path / "run.h5"))).text
+    assert "Forms fitted" not in text
+    assert "exponential" not in text
+    assert "Below, what models leave" not in text
+
+
+def test_law_3_stands_beside_the_curve_where_it_speaks_of_the_run(tmp_path: Path) -> None:
+    record = SyntheticRun(selection="uniform", loss="mse").write(tmp_path / "run.h5")
+    page = write_report(record)
+    assert "Law 3 expected from the same flips an mse of" in outline(page).text
+    assert "var(--law3)" in page.read_text(encoding="utf-8")
