@@ -12,6 +12,8 @@ from PyQt5.QtWidgets import QComboBox, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from labcontrol.gui.words import count
 
+_ENDLESS = 2**53  # a limit of the computer's, which nobody comes near
+
 
 class Editor(QWidget):
     """One value as text in `input`; the widget itself is what stands below it: the meaning, and what is wrong."""
@@ -39,7 +41,7 @@ class Editor(QWidget):
         line.textChanged.connect(lambda _: self.edited.emit())
         self.input.setToolTip(self.help)
         self.input.setMinimumWidth(120)
-        caption = QLabel(self.help)
+        self._caption = caption = QLabel(self.help)
         caption.setProperty("role", "caption")
         caption.setWordWrap(True)
         self._problem = QLabel("")
@@ -56,6 +58,11 @@ class Editor(QWidget):
         self._line.blockSignals(True)
         self._line.setText("" if value is None else _text(value))
         self._line.blockSignals(False)
+        self._line.setCursorPosition(0)  # a long name is seen from its beginning
+
+    def explain(self, words: str) -> None:
+        """What the chosen value means, instead of the field; empty for the field again."""
+        self._caption.setText(_sentence(words) or self.help)
 
     def type_in(self, value: object) -> None:
         """As `set`, as if a person had typed it."""
@@ -101,7 +108,7 @@ def _range(field: FieldInfo) -> str:
     }
     low, high = found.get("ge", found.get("gt")), found.get("le", found.get("lt"))
     if low is not None and high is not None:
-        return f"{_number(low)} to {_number(high)}"
+        return f"{_number(low)} to {_number(high)}" if high < _ENDLESS else f"{_number(low)} or more"
     if low is not None:
         return f"Above {_number(low)}" if "gt" in found else f"{_number(low)} or more"
     return f"Up to {_number(high)}" if high is not None else ""

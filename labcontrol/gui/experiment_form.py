@@ -127,7 +127,9 @@ class ExperimentForm(QWidget):
         return {key: value for key, value in settings if value != fields[key].default}
 
     def _show_options(self) -> None:
-        """The options of the strategy that is named now."""
+        """The options of the strategy that is named now, and what it does."""
+        named = self._editors["learning.strategy"]
+        named.explain(STRATEGIES.get(named.value() or "", ""))
         try:
             wanted = strategy_class(self._editors["learning.strategy"].value() or "").Settings
         except UserError:

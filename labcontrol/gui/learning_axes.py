@@ -35,6 +35,9 @@ HORIZONTALS = {
     "epochs / N": Horizontal(
         "Epochs per neuron, k / N", lambda run, k: k / run.neurons, lambda run, x: x * run.neurons
     ),
+    "replays": Horizontal(
+        "Replay of the sequence, which many masks can share", LearningData.replays_at, LearningData.epochs_of_replays
+    ),
     "time": Horizontal("Wall time (s)", LearningData.seconds_at, LearningData.epochs_at),
 }
 

@@ -15,7 +15,7 @@ from PyQt5.QtCore import Qt
 from labcontrol.gui.learning_axes import Scales, round_up
 from labcontrol.gui.learning_data import LearningData, ranges, steps
 from labcontrol.gui.model_curves import ModelCurve
-from labcontrol.gui.theme import Theme
+from labcontrol.gui.theme import LIGHT, Theme
 
 Floats = NDArray[np.float64]
 
@@ -186,21 +186,32 @@ class Residual:
     def __init__(self, plot: Any) -> None:
         self._plot = plot
         self.band = Band(plot)
+        self._theme, self._against = LIGHT, "prediction"
         self.zero = pg.InfiniteLine(0, angle=0)
         plot.addItem(self.zero)
         self.curve = line(plot)
 
-    def set_theme(self, theme: Theme, against: str) -> None:
+    def set_theme(self, theme: Theme) -> None:
+        self._theme = theme
         self.curve.setPen(pg.mkPen(theme.accent, width=1.6))
-        colour = curve_colours(theme)[against]
-        self.zero.setPen(pg.mkPen(colour, width=1.4, style=LINES[against]))
+        self._show_model(self._against)
+
+    def _show_model(self, key: str) -> None:
+        """Zero and band look like the model that is subtracted."""
+        self._against = key
+        colour = curve_colours(self._theme)[key]
+        self.zero.setPen(pg.mkPen(colour, width=1.4, style=LINES[key]))
         self.band.set_colour(colour)
 
     def draw(self, run: LearningData, at: Floats, held: Floats, model: ModelCurve | None, scales: Scales) -> None:
         if model is None or not len(at):
             draw_line(self.curve, _NONE, _NONE)
             self.band.clear()
+            self.zero.hide()
             return
+        self.zero.show()
+        if model.key != self._against:
+            self._show_model(model.key)
         x, expected = scales.x(run, at), model.values(at)
         difference = scales.against(held, expected)
         draw_line(self.curve, x, difference)

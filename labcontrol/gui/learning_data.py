@@ -19,7 +19,13 @@ LOSSES = ("mse", "nmse")
 SINGLE_EPOCHS = 4096
 """So many first epochs are never merged."""
 
-_COLUMNS = ("index", "unix_s", "accepted", *(f"{what}_{loss}" for loss in LOSSES for what in ("low", "high", "held")))
+_COLUMNS = (
+    "index",
+    "replay",
+    "unix_s",
+    "accepted",
+    *(f"{what}_{loss}" for loss in LOSSES for what in ("low", "high", "held")),
+)
 _ROW = {name: number for number, name in enumerate(_COLUMNS)}
 _FIT_POINTS = 4000
 
@@ -58,6 +64,11 @@ class LearningData:
         return self._column("index")
 
     @property
+    def replay(self) -> Floats:
+        """(R,) pass through the sequence of the last epoch of each row; several masks can share one."""
+        return self._column("replay")
+
+    @property
     def unix_s(self) -> Floats:
         """(R,) wall clock at the end of each row."""
         return self._column("unix_s")
@@ -94,6 +105,7 @@ class LearningData:
             carried.append(latest)
         self._take_in(
             np.array([epoch.index for epoch in epochs], np.float64),
+            np.array([epoch.replay for epoch in epochs], np.float64),
             {loss: np.array([getattr(epoch, loss) for epoch in epochs]) for loss in LOSSES},
             {self.loss: np.array(incumbent_errors), other: np.array(carried)},
             np.array([epoch.accepted for epoch in epochs], np.float64),
@@ -105,11 +117,12 @@ class LearningData:
         errors: dict[str, Floats],
         incumbents: dict[str, Floats],
         accepted: NDArray[np.bool_],
+        replay: NDArray[np.int64],
         unix_s: Floats,
     ) -> None:
         """Whole columns at once, as a record has them; keys are `mse` and `nmse`."""
         index = np.arange(self._epochs, self._epochs + len(unix_s), dtype=np.float64)
-        self._take_in(index, errors, incumbents, accepted.astype(np.float64), unix_s)
+        self._take_in(index, replay.astype(np.float64), errors, incumbents, accepted.astype(np.float64), unix_s)
 
     def begin_with(self, earlier: LearningData, epochs: int) -> None:
         """The first epochs of another run's data, when nothing is here yet."""
@@ -122,6 +135,7 @@ class LearningData:
     def _take_in(
         self,
         index: Floats,
+        replay: Floats,
         errors: dict[str, Floats],
         incumbents: dict[str, Floats],
         accepted: Floats,
@@ -130,7 +144,7 @@ class LearningData:
         if not self._epochs and len(unix_s):
             self._first_unix_s = float(unix_s[0])
         self._epochs += len(index)
-        columns = [index, unix_s, accepted]
+        columns = [index, replay, unix_s, accepted]
         for loss in LOSSES:
             columns += [errors[loss], errors[loss], incumbents[loss]]
         taken = 0
@@ -191,6 +205,26 @@ class LearningData:
         at = np.linspace(index[0], index[-1], _FIT_POINTS)
         rows = np.searchsorted(index, at)
         return index[rows], errors[rows]
+
+    def replays_at(self, epochs: Floats) -> Floats:
+        """Passes through the sequence (K,) until after an epoch: as recorded, beyond with as many masks a replay."""
+        k, replays, masks = self._replays()
+        counted: Floats = np.interp(epochs, k, replays) + np.maximum(epochs - k[-1], 0) / masks
+        return counted
+
+    def epochs_of_replays(self, replays: Floats) -> Floats:
+        """Inverse of `replays_at`: the last epoch of each replay."""
+        k, known, masks = self._replays()
+        row = np.clip(np.searchsorted(known, replays, side="right") - 1, 0, None)
+        epochs: Floats = k[row] + np.maximum(replays - known[-1], 0) * masks
+        return epochs
+
+    def _replays(self) -> tuple[Floats, Floats, float]:
+        """Epochs, replays after them, and masks in a replay."""
+        if not self._rows:
+            return np.zeros(1), np.zeros(1), 1.0
+        k, replays = self.index, self.replay
+        return k, replays, max(float(k[-1] + 1) / float(replays[-1] - replays[0] + 1), 1.0)
 
     def seconds_at(self, epochs: Floats) -> Floats:
         """Wall time (K,) since the first epoch: as recorded where there is data, at the present pace beyond."""

@@ -76,6 +76,10 @@ class LearningPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph 
         self._planned = float(max(planned, 1))
         self.marks.set([])
 
+    def set_planned(self, epochs: int) -> None:
+        """Epochs the run may take; drawn with the next refresh."""
+        self._planned = float(max(epochs, 1))
+
     def set_models(self, models: Mapping[str, ModelCurve]) -> None:
         """Models by key; drawn with the next refresh."""
         self._models = dict(models)
@@ -97,7 +101,6 @@ class LearningPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph 
     def set_against(self, key: str) -> None:
         """The model that the residual is taken against."""
         self._against = key
-        self.difference.set_theme(self._theme, key)
         self._draw()
 
     def set_loss(self, loss: str) -> None:
@@ -127,9 +130,8 @@ class LearningPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph 
         self.setBackground(theme.plot)
         for item in (self.plot, self.residual):
             style_plot(item, theme)
-        for part in (self.measured, self.model_lines, self.overlays, self.marks):
+        for part in (self.measured, self.model_lines, self.overlays, self.marks, self.difference):
             part.set_theme(theme)
-        self.difference.set_theme(theme, self._against)
         self._draw()
 
     # --- drawing ------------------------------------------------------------------------------------------------

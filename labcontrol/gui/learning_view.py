@@ -10,13 +10,14 @@ from pathlib import Path
 from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QComboBox, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
+from labcontrol.config import LearningConfig
 from labcontrol.errors import UserError
 from labcontrol.gui.curve_table import CurveTable
 from labcontrol.gui.learning_axes import HORIZONTALS, Scales
 from labcontrol.gui.learning_data import LearningData
 from labcontrol.gui.learning_marks import Mark
 from labcontrol.gui.learning_plot import LearningPlot, Overlay
-from labcontrol.gui.model_curves import ModelCurve, verdict
+from labcontrol.gui.model_curves import ModelCurve, goes_flip_by_flip, verdict, why_no_law
 from labcontrol.gui.model_jobs import SampledModel, twin_model
 from labcontrol.gui.model_process import ModelProcess
 from labcontrol.gui.panel import Panel
@@ -42,6 +43,7 @@ class LearningView(Panel):
         self._expected = ""
         self._record: Path | None = None
         self._is_over = False
+        self._remark, self._tried = "", "flips"
         self._theme = LIGHT
         self._twin = ModelProcess(self)
 
@@ -75,10 +77,20 @@ class LearningView(Panel):
         self.plot.set_hidden(self.table.hidden)
         self._change_axes()
 
-    def begin(self, data: LearningData, planned: int, record: Path | None = None, *, is_over: bool = False) -> None:
+    def begin(
+        self,
+        data: LearningData,
+        planned: int,
+        learning: LearningConfig,
+        record: Path | None = None,
+        *,
+        is_over: bool = False,
+    ) -> None:
         """Show a run from its start. planned: epochs it may take. record: its file. is_over: nothing more will come."""
         self.outlook.setVisible(not is_over)
         self._data, self._planned, self._is_over = data, planned, is_over
+        self._remark = why_no_law(learning)
+        self._tried = "flips" if goes_flip_by_flip(learning) else "masks"
         self._models = {}
         self._look_ahead()
         self._record = record
@@ -88,7 +100,7 @@ class LearningView(Panel):
         self.outlook.setText("")
         self.table.set_errors({}, {})
         self.table.set_models({}, data.neurons)
-        self.plot.set_data(data, planned)
+        self.plot.set_data(data, len(data) if is_over else planned)
         self.plot.set_hidden(self.table.hidden)
         self.loss.setCurrentText(data.loss)
         self._change_loss(data.loss)
@@ -128,7 +140,8 @@ class LearningView(Panel):
     def set_over(self) -> None:
         """Nothing more will come."""
         self._is_over = True
-        self._show_values()
+        self.plot.set_planned(len(self._data))
+        self.renew()
 
     def draw(self) -> None:
         self.plot.refresh()
@@ -153,7 +166,8 @@ class LearningView(Panel):
             now = {key: model.at(epoch) for key, model in telling.items()} | {"incumbent": measured}
             kind, words = verdict(measured, epoch, self._models)
             colour = {"good": self._theme.good, "caution": self._theme.caution}.get(kind, self._theme.muted)
-            self.verdict.setText(f'<span style="color:{colour}; font-weight:600">{words}</span>')
+            weight = 600 if kind in ("good", "caution") else 400
+            self.verdict.setText(f'<span style="color:{colour}; font-weight:{weight}">{words or self._remark}</span>')
             self.outlook.setText(self._outlook(epoch))
         self.table.set_errors(now, self._at_end)
 
@@ -184,7 +198,7 @@ class LearningView(Panel):
         whole, recent = self._data.accepted_share(), self._data.accepted_share(_RECENT_EPOCHS)
         if math.isfinite(whole):
             lately = f", of the last {_RECENT_EPOCHS} <b>{recent:.0%}</b>" if len(self._data) > _RECENT_EPOCHS else ""
-            parts.append(f"flips accepted: <b>{whole:.0%}</b>{lately}")
+            parts.append(f"{self._tried} accepted: <b>{whole:.0%}</b>{lately}")
         words = " &nbsp;·&nbsp; ".join(parts)
         return f'<span style="color:{self._theme.muted}">{words}</span>'
 

@@ -22,6 +22,7 @@ _NORMAL_95 = 1.96
 _MOST_SIMULATED = 2500
 _GOOD_FIT = 0.9
 _FIT_SAMPLES = 200
+_EARLY = 2.0  # time constants: later the floor decides, which Law 2 does not know
 _FAR_BELOW = 0.3
 _FAR_ENOUGH = 2.0  # time constants: a fit to less has seen little of the floor
 
@@ -41,7 +42,7 @@ class ModelCurve:
 
     key: in MODEL_NAMES. loss: the error it speaks of. values: epochs (K,) to expected error (K,). band: the same to an
     interval. tau: time constant in epochs with its interval, where the model has one. r_squared: where it was fitted.
-    until: the last epoch it may speak of.
+    until: the last epoch it may speak of. condition: what it holds for, where this run is not of that kind.
     """
 
     key: str
@@ -53,6 +54,7 @@ class ModelCurve:
     tau: Interval | None = None
     r_squared: float | None = None
     until: float = math.inf
+    condition: str = ""
 
     def at(self, epoch: float) -> float:
         """Expected error after one epoch."""
@@ -66,8 +68,27 @@ class ModelCurve:
         return float(low[0]), float(high[0])
 
 
+def goes_flip_by_flip(learning: LearningConfig) -> bool:
+    """Whether learning descends from one epoch to the next, so that a curve can be fitted to it."""
+    return learning.strategy in ("coordinate-descent", "noise-aware")
+
+
+def speak_the_laws(learning: LearningConfig) -> bool:
+    """Whether Laws 1 and 2, which judge one flip at a time, speak of this run."""
+    return epochs_per_flip(learning) is not None and learning.selection != "blocks"
+
+
+def why_no_law(learning: LearningConfig) -> str:
+    """Why there is no predicted curve, in a few words; empty where there is one."""
+    if speak_the_laws(learning):
+        return ""
+    if goes_flip_by_flip(learning):
+        return "The laws speak of one flip an epoch; this run repeats measurements or flips several mirrors."
+    return "The laws speak of descents flip by flip; this strategy measures many masks, then decides."
+
+
 def epochs_per_flip(learning: LearningConfig) -> int | None:
-    """Epochs in which one flip is judged; None for strategies that do not go flip by flip."""
+    """Epochs in which one flip is judged; None for strategies that do not go mirror by mirror."""
     if learning.strategy != "coordinate-descent":
         return None
     return 2 if learning.acceptance == "re-measured" else 1
@@ -76,22 +97,24 @@ def epochs_per_flip(learning: LearningConfig) -> int | None:
 def prediction_curve(law: AmplitudeLaw, learning: LearningConfig) -> ModelCurve | None:
     """Law 2, known before the first epoch; None for strategies it does not speak of."""
     each = epochs_per_flip(learning)
-    if each is None:
+    if each is None or not speak_the_laws(learning):
         return None
     half_width = _NORMAL_95 * law.kappa_error
     slowest = law.neurons / (law.kappa - half_width) if law.kappa > half_width else math.inf
-    restriction = ""
+    restriction = condition = ""
     if learning.selection != "uniform":
-        restriction = f" It holds for uniform selection; this run selects {learning.selection}."
+        condition = "for uniform selection"
+        restriction = f" It holds {condition}; this run selects {learning.selection}."
     return ModelCurve(
         key="prediction",
-        name=MODEL_NAMES["prediction"],
+        name=f"{MODEL_NAMES['prediction']}{condition and f', {condition}'}",
         help=f"Exponential whose rate was measured with a pilot of {len(law.mirrors)} single flips before the run; the "
         f"shade is the 95 % interval of a single run.{restriction}",
         loss=learning.loss,
         values=lambda epochs: law.curve(epochs / each),
         band=lambda epochs: law.band(epochs / each),
         tau=(each * law.tau, each * law.neurons / (law.kappa + half_width), each * slowest),
+        condition=condition,
     )
 
 
@@ -109,7 +132,7 @@ class MeasuredCurve:
 
     def models(self) -> list[ModelCurve]:
         """Law 1 and, once there is something to fit, the fit. Takes milliseconds; seconds for a new rule and N."""
-        fits = fit_learning_curve(self.epochs, self.incumbent)
+        fits = fit_learning_curve(self.epochs, self.incumbent) if goes_flip_by_flip(self.learning) else None
         models = [] if fits is None else [self._fit(fits)]
         floor = self.law.floor if fits is None else fits["exponential"].parameters["floor"][0]
         try:
@@ -148,7 +171,7 @@ class MeasuredCurve:
     def _coverage(self, floor: float) -> ModelCurve:
         neurons, start, selection = self.law.neurons, self.law.start, self.learning.selection
         each = epochs_per_flip(self.learning)
-        if each is None:
+        if each is None or not speak_the_laws(self.learning):
             raise UserError("The coverage law speaks of single flips.")
         scale = min(1.0, _MOST_SIMULATED / neurons)
         amplitudes = completed_amplitudes(neurons, self.law.mirrors, self.law.amplitudes)[: round(neurons * scale)]
@@ -207,22 +230,26 @@ def _fit_band(fit: LearningFit) -> Callable[[Floats], tuple[Floats, Floats]]:
 def verdict(measured: float, epoch: float, models: Mapping[str, ModelCurve]) -> tuple[str, str]:
     """How learning compares with its prediction: kind of mark, and words.
 
-    By the time constants where there is a good fit, because the law does not know the floor; by the error before.
+    By the time constants where there is a good fit, because the law does not know the floor; before, by the error,
+    which is not called slow where the floor may be what holds it.
     """
     prediction, fit = models.get("prediction"), models.get("fit")
     if prediction is None or prediction.band is None or prediction.tau is None:
         return "idle", ""
+    predicted = f"predicted {prediction.condition}".strip()
     if fit is not None and fit.tau is not None and (fit.r_squared or 0.0) >= _GOOD_FIT:
         tau, low, high = fit.tau
         ratio = tau / prediction.tau[0]
         if low > prediction.tau[2]:
-            return "caution", f"▲ {ratio:.2g} times as slow as predicted"
+            return "caution", f"▲ {ratio:.2g} times as slow as {predicted}"
         if high < prediction.tau[1]:
-            return "good", f"▼ {1 / ratio:.2g} times as fast as predicted"
-        return "good", "● rate as predicted, within 95 %"
+            return "good", f"▼ {1 / ratio:.2g} times as fast as {predicted}"
+        return "good", f"● rate as {predicted}, within 95 %"
     low, high = (float(edge[0]) for edge in prediction.band(np.array([epoch])))
     if measured > high:
-        return "caution", "▲ slower than predicted"
+        if epoch > _EARLY * prediction.tau[0]:
+            return "idle", "no exponential, so no rate to compare"
+        return "caution", f"▲ slower than {predicted}"
     if measured < low:
-        return "good", "▼ faster than predicted"
-    return "good", "● as predicted, within 95 %"
+        return "good", f"▼ faster than {predicted}"
+    return "good", f"● as {predicted}, within 95 %"

@@ -34,7 +34,7 @@ class OutputView(Panel):
         self.error.setXLink(self.plot)
         self.plot.getAxis("bottom").setStyle(showValues=False)
         for item in (self.plot, self.error):
-            item.getAxis("left").setWidth(46)
+            item.getAxis("left").setWidth(54)
             item.setMouseEnabled(x=True, y=False)
             item.disableAutoRange()
         self.plot.setRange(xRange=(0, 100), yRange=(-2, 2), padding=0)

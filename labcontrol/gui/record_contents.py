@@ -76,6 +76,7 @@ def _read(path: Path) -> RecordContents:
                 {"mse": epochs.mse, "nmse": epochs.nmse},
                 {name: _at(epochs.error(name), measured_at) for name in ("mse", "nmse")},
                 epochs.accepted,
+                epochs.replay,
                 epochs.unix_s,
             )
             data.epoch_s = float(epochs.unix_s[-1] - epochs.unix_s[0]) / len(epochs)

@@ -97,7 +97,7 @@ class RunFollower(QObject):
         self._forget()
         self._experiment = experiment
         self._data = LearningData(experiment.learning.loss, experiment.neurons)
-        self._views.learning.begin(self._data, experiment.epochs)
+        self._views.learning.begin(self._data, experiment.epochs, experiment.learning)
 
     @property
     def is_up_to_date(self) -> bool:

@@ -107,8 +107,10 @@ class RunHeader(QFrame):
         self.epoch.set(f"{count(status.epoch)} / {count(status.epochs)}" if status.epochs else "–")
         self.left.set(duration(status.seconds_left) if measured and not state.is_final else "–", _left_caption(state))
         self.accepted.set(f"{status.accepted / max(status.epoch - 1, 1):.0%}" if measured else "–")
-        if self.progress.maximum() != max(status.epochs, 1):
-            self.progress.setRange(0, max(status.epochs, 1))
+        # Whole replays go beyond the epochs planned; a strategy that is done needs fewer.
+        whole = max(status.epoch if state is RunState.FINISHED else status.epochs, status.epoch, 1)
+        if self.progress.maximum() != whole:
+            self.progress.setRange(0, whole)
         if self.progress.value() != status.epoch:
             self.progress.setValue(status.epoch)
         self._enable(state)

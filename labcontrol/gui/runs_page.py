@@ -153,7 +153,7 @@ class RunsPage(QWidget):
         self.learning.title.setText(first.name)
         self.learning.title.setToolTip(first.path.name)
         self.learning.set_overlays([])
-        self.learning.begin(first.data, first.planned, first.path, is_over=True)
+        self.learning.begin(first.data, first.planned, first.experiment.learning, first.path, is_over=True)
         self.learning.set_marks(first.marks)
         self.learning.set_overlays(overlays(contents[1:]))
         self.learning.renew()

@@ -19,7 +19,7 @@ def filled(errors: np.ndarray, parts: int = 1, most_rows: int = MOST_ROWS) -> Le
     accepted = np.append(True, np.diff(held) < 0)
     for rows in np.array_split(np.arange(len(errors)), parts):
         both = {"mse": errors[rows], "nmse": errors[rows] / 2}
-        data.fill(both, {"mse": held[rows], "nmse": held[rows] / 2}, accepted[rows], 1000.0 + 0.1 * rows)
+        data.fill(both, {"mse": held[rows], "nmse": held[rows] / 2}, accepted[rows], rows // 4, 1000.0 + 0.1 * rows)
     return data
 
 

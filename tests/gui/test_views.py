@@ -41,8 +41,11 @@ def learning(qtbot: QtBot) -> LearningView:
     return view
 
 
+LEARNING = LearningConfig(loss="mse", selection="uniform")
+
+
 def law2(law: AmplitudeLaw | None = None) -> ModelCurve:
-    curve = prediction_curve(law or amplitude_law(), LearningConfig(loss="mse", selection="uniform"))
+    curve = prediction_curve(law or amplitude_law(), LEARNING)
     assert curve is not None
     return curve
 
@@ -55,7 +58,7 @@ def measured(epochs: int = 40) -> LearningData:
 
 
 def test_learning_on_the_law_is_called_so_and_leaves_no_residual(learning: LearningView) -> None:
-    learning.begin(measured(), 100)
+    learning.begin(measured(), 100, LEARNING)
     learning.set_models([law2()])
     learning.renew()
     assert "as predicted" in learning.verdict.text()
@@ -96,7 +99,7 @@ def test_coverage_starts_at_the_start_and_ends_at_the_floor(selection: str) -> N
 
 def test_the_drawn_incumbent_is_the_measured_one(learning: LearningView) -> None:
     data = measured()
-    learning.begin(data, 100)
+    learning.begin(data, 100, LEARNING)
     learning.log_y.setChecked(False)
     learning.renew()
     x, y = learning.plot.measured.incumbent.getData()
@@ -105,7 +108,7 @@ def test_the_drawn_incumbent_is_the_measured_one(learning: LearningView) -> None
 
 
 def test_logarithmic_axes_show_logarithms_and_leave_epoch_zero_out(learning: LearningView) -> None:
-    learning.begin(measured(), 100)
+    learning.begin(measured(), 100, LEARNING)
     learning.log_x.setChecked(True)
     learning.log_y.setChecked(True)
     x, y = learning.plot.measured.incumbent.getData()
@@ -115,14 +118,14 @@ def test_logarithmic_axes_show_logarithms_and_leave_epoch_zero_out(learning: Lea
 
 @pytest.mark.parametrize(("axis", "end"), [("epochs", 39.0), ("epochs / N", 39 / NEURONS), ("time", 3.9)])
 def test_the_horizontal_axis_counts_what_it_says(learning: LearningView, axis: str, end: float) -> None:
-    learning.begin(measured(), 100)
+    learning.begin(measured(), 100, LEARNING)
     learning.horizontal.setCurrentText(axis)
     learning.renew()
     assert learning.plot.measured.incumbent.getData()[0][-1] == pytest.approx(end)
 
 
 def test_a_law_for_one_error_is_not_drawn_over_the_other(learning: LearningView) -> None:
-    learning.begin(measured(), 100)
+    learning.begin(measured(), 100, LEARNING)
     learning.set_models([law2()])
     assert len(learning.plot.model_lines.lines["prediction"].getData()[0]) > 0
     learning.loss.setCurrentText("nmse")
@@ -132,7 +135,7 @@ def test_a_law_for_one_error_is_not_drawn_over_the_other(learning: LearningView)
 
 
 def test_zooming_ends_following_and_a_click_resumes_it(learning: LearningView) -> None:
-    learning.begin(measured(), 100)
+    learning.begin(measured(), 100, LEARNING)
     learning.plot.plot.vb.sigRangeChangedManually.emit([True, True])
     assert not learning.follow.isChecked()
     learning.plot.plot.setXRange(3, 4, padding=0)
@@ -144,7 +147,7 @@ def test_zooming_ends_following_and_a_click_resumes_it(learning: LearningView) -
 
 
 def test_values_of_the_law_stand_in_the_table(learning: LearningView) -> None:
-    learning.begin(measured(), 100)
+    learning.begin(measured(), 100, LEARNING)
     learning.set_models([law2()])
     texts = [cell.text() for cell in learning.table._rows["prediction"].cells]
     assert texts[0].startswith("8.00")
@@ -264,7 +267,7 @@ def test_law_three_is_known_before_learning_and_the_twin_on_demand(tmp_path: Pat
 def test_a_twin_is_computed_elsewhere_and_refused_with_words(
     learning: LearningView, qtbot: QtBot, tmp_path: Path
 ) -> None:
-    learning.begin(measured(), 100, tmp_path / "no-such-file.h5")
+    learning.begin(measured(), 100, LEARNING, tmp_path / "no-such-file.h5")
     learning.table._boxes["twin"].click()
     assert "computing" in learning.table._boxes["twin"].text()
     qtbot.waitUntil(lambda: not learning._twin.is_busy, timeout=60_000)
@@ -273,7 +276,7 @@ def test_a_twin_is_computed_elsewhere_and_refused_with_words(
 
 
 def test_the_residual_is_taken_against_the_chosen_curve(learning: LearningView) -> None:
-    learning.begin(measured(), 100)
+    learning.begin(measured(), 100, LEARNING)
     half = sampled_curve("mean-field", "Law 3", "", "mse", np.array([0.0, 100.0]), np.array([0.5, 0.5]))
     learning.set_models([law2(), half])
     against = learning.table._rows["mean-field"].against
@@ -285,7 +288,7 @@ def test_the_residual_is_taken_against_the_chosen_curve(learning: LearningView) 
 
 
 def test_marks_say_what_happened_and_where(learning: LearningView) -> None:
-    learning.begin(measured(), 100)
+    learning.begin(measured(), 100, LEARNING)
     fault = Fault(1001.0, "camera", "drop", "a frame was lost", "taken again", epoch=11)
     learning.set_marks([fault_mark(fault), pause_mark(20.0, 1002.0, "paused by the user", 75.0)])
     learning.renew()
@@ -314,7 +317,7 @@ def test_only_drift_that_noise_does_not_explain_is_marked() -> None:
 def test_the_outlook_names_what_is_expected_and_what_is_accepted(learning: LearningView) -> None:
     data = measured()
     data.epoch_s = 2.0
-    learning.begin(data, 100)
+    learning.begin(data, 100, LEARNING)
     law = amplitude_law()
     learning.set_models(
         MeasuredCurve(*data.sampled("mse"), law, LearningConfig(loss="mse", selection="uniform")).models()
