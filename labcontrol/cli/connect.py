@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
 from labcontrol.bench import Bench
 from labcontrol.bench.examine import Examination, Finding, Latency, examine
+from labcontrol.calibration import calibrated, check_devices
 from labcontrol.config import BenchConfig
+from labcontrol.errors import UserError
 from labcontrol.words import counted, duration
 
 
@@ -17,9 +21,12 @@ def connect_and_report(console: Console, config: BenchConfig, steps: int | None)
 
     steps: of one replay of the experiment, where there is one.
     """
+    with suppress(UserError):  # where it is not calibrated yet, the file is what there is
+        config = calibrated(config)
     with Console(stderr=True).status("connecting") as status:
         bench = Bench(config)
         examination = examine(bench, lambda doing: status.update(escape(doing)))
+    examination.together += _others_than_calibrated(config, examination)
     console.print(_table(examination.findings))
     if config.table is not None:
         console.print("[dim]times are those of the simulated table's own clock[/]")
@@ -35,6 +42,17 @@ def connect_and_report(console: Console, config: BenchConfig, steps: int | None)
             highlight=False,
         )
     return examination.passed
+
+
+def _others_than_calibrated(config: BenchConfig, examination: Examination) -> list[str]:
+    """Devices that took another one's place since the bench was calibrated; looked at where all have answered."""
+    identities = {found.role: found.identity for found in examination.findings if found.identity is not None}
+    if len(identities) == len(examination.findings):
+        try:
+            check_devices(config, identities)
+        except UserError as error:
+            return [str(error)]
+    return []
 
 
 def _table(findings: list[Finding]) -> Table:

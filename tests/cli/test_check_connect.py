@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from drivers.interfaces import Device
 from labcontrol.bench import Bench, simulated_bench
 from labcontrol.bench.examine import examine
-from labcontrol.config import BenchConfig, LaserEntry
+from labcontrol.cli.connect import connect_and_report
+from labcontrol.config import AppliedCalibration, BenchConfig, CalibrationConfig, LaserEntry
 from labcontrol.config.toml_text import commented_toml
 from mock_devices.camera import SimulatedCamera
 
@@ -102,6 +104,17 @@ def test_a_driver_that_breaks_its_word_does_not_hide_the_others(call: str, monke
     assert bad == ([] if call == "_close" else ["camera"])
     assert set(closed) == set(ROLES)
     assert not any(device.is_open for device in bench.devices.values())
+
+
+def test_a_device_that_was_not_calibrated_with_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    other = AppliedCalibration(
+        kind="camera", sha256="", measured="", state="fresh", devices={"camera": "Basler a2A, serial number 7"}
+    )
+    section = CalibrationConfig(store="", applied=(other,))
+    bench = SIMULATED.model_copy(update={"calibration": section})
+    assert not connect_and_report(Console(width=300), bench, None)
+    assert "'camera' was measured with the camera Basler a2A, serial number 7, but" in capsys.readouterr().out
+    assert connect_and_report(Console(width=300), SIMULATED, None)
 
 
 @needs_pty

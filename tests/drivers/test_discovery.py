@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -110,6 +111,21 @@ def test_a_port_that_another_program_holds_is_not_asked_and_said_to_be_in_use() 
         assert holder_of(port.address) == ""
     assert [f.sure for f in found] == [False]
     assert "process" in found[0].in_use
+
+
+def test_who_has_a_port_open_or_has_left_a_lock_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not sys.platform.startswith("linux"):
+        pytest.skip("only Linux tells")
+    monkeypatch.setattr("drivers.discovery.places._LOCK_FILES", (tmp_path,))
+    port, number = tmp_path / "ttyS9", str(os.getpid())
+    port.touch()
+    assert holder_of(str(port)) == ""
+    with port.open():
+        assert number in holder_of(str(port))
+    (tmp_path / "LCK..ttyS9").write_text(f"{number:>10}\n")
+    assert number in holder_of(str(port))
+    (tmp_path / "LCK..ttyS9").write_text("999999999\n")  # of a program that is gone
+    assert holder_of(str(port)) == ""
 
 
 def test_a_port_that_cannot_be_opened_is_told_with_its_reason(tmp_path: Path) -> None:
