@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from functools import cached_property
-from importlib.util import find_spec
+from importlib import import_module
 
 from drivers.discovery.places import Place, named_port, serial_ports
 from drivers.interfaces import DeviceError, Found, Search
@@ -102,10 +102,9 @@ class ThisComputer(Search):
                 listed = pyvisa.ResourceManager(self.visa_backend).list_resources("?*")
         except Exception as error:  # the library of a vendor may raise anything, or not be there
             self.note(f"VISA resources are not seen: {error}")
-        if self.visa_backend == "@py" and find_spec("usb") is None:
+        if self.visa_backend == "@py" and (missing := _missing_for_usb()):
             self.note(
-                'USB instruments are not seen: they need pyusb, pip install "labcontrol[usb]", or --visa "" for the '
-                "VISA library of a vendor."
+                f'USB instruments are not seen: they need {missing}, or --visa "" for the VISA library of a vendor.'
             )
         found = [*names, *(name for name in listed if _VISA.match(name) and name not in names)]
         return self._listed(
@@ -171,6 +170,19 @@ class ThisComputer(Search):
 
 def _may_be_anything(port: Place) -> bool:
     return port.usb is None or port.usb[0] in CONVERTERS
+
+
+def _missing_for_usb() -> str:
+    """What pyvisa-py lacks to see USB instruments, of which it says nothing by itself; empty for nothing."""
+    try:
+        core = import_module("usb.core")
+    except ImportError:
+        return 'pyusb, pip install "labcontrol[usb]"'
+    try:
+        core.find()
+    except core.NoBackendError:
+        return "libusb of the system (Debian: apt install libusb-1.0-0)"
+    return ""
 
 
 def _usb(resource: str) -> tuple[int, int] | None:

@@ -60,7 +60,7 @@ def devices(
     Nothing is disturbed: ports are listed, not opened, and nothing is written to them unless you say --identify.
     """
     console = Console()
-    search = ThisComputer(identify=identify, named=at or (), display=display, visa_backend=visa)
+    search = ThisComputer(identify=identify, named=filter(None, at or ()), display=display, visa_backend=visa)
     discovery = _look(search)
     show_found(console, search, discovery)
     picked = choices(discovery.fits, use or ())

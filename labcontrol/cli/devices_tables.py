@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Column, Table
 
 from drivers.discovery import Place, ThisComputer
@@ -31,7 +32,7 @@ def show_found(console: Console, search: ThisComputer, discovery: Discovery) -> 
     if notes:
         console.print("[bold]not looked at[/]")
         for note in notes:
-            console.print(f"  [dim]{escape(note)}[/]", highlight=False)
+            console.print(Padding(f"[dim]{escape(note)}[/]", (0, 0, 0, 2)), highlight=False)
 
 
 def show_entries(console: Console, discovery: Discovery, choices: Mapping[str, Fit], *, printed: bool) -> None:

@@ -182,6 +182,25 @@ def test_usb_instruments_are_known_by_their_numbers_in_either_way_of_writing(mon
     assert known["keysight-infiniivision"] == {names["scope"]: False}
 
 
+def test_what_usb_instruments_need_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoBackendError(ValueError):
+        pass
+
+    def find() -> None:
+        raise NoBackendError
+
+    def note(core: Any) -> list[str]:
+        monkeypatch.setitem(sys.modules, "usb.core", core)
+        search = ThisComputer()
+        assert discovered("thorlabs-pm100", search) == []
+        return search.notes
+
+    monkeypatch.setitem(sys.modules, "usb", SimpleNamespace())
+    assert "labcontrol[usb]" in note(None)[0]
+    assert "libusb" in note(SimpleNamespace(find=find, NoBackendError=NoBackendError))[0]
+    assert note(SimpleNamespace(find=lambda: None, NoBackendError=NoBackendError)) == []
+
+
 def test_a_visa_library_that_fails_is_a_note_and_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
     search = ThisComputer(visa_backend="@no-such-library")
     assert discovered("thorlabs-pm100", search) == []
