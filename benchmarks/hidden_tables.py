@@ -80,7 +80,9 @@ def main() -> int:
                 continue
             compare(config, found, errors, offs)
             if options.learn:
-                learned += [learn_twice(config, Path(folder), options, k + 1) for k in range(options.runs)]
+                for run in range(options.runs):
+                    learned.append(learn_twice(config, Path(folder), options, run + 1))
+                    console.print(f"table {seed}, run {run + 1}: nmse {learned[-1][0]:.5f}, known {learned[-1][1]:.5f}")
     report(errors, offs, learned, failed)
     ok = not failed and all(max(errors[name]) <= bound for name, bound in BOUNDS.items())
     coverage = np.mean([inside(values).mean() for values in offs.values()])

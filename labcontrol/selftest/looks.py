@@ -28,6 +28,7 @@ class Look:
     neurons: (M,) those looked at. states: (2, M, T) response of each alone, in two replays, all dark taken off.
     halves: (2, T) outputs of one random half of all mirrors in the same replays. step_s: bench time of a step.
     peak_share: brightest camera pixel as a share of full scale. side: neurons along an edge of the whole reservoir.
+    one_by_one: whether each neuron cost replays of its own.
     """
 
     neurons: NDArray[np.int64]
@@ -36,6 +37,7 @@ class Look:
     step_s: float
     peak_share: float
     side: int
+    one_by_one: bool
 
     @property
     def total(self) -> int:
@@ -74,4 +76,5 @@ def look_at(
         preparation.step_s,
         preparation.peak_share,
         side,
+        room == 1,
     )

@@ -16,7 +16,8 @@ from labcontrol.tasks import Task
 
 Floats = NDArray[np.float64]
 
-_RANDOM_STEPS = 600
+# Steps of random input; of fewer the capacity of few neurons is known as well, where each costs a replay.
+_RANDOM_STEPS, _RANDOM_STEPS_EACH = 600, 200
 _WASHOUT = 50
 GOOD_CONSISTENCY = 0.98
 _GOOD_SIGNAL = 20.0
@@ -56,8 +57,11 @@ def selftest(
     say(f"two replays of {experiment.task.name}")
     look = look_at(bench, experiment.reservoir, side, task.training_sequence, len(task.washout_input), seed)
     figures = figures_of(look, task.train_target, seed)
-    say("a replay of random input, for its memory")
-    random = np.random.default_rng([seed, 9]).random(_WASHOUT + _RANDOM_STEPS)
+    steps = _WASHOUT + (_RANDOM_STEPS_EACH if look.one_by_one else _RANDOM_STEPS)
+    replays = len(look.neurons) + 2 if look.one_by_one else 1
+    minutes = replays * steps * look.step_s / 60
+    say(f"random input, for its memory, {replays} times {steps} steps: {minutes:.1f} min of bench time")
+    random = np.random.default_rng([seed, 9]).random(steps)
     again = look_at(bench, experiment.reservoir, side, random, _WASHOUT, seed, replays=1)
     memory = memory_capacity(again.states[0][:200], random[_WASHOUT:])
     epoch_s = look.step_s * len(task.training_sequence)
