@@ -27,6 +27,7 @@ from labcontrol.gui.words import figures
 
 _HEADINGS = ("", "", "τ (epochs), 95 %", "τ / N", "R²", "error now", "at the end", "residual")
 _VALUES = 5
+_LEAST_NAME_PX = 90
 _TWIN_ROW_HELP = (
     "Tick to simulate this run many times over in software, with other random choices, on the states it has measured; "
     "the window goes on meanwhile."
@@ -170,6 +171,7 @@ class CurveTable(QWidget):
 
     def _box(self, key: str, name: str, tip: str) -> QCheckBox:
         box = QCheckBox(name)
+        box.setMinimumWidth(_LEAST_NAME_PX)  # a long name must not widen the window
         box.setChecked(True)
         box.setToolTip(tip)
         self._boxes[key] = box

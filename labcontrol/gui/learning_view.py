@@ -50,6 +50,7 @@ class LearningView(Panel):
         self.title = QLabel("Learning curve")
         self.title.setProperty("role", "title")
         self.verdict = QLabel("")
+        self.verdict.setMinimumWidth(1)
         self.outlook = QLabel("")
         self.outlook.setMinimumWidth(1)
         self.plot = LearningPlot()
@@ -87,9 +88,9 @@ class LearningView(Panel):
         is_over: bool = False,
     ) -> None:
         """Show a run from its start. planned: epochs it may take. record: its file. is_over: nothing more will come."""
-        self.outlook.setVisible(not is_over)
         self._data, self._planned, self._is_over = data, planned, is_over
         self._remark = why_no_law(learning)
+        self.outlook.setVisible(not is_over or bool(self._remark))
         self._tried = "flips" if goes_flip_by_flip(learning) else "masks"
         self._models = {}
         self._look_ahead()
@@ -167,7 +168,8 @@ class LearningView(Panel):
             kind, words = verdict(measured, epoch, self._models)
             colour = {"good": self._theme.good, "caution": self._theme.caution}.get(kind, self._theme.muted)
             weight = 600 if kind in ("good", "caution") else 400
-            self.verdict.setText(f'<span style="color:{colour}; font-weight:{weight}">{words or self._remark}</span>')
+            self.verdict.setToolTip(words)
+            self.verdict.setText(f'<span style="color:{colour}; font-weight:{weight}">{words}</span>')
             self.outlook.setText(self._outlook(epoch))
         self.table.set_errors(now, self._at_end)
 
@@ -188,7 +190,7 @@ class LearningView(Panel):
 
     def _outlook(self, epoch: float) -> str:
         """What is to be expected of the rest of the run, in one line."""
-        parts = []
+        parts = [self._remark] if self._remark else []
         if not self._is_over:
             if self._expected:
                 parts.append(self._expected)

@@ -197,7 +197,7 @@ class MainWindow(QMainWindow):
 
     def show_welcome(self) -> None:
         """Bring the welcome to the front; it goes when another page is chosen."""
-        self.tabs.setTabVisible(0, True)
+        self._show_welcome_tab(True)
         self.show_page(self.welcome)
 
     def welcome_if_wanted(self) -> None:
@@ -341,13 +341,17 @@ class MainWindow(QMainWindow):
     def _on_page(self, index: int) -> None:
         self.pages.setCurrentIndex(index)
         if self.pages.currentWidget() is not self.welcome:
-            self.tabs.setTabVisible(0, False)
+            self._show_welcome_tab(False)
         if self.pages.currentWidget() is self.runs:
             self.runs.read()
         elif self.pages.currentWidget() is self.devices:
             self.devices.read_bench()
         elif self.pages.currentWidget() is self.calibration:
             self.calibration.read()
+
+    def _show_welcome_tab(self, shown: bool) -> None:
+        self.tabs.setTabVisible(self.pages.indexOf(self.welcome), shown)
+        self.tabs.updateGeometry()  # the bar does not say by itself that it needs more room
 
     def _on_finished(self, status: RunStatus) -> None:
         """Go on with the queue, if it is going and the run ended by itself."""

@@ -236,7 +236,9 @@ def verdict(measured: float, epoch: float, models: Mapping[str, ModelCurve]) -> 
     prediction, fit = models.get("prediction"), models.get("fit")
     if prediction is None or prediction.band is None or prediction.tau is None:
         return "idle", ""
-    predicted = f"predicted {prediction.condition}".strip()
+    predicted, within = "predicted", ", within 95 %"
+    if prediction.condition:
+        predicted, within = f"predicted {prediction.condition}", ""
     if fit is not None and fit.tau is not None and (fit.r_squared or 0.0) >= _GOOD_FIT:
         tau, low, high = fit.tau
         ratio = tau / prediction.tau[0]
@@ -244,7 +246,7 @@ def verdict(measured: float, epoch: float, models: Mapping[str, ModelCurve]) -> 
             return "caution", f"▲ {ratio:.2g} times as slow as {predicted}"
         if high < prediction.tau[1]:
             return "good", f"▼ {1 / ratio:.2g} times as fast as {predicted}"
-        return "good", f"● rate as {predicted}, within 95 %"
+        return "good", f"● rate as {predicted}{within}"
     low, high = (float(edge[0]) for edge in prediction.band(np.array([epoch])))
     if measured > high:
         if epoch > _EARLY * prediction.tau[0]:
@@ -252,4 +254,4 @@ def verdict(measured: float, epoch: float, models: Mapping[str, ModelCurve]) -> 
         return "caution", f"▲ slower than {predicted}"
     if measured < low:
         return "good", f"▼ faster than {predicted}"
-    return "good", f"● as {predicted}, within 95 %"
+    return "good", f"● as {predicted}{within}"

@@ -68,20 +68,16 @@ class RunController(QObject):
         self._timer.start()
 
     def pause(self) -> None:
-        if self.run is not None:
-            self.run.pause()
+        self._wish("pause")
 
     def resume(self) -> None:
-        if self.run is not None:
-            self.run.resume()
+        self._wish("resume")
 
     def stop(self) -> None:
-        if self.run is not None:
-            self.run.stop()
+        self._wish("stop")
 
     def abort(self) -> None:
-        if self.run is not None:
-            self.run.abort()
+        self._wish("abort")
 
     def note(self, text: str) -> None:
         """Something worth knowing for the run's log and record."""
@@ -96,6 +92,11 @@ class RunController(QObject):
     def finish(self, timeout_s: float) -> bool:
         """Wait for the run's thread to end; False if it has not."""
         return self.run is None or self.run.wait(timeout_s)
+
+    def _wish(self, name: str) -> None:
+        if self.run is not None:
+            getattr(self.run, name)()
+            self._timer.setInterval(_TICK_MS)  # a person waits for the answer
 
     # --- following ----------------------------------------------------------------------------------------------
     def _tick_at_pace(self) -> None:

@@ -42,10 +42,10 @@ class RunHeader(QFrame):
         self._state = RunState.IDLE
         self.state = _chip("What the run is doing")
         self.laser = _chip("Whether the program has the laser's emission switched on")
-        self.error = _Fact("best error")
-        self.epoch = _Fact("epoch")
-        self.left = _Fact("time left")
-        self.accepted = _Fact("accepted")
+        self.error = _Fact("best error", "0.00000")
+        self.epoch = _Fact("epoch", "1 000 / 1 000")
+        self.left = _Fact("time left", "59 min 59 s")
+        self.accepted = _Fact("accepted", "100%")
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.progress.setRange(0, 1)
@@ -168,10 +168,11 @@ class RunHeader(QFrame):
 
 
 class _Fact(QWidget):
-    """A small caption over a large value."""
+    """A small caption over a large value. widest: a value as wide as most, so that the strip stays still."""
 
-    def __init__(self, caption: str) -> None:
+    def __init__(self, caption: str, widest: str) -> None:
         super().__init__()
+        self._widest = widest
         self._caption, self._value = QLabel(caption), QLabel("–")
         self._caption.setProperty("role", "caption")
         self._value.setProperty("role", "value")
@@ -182,6 +183,7 @@ class _Fact(QWidget):
         layout.addWidget(self._value)
 
     def set(self, value: str, caption: str | None = None) -> None:
+        self._value.setMinimumWidth(self._value.fontMetrics().horizontalAdvance(self._widest))
         self._value.setText(value)
         if caption is not None:
             self._caption.setText(caption)

@@ -72,7 +72,8 @@ def test_it_runs_from_the_form_to_its_end(window: MainWindow, qtbot: QtBot, vari
     )
     assert "fit" not in learning.models or descends
     assert ("flips accepted" if descends else "masks accepted") in learning.outlook.text()
-    assert bool(learning.verdict.text())
+    assert ("The laws speak of" in learning.outlook.text()) == (not set(learning.models) & LAWS)
+    assert window.minimumSizeHint().width() <= 1280
     assert window.header.progress.value() == window.header.progress.maximum()
     # nothing was planned beyond the last epoch any more
     low, high = learning.plot.plot.vb.viewRange()[0]
