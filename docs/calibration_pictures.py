@@ -15,7 +15,6 @@ import tempfile
 from pathlib import Path
 
 import screenshots
-from PIL import Image
 
 from labcontrol.calibration import PROCEDURES
 from labcontrol.config import load_bench
@@ -23,7 +22,7 @@ from labcontrol.config import load_bench
 TARGET = Path(__file__).resolve().parent / "images" / "calibration"
 LAB = Path("lab")
 FIGURES = ("camera", "phase-response", "registration", "timing")
-COLOURS, FIGURE_WIDTH_PX = 256, 800
+FIGURE_WIDTH_PX = 800
 
 
 class Guide(screenshots.Photographer):
@@ -34,7 +33,7 @@ class Guide(screenshots.Photographer):
         self.wait(lambda: self.window.calibration.step.result.figure.is_drawn)
         path = TARGET / f"{name}.png"
         self.window.grab().save(str(path))
-        shrink(path)
+        screenshots.shrink(path)
 
     def all(self) -> None:
         window, page = self.window, self.window.calibration
@@ -89,16 +88,6 @@ class Guide(screenshots.Photographer):
         window.calibrate()
 
 
-def shrink(path: Path, width_px: int = 0) -> None:
-    """Fewer colours, and not wider than needed."""
-    with Image.open(path) as picture:
-        small = picture.convert("RGB")
-        if 0 < width_px < small.width:
-            small = small.resize((width_px, round(small.height * width_px / small.width)), Image.Resampling.LANCZOS)
-        few = small.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-        few.save(path, optimize=True)
-
-
 def main() -> None:
     TARGET.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -109,7 +98,7 @@ def main() -> None:
             path = TARGET / f"figure-{kind}.png"
             show = ("calibrations", "show", kind, "--bench", str(LAB / "bench.toml"), "--figure", str(path))
             subprocess.run([*screenshots.LABCONTROL, *show], check=True, stdout=subprocess.DEVNULL)
-            shrink(path, FIGURE_WIDTH_PX)
+            screenshots.shrink(path, FIGURE_WIDTH_PX)
         os.chdir(TARGET)
     total = sum(path.stat().st_size for path in TARGET.glob("*.png"))
     sys.stdout.write(f"{len(list(TARGET.glob('*.png')))} pictures, {total / 1e6:.2f} MB in {TARGET}\n")

@@ -96,8 +96,8 @@ class Store:
 
     def files(self, kind: str | None = None) -> list[Path]:
         """Calibration files, oldest first."""
-        found = sorted(self.folder.glob(f"*{SUFFIX}"), key=lambda path: path.name.split("_", 1)[-1])
-        return [path for path in found if kind is None or path.name.split("_", 1)[0] == kind]
+        found = self.folder.glob(f"{kind or '*'}_*{SUFFIX}")
+        return sorted(found, key=lambda path: path.name.split("_", 1)[-1])
 
     def save(self, calibration: Calibration) -> Path:
         """Add a calibration; returns its file."""

@@ -68,6 +68,7 @@ class CalibrationPage(QWidget):
         self._store: Store | None = None
         self._standings: dict[str, Standing] = {}
         self._waiting: Calibration | None = None
+        self._not_measured: tuple[str, BaseException] | None = None
         self._working_on = ""
         self._going_on = False
         self._armed_by = ""
@@ -242,7 +243,7 @@ class CalibrationPage(QWidget):
                 self._going_on = False
                 self.problem.emit(error, "The bench cannot be opened.")
                 return
-            self._working_on = kind
+            self._working_on, self._not_measured = kind, None
             self._idle_timer.stop()
             self._show_bar()
             self._show_live()
@@ -277,7 +278,8 @@ class CalibrationPage(QWidget):
         if self._waiting is calibration:
             self._waiting = None
         self._read_standings()
-        self._go_on(after=calibration.kind)
+        if not self.link.is_working:
+            self._go_on(after=calibration.kind)
 
     def _go_on(self, after: str) -> None:
         """Turn to the next step that does not hold, and measure it where nobody wants to be asked."""
@@ -308,13 +310,12 @@ class CalibrationPage(QWidget):
         kind = self._working_on
         self._end_work()
         self._going_on = False
+        self._not_measured = (kind, error)
         self._read_standings()
         self._show_chosen()
         if kind == _SELFTEST:
             self.selftest.show_error(error)
-        elif kind:
-            self.step.show_error(error)
-        else:
+        elif not kind:
             self.problem.emit(error, "The calibration could not do this.")
 
     def _on_looked(self) -> None:
@@ -354,6 +355,8 @@ class CalibrationPage(QWidget):
         unnamed = config.calibration is None
         config = with_store(config, Path(experiment.bench))
         store = store_of(config)
+        if self._store is not None and self._store.folder == store.folder:
+            store = self._store  # it has read the files already
         self.where.setText(
             f"{store.folder}: the bench file does not name this folder, so no run uses it; add [calibration] with "
             f'store = "{store.folder.name}"'
@@ -408,6 +411,8 @@ class CalibrationPage(QWidget):
             self.step.show_result(self._waiting)
         else:
             self.step.show_ready(self._standings[kind], self._hindrance(kind))
+            if self._not_measured is not None and self._not_measured[0] == kind:
+                self.step.show_error(self._not_measured[1])
 
     def _hindrance(self, kind: str) -> str:
         """Why a step cannot be measured now; empty where it can."""

@@ -350,6 +350,8 @@ def test_a_stop_a_fault_and_a_lost_table_leave_the_step_to_be_repeated(page: Pag
     page.link.is_working = False
     page.link.refused.emit(UserError("The camera is gone.", "Look at its cable."))
     assert "Look at its cable" in page.step.result.verdict.text()
+    page.read()  # as every now and then
+    assert "Look at its cable" in page.step.result.verdict.text()
     page.step.measure_button.click()
     page.link.is_working = False
     with qtbot.waitSignal(page.lost):
