@@ -122,16 +122,10 @@ class BenchUnderCalibration:
             calibration = session.run(kind, save=False)
             self._check()
             if not calibration.passed:
-                self._save(store, calibration)
+                _save(store, calibration)
             else:
                 _write_waiting(store, calibration)
         return None if stopped else calibration
-
-    def keep(self, calibration: Calibration) -> None:
-        """A person has accepted this result: it joins the calibrations."""
-        store = store_of(self._file)
-        self._save(store, calibration)
-        _waiting_file(store, calibration).unlink(missing_ok=True)
 
     def frame(self) -> Frame | None:
         """A new frame; None while no bench is open."""
@@ -242,10 +236,6 @@ class BenchUnderCalibration:
         if bench is not None:
             bench.close()
 
-    def _save(self, store: Store, calibration: Calibration) -> None:
-        path = store.save(calibration)
-        save_calibration_figure(calibration, path.with_suffix(".png"))
-
     def _on_frame(self, frame: Frame) -> None:
         self._check()
         now_s = time.monotonic()
@@ -301,6 +291,18 @@ class _StoppableBench(Bench):
         for _ in range(pieces):
             self._check()
             self.clock.sleep(seconds / pieces)
+
+
+def keep(config: BenchConfig, calibration: Calibration) -> None:
+    """A person has accepted this result: it joins the calibrations of the bench. Raises UserError."""
+    store = store_of(config)
+    _save(store, calibration)
+    _waiting_file(store, calibration).unlink(missing_ok=True)
+
+
+def _save(store: Store, calibration: Calibration) -> None:
+    path = store.save(calibration)
+    save_calibration_figure(calibration, path.with_suffix(".png"))
 
 
 def _waiting_file(store: Store, calibration: Calibration) -> Path:

@@ -13,7 +13,9 @@ from drivers.interfaces import Frame
 from labcontrol.bench import driver_classes
 from labcontrol.calibration import Calibration
 from labcontrol.config import BenchConfig, ExperimentConfig
-from labcontrol.gui.calibration_bench import BenchUnderCalibration, CameraNews, Doing, LightNews, Outlook, Steps
+from labcontrol.errors import UserError
+from labcontrol.gui.background import Background
+from labcontrol.gui.calibration_bench import BenchUnderCalibration, CameraNews, Doing, LightNews, Outlook, Steps, keep
 from labcontrol.gui.devices_process import BenchProcess
 from labcontrol.gui.lost_light import guardian_journal
 from labcontrol.selftest import Trial
@@ -26,8 +28,9 @@ class CalibrationLink(QObject):
     """One thing at a time: `is_working` while it lasts; `measured`, `looked`, `stopped` or `refused` tells its end.
 
     Signals on the way: `opened` (bits of a camera pixel), `doing` (words), `stepped` (done, total), `framed` (Frame),
-    `found` (Outlook), `tried` (Trial), `light` (on, power in W). `kept` after a result was accepted; `lost` (error)
-    when the process ended by itself, before anything is forgotten; `released` when nobody holds the devices any more.
+    `found` (Outlook), `tried` (Trial), `light` (on, power in W). `kept`, or `not_kept` (error), after a result was
+    accepted; `lost` (error) when the process ended by itself, before anything is forgotten; `released` when nobody
+    holds the devices any more.
     """
 
     opened = pyqtSignal(int)
@@ -40,6 +43,7 @@ class CalibrationLink(QObject):
     measured = pyqtSignal(object)
     looked = pyqtSignal()
     kept = pyqtSignal(object)
+    not_kept = pyqtSignal(object)
     stopped = pyqtSignal()
     refused = pyqtSignal(object)
     lost = pyqtSignal(object)
@@ -48,6 +52,7 @@ class CalibrationLink(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.is_working = False
+        self._background = Background(self)
         self.light_is_on, self.power_w = False, 0.0
         self.journal = Path()
         """What a real laser's guardian wrote when the process of the devices was gone."""
@@ -87,11 +92,23 @@ class CalibrationLink(QObject):
 
         self._work(config, "look", experiment, trials, method, armed_by, then=then)
 
-    def keep(self, calibration: Calibration) -> None:
-        if self._process is not None:
-            self._process.ask(
-                "keep", calibration, then=lambda _: self.kept.emit(calibration), refused=self.refused.emit
-            )
+    def keep(self, config: BenchConfig, calibration: Calibration) -> None:
+        """A person has accepted a result; that needs no devices."""
+
+        def job() -> UserError | None:
+            try:
+                keep(config, calibration)
+            except UserError as error:
+                return error
+            return None
+
+        def deliver(error: UserError | None) -> None:
+            if error is None:
+                self.kept.emit(calibration)
+            else:
+                self.not_kept.emit(error)
+
+        self._background.run(job, deliver)
 
     def ask_frame(self) -> None:
         """A new frame while nothing is being measured, unless one is under way."""
@@ -125,6 +142,7 @@ class CalibrationLink(QObject):
 
     def close(self) -> None:
         """As `release`, and wait for the end."""
+        self._background.close()
         self._pump_timer.stop()
         self._alive_timer.stop()
         if self._process is not None:

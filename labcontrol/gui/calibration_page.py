@@ -6,13 +6,12 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
 
 from PyQt5.QtCore import QTimer, pyqtSignal
 from PyQt5.QtGui import QHideEvent, QShowEvent
 from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
-from labcontrol.calibration import PROCEDURES, Calibration, Standing, Store, store_of, with_store
+from labcontrol.calibration import PROCEDURES, Calibration
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.errors import UserError
 from labcontrol.gui.arming import who_arms
@@ -20,6 +19,7 @@ from labcontrol.gui.buttons import button
 from labcontrol.gui.calibration_link import CalibrationLink
 from labcontrol.gui.calibration_list import StepList
 from labcontrol.gui.calibration_selftest import SelftestPage
+from labcontrol.gui.calibration_standings import Standings, first_words
 from labcontrol.gui.calibration_step import StepPage
 from labcontrol.gui.calibration_words import standing_words, words_of
 from labcontrol.gui.elided import ElidedLabel
@@ -34,11 +34,6 @@ _LIVE_MS = 150
 _LOOK_MS = 20_000
 _IDLE_LIGHT_MS = 5 * 60_000
 _LIST_PX = 232
-_NOTHING_HIDDEN = (
-    "This simulated table is described truthfully by its own bench; there is nothing to calibrate. "
-    "'labcontrol init lab --hidden-table 7' makes one that hides its truth: choose lab/bench.toml with Bench… on the "
-    "Experiment page."
-)
 
 
 class CalibrationPage(QWidget):
@@ -64,15 +59,13 @@ class CalibrationPage(QWidget):
     ) -> None:
         super().__init__(parent)
         self._chosen, self._take_table = chosen, take_table
-        self._config: BenchConfig | None = None
-        self._store: Store | None = None
-        self._standings: dict[str, Standing] = {}
+        self._standings: Standings | None = None
         self._waiting: Calibration | None = None
         self._not_measured: tuple[str, BaseException] | None = None
         self._working_on = ""
         self._going_on = False
         self._armed_by = ""
-        self._lock_words = self._obstacle = ""
+        self._lock_words = ""
         self._then: Then | None = None
         self.link = CalibrationLink(self)
         self.bench_name = QLabel("")
@@ -125,31 +118,33 @@ class CalibrationPage(QWidget):
         """Show how the calibrations of the chosen bench stand; while one is measured its bench stays."""
         if self.link.is_working:
             return
+        before = self._standings
         try:
-            config, self._store = self._bench_now()
+            self._standings = standings = Standings.of(*self._chosen(), before)
         except UserError as error:
-            self._config = self._store = None
-            self._show_nothing(f"{error.message} {error.remedy}".strip())
+            self._standings = None
+            self._show_nothing(error)
             return
-        if config != self._config:
-            self._config, self._waiting, self._armed_by = config, None, ""
+        if before is None or standings.config != before.config:
+            self._waiting, self._armed_by = None, ""
             self.step.forget_picture()
-            self.bench_name.setText(f"Bench “{config.name}”")
-        self._read_standings()
+        self.bench_name.setText(f"Bench “{standings.config.name}”")
+        self.where.setText(standings.where)
+        self._show_standings(standings)
         if not self.steps.kind:
-            self.steps.go_to(self._next_to_do() or _SELFTEST)
+            self.steps.go_to(standings.next_to_do() or _SELFTEST)
         else:
             self._show_chosen()
 
     def begin(self) -> None:
         """Turn to the first step that does not hold."""
         self.read()
-        if self._config is not None:
-            self.steps.go_to(self._next_to_do() or _SELFTEST)
+        if self._standings is not None:
+            self.steps.go_to(self._standings.next_to_do() or _SELFTEST)
 
     def measure_all(self) -> None:
         """Every step that does not hold, accepting what passes."""
-        kind = self._next_to_do()
+        kind = self._standings.next_to_do() if self._standings is not None else None
         if kind is None:
             self.steps.go_to(_SELFTEST)
             return
@@ -226,9 +221,9 @@ class CalibrationPage(QWidget):
 
     def _work(self, kind: str, act: Callable[[BenchConfig], None]) -> None:
         """Do something on the table as soon as it is free and its laser armed."""
-        config = self._config
-        if config is None or self.link.is_working or self._lock_words:
+        if self._standings is None or self.link.is_working or self._lock_words:
             return
+        config = self._standings.config
         try:
             self._armed_by = self._armed_by or who_arms(self, config, "This step lights")
         except UserError as error:
@@ -258,8 +253,8 @@ class CalibrationPage(QWidget):
             self._take_table(begin)
 
     def _accept(self) -> None:
-        if self._waiting is not None:
-            self.link.keep(self._waiting)
+        if self._waiting is not None and self._standings is not None:
+            self.link.keep(self._standings.config, self._waiting)
 
     def _on_measured(self, calibration: Calibration) -> None:
         self._end_work()
@@ -281,9 +276,13 @@ class CalibrationPage(QWidget):
         if not self.link.is_working:
             self._go_on(after=calibration.kind)
 
+    def _on_not_kept(self, error: UserError) -> None:
+        self._going_on = False
+        self.problem.emit(error, "The result was not kept.")
+
     def _go_on(self, after: str) -> None:
         """Turn to the next step that does not hold, and measure it where nobody wants to be asked."""
-        kind = self._next_to_do(after)
+        kind = self._standings.next_to_do(after) if self._standings is not None else None
         if kind is None:
             self._going_on = False
             self.link.light_off()
@@ -315,7 +314,7 @@ class CalibrationPage(QWidget):
         self._show_chosen()
         if kind == _SELFTEST:
             self.selftest.show_error(error)
-        elif not kind:
+        elif not kind:  # it was not asked for by a step
             self.problem.emit(error, "The calibration could not do this.")
 
     def _on_looked(self) -> None:
@@ -348,102 +347,64 @@ class CalibrationPage(QWidget):
             self.link.light_off()
 
     # --- showing ------------------------------------------------------------------------------------------------
-    def _bench_now(self) -> tuple[BenchConfig, Store]:
-        experiment, config = self._chosen()
-        if config.calibration is None and experiment.bench == "simulated":
-            raise UserError(_NOTHING_HIDDEN)
-        unnamed = config.calibration is None
-        config = with_store(config, Path(experiment.bench))
-        store = store_of(config)
-        if self._store is not None and self._store.folder == store.folder:
-            store = self._store  # it has read the files already
-        self.where.setText(
-            f"{store.folder}: the bench file does not name this folder, so no run uses it; add [calibration] with "
-            f'store = "{store.folder.name}"'
-            if unnamed
-            else f"calibrations in {store.folder}"
-        )
-        return config, store
-
     def _read_standings(self) -> None:
-        config, store = self._config, self._store
-        if config is None or store is None:
+        if self._standings is None:
             return
         try:
-            self._standings = {kind: store.standing(kind, config) for kind in PROCEDURES}
+            self._standings.read()
         except UserError as error:
-            self._show_nothing(f"{error.message} {error.remedy}".strip())
-            return
-        for kind, standing in self._standings.items():
-            if self._waiting is not None and self._waiting.kind == kind:
-                continue
-            self.steps.show_state(kind, standing.state, standing_words(standing))
-        required = config.calibration.require if config.calibration is not None else ()
-        missing = [kind for kind in required if not self._standings[kind].is_fresh]
+            self._standings = None
+            self._show_nothing(error)
+        else:
+            self._show_standings(self._standings)
+
+    def _show_standings(self, standings: Standings) -> None:
+        for kind in PROCEDURES:
+            if self._waiting is None or self._waiting.kind != kind:
+                self.steps.show_state(kind, standings[kind].state, standing_words(standings[kind]))
         state, words = self.selftest.verdict_words
-        if missing or not words:
-            state, words = (
-                "missing",
-                f"needs {words_of(missing[0]).name.lower()}" if missing else "can this table learn?",
-            )
-        self.steps.show_state(_SELFTEST, state, words)
-        self._obstacle = f"First calibrate: {', '.join(words_of(kind).name for kind in missing)}." if missing else ""
-        placed = self._standings["registration"]
-        known = placed.calibration if placed.is_fresh else None
-        self.step.show_neurons(None if known is None else known.outcome.arrays.get("pixels"))
+        if standings.missing:
+            state, words = "missing", f"needs {words_of(standings.missing[0]).name.lower()}"
+        self.steps.show_state(_SELFTEST, state or "missing", words or "can this table learn?")
+        self.step.show_neurons(standings.neurons_px)
 
     def _show_chosen(self) -> None:
         """The page of the step that is chosen, as things stand."""
-        kind = self.steps.kind
-        if self._config is None or not self._standings or not kind:
+        kind, standings = self.steps.kind, self._standings
+        if standings is None or not kind:
             return
         self._show_bar()
         if kind == _SELFTEST:
             self.pages.setCurrentWidget(self.selftest)
             if not self.link.is_working:
-                self.selftest.show_ready(self._lock_words or self._obstacle)
+                self.selftest.show_ready(self._lock_words or first_words(standings.missing))
             return
         self.pages.setCurrentWidget(self.step)
         if self._working_on == kind:
             return
-        self.step.show_step(kind, self._standings)
+        self.step.show_step(kind, standings)
         if self._waiting is not None and self._waiting.kind == kind:
             self.step.show_result(self._waiting)
         else:
-            self.step.show_ready(self._standings[kind], self._hindrance(kind))
+            busy = "Another step is being measured." if self.link.is_working else ""
+            self.step.show_ready(standings[kind], self._lock_words or busy or standings.needed_first(kind))
             if self._not_measured is not None and self._not_measured[0] == kind:
                 self.step.show_error(self._not_measured[1])
 
-    def _hindrance(self, kind: str) -> str:
-        """Why a step cannot be measured now; empty where it can."""
-        if self._lock_words:
-            return self._lock_words
-        if self.link.is_working:
-            return "Another step is being measured."
-        needs = [need for need in PROCEDURES[kind].needs if not self._standings[need].is_fresh]
-        return f"First: {', '.join(words_of(need).name for need in needs)}." if needs else ""
-
-    def _show_nothing(self, words: str) -> None:
+    def _show_nothing(self, error: UserError) -> None:
         self.bench_name.setText("Calibration")
         self.where.setText("")
-        self.nothing.setText(words)
+        self.nothing.setText(f"{error.message} {error.remedy}".strip())
         self.pages.setCurrentWidget(self.nothing)
         self.steps.setEnabled(False)
         self._show_bar()
 
     def _show_bar(self) -> None:
-        free = self._config is not None and not self._lock_words and not self.link.is_working
+        free = self._standings is not None and not self._lock_words and not self.link.is_working
         self.all_button.setEnabled(free)
         self.release_button.setEnabled(self.link.is_held)
         # A step in progress stays on show: its buttons are about itself.
-        self.steps.setEnabled(self._config is not None and not self.link.is_working)
-
-    def _next_to_do(self, after: str = "") -> str | None:
-        """The next step in order that does not hold; from the beginning where none is left behind it."""
-        order = list(PROCEDURES)
-        place = order.index(after) + 1 if after else 0
-        bad = [kind for kind in [*order[place:], *order[:place]] if not self._standings[kind].is_fresh]
-        return bad[0] if bad else None
+        self.steps.setEnabled(self._standings is not None and not self.link.is_working)
 
     def _show_live(self) -> None:
         self.step.show_live(self.link.is_working or self.link.light_is_on)
@@ -478,6 +439,7 @@ class CalibrationPage(QWidget):
         link.light.connect(lambda *_: self._show_live())
         link.measured.connect(self._on_measured)
         link.kept.connect(self._on_kept)
+        link.not_kept.connect(self._on_not_kept)
         link.looked.connect(self._on_looked)
         link.stopped.connect(self._on_stopped)
         link.refused.connect(self._on_refused)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from html import escape
 
 import numpy as np
@@ -24,6 +23,7 @@ from drivers.interfaces import Frame
 from labcontrol.calibration import PROCEDURES, Calibration, Standing
 from labcontrol.gui.buttons import button
 from labcontrol.gui.calibration_result import ResultView
+from labcontrol.gui.calibration_standings import Standings
 from labcontrol.gui.calibration_words import STATES, standing_words, words_of
 from labcontrol.gui.camera_view import CameraView
 from labcontrol.gui.elided import ElidedLabel
@@ -80,7 +80,7 @@ class StepPage(QWidget):
         self._lay_out()
 
     # --- what is shown ------------------------------------------------------------------------------------------
-    def show_step(self, kind: str, standings: Mapping[str, Standing]) -> None:
+    def show_step(self, kind: str, standings: Standings) -> None:
         """Turn to a step, as it stands in the store."""
         self.kind = kind
         words, procedure = words_of(kind), PROCEDURES[kind]
@@ -97,7 +97,7 @@ class StepPage(QWidget):
         else:
             self.result.show_nothing("Not measured yet.")
 
-    def show_standings(self, standings: Mapping[str, Standing]) -> None:
+    def show_standings(self, standings: Standings) -> None:
         """How this step and those it builds on stand now."""
         standing = standings[self.kind]
         self.show_state(standing.state, standing.reason)

@@ -20,7 +20,7 @@ from labcontrol.calibration.store import SUFFIX, conditions
 from labcontrol.config import BenchConfig, CalibrationConfig, ExperimentConfig, ReservoirConfig
 from labcontrol.engine import RunState, RunStatus
 from labcontrol.errors import UserError
-from labcontrol.gui.calibration_bench import WAITING, BenchUnderCalibration, Doing, LightNews, Outlook, Steps
+from labcontrol.gui.calibration_bench import WAITING, BenchUnderCalibration, Doing, LightNews, Outlook, Steps, keep
 from labcontrol.gui.calibration_figure import FigureView
 from labcontrol.gui.calibration_page import CalibrationPage
 from labcontrol.gui.calibration_result import quantity_words
@@ -96,7 +96,7 @@ def test_a_result_counts_when_it_is_accepted(bench: BenchUnderCalibration, confi
     assert found.passed
     assert store.standing("camera", config).state == "missing"
     assert len(list((store.folder / WAITING).glob(f"*{SUFFIX}"))) == 1  # nothing measured is lost
-    bench.keep(found)
+    keep(config, found)
     assert store.standing("camera", config).is_fresh
     assert store.files("camera")[0].with_suffix(".png").is_file()
     assert not list((store.folder / WAITING).glob(f"*{SUFFIX}"))
@@ -108,7 +108,7 @@ def test_a_step_builds_on_what_is_in_the_store(bench: BenchUnderCalibration, con
     with pytest.raises(UserError, match="builds on camera"):
         measured(bench, "phase-response")
     first = measured(bench, "camera")
-    bench.keep(first)
+    keep(config, first)
     assert measured(bench, "phase-response").parents == {"camera": first.hash}
 
 
@@ -235,7 +235,7 @@ class Page(CalibrationPage):
     def _measured(self, _: BenchConfig, kind: str, __: str) -> None:
         self._began(kind)
 
-    def _kept(self, calibration: Calibration) -> None:
+    def _kept(self, _: BenchConfig, calibration: Calibration) -> None:
         self.store.save(calibration)
         self.link.kept.emit(calibration)
 
@@ -268,7 +268,7 @@ def test_it_begins_with_the_first_step_that_does_not_hold(page: Page, config: Be
 def test_a_step_waits_for_those_it_builds_on(page: Page) -> None:
     page.steps.go_to("registration")
     assert not page.step.measure_button.isEnabled()
-    assert "First:" in page.step.progress.text()
+    assert "First calibrate:" in page.step.progress.text()
     assert "Phase response" in page.step.needs.text()
     page.step.needs.linkActivated.emit("camera")
     assert page.steps.kind == "camera"
@@ -287,6 +287,27 @@ def test_accept_keeps_the_result_and_goes_on(page: Page, config: BenchConfig) ->
     assert page.steps.state_of("camera") == "fresh"
     assert page.steps.kind == list(PROCEDURES)[1]
     assert page.asked == ["camera"]  # and nothing is measured unasked
+
+
+def test_a_result_can_be_accepted_after_the_devices_were_let_go(
+    config: BenchConfig, qtbot: QtBot, tmp_path: Path
+) -> None:
+    page = CalibrationPage(lambda: (ExperimentConfig(bench="bench.toml"), config), lambda then: then())
+    qtbot.addWidget(page, before_close_func=lambda page: page.close_bench())
+    page.show()
+    page.read()
+    page.link.measured.emit(result("camera", config))
+    page.release()
+    page.step.accept_button.click()
+    qtbot.waitUntil(lambda: page.steps.state_of("camera") == "fresh", timeout=20_000)
+    # and where it cannot be written, that is said
+    page.steps.go_to("phase-response")
+    page.link.measured.emit(result("phase-response", config))
+    (tmp_path / "calibrations").rename(tmp_path / "elsewhere")
+    (tmp_path / "calibrations").write_text("no folder")
+    with qtbot.waitSignal(page.problem, timeout=20_000) as told:
+        page.step.accept_button.click()
+    assert "cannot be saved" in told.args[0].message
 
 
 def test_repeat_measures_again_and_the_first_result_is_not_kept(page: Page, config: BenchConfig) -> None:
