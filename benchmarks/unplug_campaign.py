@@ -156,7 +156,8 @@ def campaign(devices: list[str], times: int, seed: int) -> tuple[list[Pulled], s
 
 
 def sessions() -> int:
-    environment = os.environ | {"LABCONTROL_UNPLUG_STRIDE": "1", "QT_QPA_PLATFORM": "offscreen"}
+    every_command = {"LABCONTROL_UNPLUG_STRIDE": "1", "LABCONTROL_WIRE_TIMEOUT_S": "0.2"}
+    environment = os.environ | every_command | {"QT_QPA_PLATFORM": "offscreen"}
     points = "unplugged_at_any or breaks_at_any or comes_late"
     command = [sys.executable, "-m", "pytest", "-v", "--timeout", "3600", "-k", points, *SESSIONS]
     return subprocess.run(command, cwd=Path(__file__).resolve().parents[1], env=environment, check=False).returncode

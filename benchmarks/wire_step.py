@@ -45,6 +45,7 @@ from labcontrol.engine.session import Session
 from labcontrol.records import RunWriter
 from labcontrol.reservoir import Reservoir, reservoir
 from labcontrol.reservoir.proofs import PatternProof
+from labcontrol.reservoir.rehearsal import Rehearsal
 from mock_devices.wire.wire_bench import SLM_MARGIN_PX
 
 # Where the time goes: what is called, under which name it is counted, and whether it waits for a device.
@@ -59,6 +60,8 @@ PARTS: tuple[tuple[Any, str, str, bool], ...] = (
     (Detector, "read", "readout", True),
     (PatternProof, "suspicious", "proof", False),
     (PatternProof, "remember", "proof", False),
+    (Rehearsal, "suspicious", "proof", False),
+    (Rehearsal, "learn", "proof", False),
     (Run, "_on_step", "events", False),
     (Reservoir, "_proven_mirrors", "mask", True),
     (Bench, "check_light", "guardian", False),
@@ -107,6 +110,10 @@ class Stopwatch:
 
     def end_step(self) -> None:
         self.end()
+        if not self.masks_s:  # a rehearsal, without readout
+            self._own.clear()
+            self._device.clear()
+            return
         once = {name: self._own.pop(name, 0.0) for name in ONCE_A_MASK}
         self.masks_s[-1] = {name: self.masks_s[-1][name] + once[name] for name in ONCE_A_MASK}
         self.own_s.append(dict(self._own))

@@ -39,14 +39,16 @@ def scpi_identity(reply: Reply) -> Identity:
 
 
 class ScpiConversation(Conversation):
-    """Gets in step with a number used once: it writes one into a register nobody needs and reads until it returns."""
+    """Gets in step with two numbers used once: it writes one into a register nobody needs and reads until it returns,
+    then does so with the other, because a late answer to an earlier question may have looked like the first.
+    """
 
     ending = b"\n"
     reply_ending = b"\n"
 
     def __init__(self, line: Line, *, timeout_s: float = 2.0, spacing_s: float = 0.0) -> None:
         super().__init__(line, timeout_s=timeout_s, spacing_s=spacing_s)
-        self._once = itertools.cycle(range(1, 256))
+        self._once = itertools.cycle(range(100, 256))  # other answers are rarely as large
         self._block_bytes = -1
 
     def identity(self) -> Identity:
@@ -112,11 +114,12 @@ class ScpiConversation(Conversation):
     def _synchronise(self) -> None:
         error: DeviceTimeoutError | DeviceReplyError | None = None
         for _ in range(ATTEMPTS):
-            token = next(self._once)
             try:
-                self._send(f"*ESE {token}")
-                self._send("*ESE?")
-                self._read_until_token(token)
+                for _ in range(2):
+                    token = next(self._once)
+                    self._send(f"*ESE {token}")
+                    self._send("*ESE?")
+                    self._read_until_token(token)
                 self._send("*ESE 0")
                 self._clear_errors()
             except (DeviceTimeoutError, DeviceReplyError) as failure:

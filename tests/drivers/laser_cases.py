@@ -250,8 +250,10 @@ CASES = {
         ending=b"\n",
         reply=scpi,
         opening=[
-            (b"*ESE 1", b""),
-            (b"*ESE?", b"1"),
+            (b"*ESE 100", b""),
+            (b"*ESE?", b"100"),
+            (b"*ESE 101", b""),
+            (b"*ESE?", b"101"),
             (b"*ESE 0", b""),
             (b"*CLS", b""),
             (b"OUTP OFF", b""),

@@ -60,7 +60,14 @@ def told(*commands: bytes) -> Script:
     return [exchange for command in commands for exchange in ((command, b""), NO_ERROR)]
 
 
-IN_STEP: Script = [(b"*ESE 1", b""), (b"*ESE?", b"1"), (b"*ESE 0", b""), (b"*CLS", b"")]
+IN_STEP: Script = [
+    (b"*ESE 100", b""),
+    (b"*ESE?", b"100"),
+    (b"*ESE 101", b""),
+    (b"*ESE?", b"101"),
+    (b"*ESE 0", b""),
+    (b"*CLS", b""),
+]
 SENSOR = b'"S130C","1234567","08-Aug-2016",1,18,289'
 
 METER_OPENING: Script = [
@@ -117,7 +124,7 @@ def test_meter_without_a_power_sensor_is_refused(sensor: bytes, error: type[Devi
 
 
 def test_meter_refuses_a_wavelength_its_sensor_does_not_know() -> None:
-    device, _ = meter(METER_OPENING[:7], wavelength_nm=1550)
+    device, _ = meter(METER_OPENING[: len(IN_STEP) + 3], wavelength_nm=1550)
     with pytest.raises(DeviceRefusedError, match="wavelength of this sensor must be from 400 to 1100 nm"):
         device.open()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from mock_devices.wire.obis import ObisInstrument
 from mock_devices.wire.ports import Port, PtyPort, TcpPort
 from mock_devices.wire.thorlabs_diode import ThorlabsDiodeInstrument
 
-TIMEOUT_S = 0.05
+TIMEOUT_S = float(os.environ.get("LABCONTROL_WIRE_TIMEOUT_S", "0.05"))  # short for tests, longer on a busy computer
 AT_BENCH = Surroundings("laser")
 
 
