@@ -108,8 +108,8 @@ class Acquisitions:
             self._options.bandwidth_hz,
             data,
         )
-        if self._options.offset_w:
-            data += self._options.offset_w
+        if offset_w := self._options.offset_w + self._options.offset_drift_w_per_h * a.start_s / 3600:
+            data += offset_w
         if self.faults.take("overload"):
             data += 2 * self._options.full_scale_w
         overload = add_noise(

@@ -125,6 +125,7 @@ class DetectorOptions(DriverOptions):
     full_scale_w: float = Field(2e-3, gt=0, le=10, description="largest power that can be measured, in W")
     noise: float = Field(1e-5, ge=0, le=0.5, description="rms noise of one sample, share of full scale")
     offset_w: float = Field(0.0, ge=-10, le=10, description="reading without light, in W")
+    offset_drift_w_per_h: float = Field(0.0, ge=-10, le=10, description="change of that in an hour, in W")
     bandwidth_hz: float = Field(4e5, ge=1, le=1e9, description="-3 dB bandwidth, in Hz")
     max_rate_hz: float = Field(1e6, ge=1, le=1e9, description="fastest sampling rate, in Hz")
     max_samples: int = Field(1_000_000, ge=1, le=100_000_000, description="most samples of one acquisition")

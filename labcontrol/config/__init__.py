@@ -17,6 +17,7 @@ from labcontrol.config.bench import (
     TableEntry,
 )
 from labcontrol.config.experiment import (
+    DriftConfig,
     ExperimentConfig,
     FaultsConfig,
     LearningConfig,
@@ -38,6 +39,7 @@ __all__ = [
     "DetectorEntry",
     "DeviceEntry",
     "DmdEntry",
+    "DriftConfig",
     "ExperimentConfig",
     "FaultEntry",
     "FaultScript",

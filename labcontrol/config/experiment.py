@@ -116,6 +116,22 @@ class FaultsConfig(Section):
     disk_check_s: float = Field(5.0, gt=0, le=3600, description="how often to look whether a full disk has room again")
 
 
+class DriftConfig(Section):
+    """The initial mask measured again and again, to see whether the table stays what it was."""
+
+    every_epochs: int | None = Field(
+        None, ge=1, examples=[100], description="epochs from one measurement to the next; where not set, there is none"
+    )
+    pause_above: float | None = Field(
+        12.0,
+        gt=0,
+        description="pause when the reference has moved by more than this many standard deviations of the noise",
+    )
+    least_change: float = Field(
+        0.01, ge=0, description="and by more than this share: of its mean, or of the variance of the rest, as in nmse"
+    )
+
+
 class ExperimentConfig(Section):
     """Everything that decides a run, except the bench it runs on."""
 
@@ -129,6 +145,7 @@ class ExperimentConfig(Section):
     stop: StopConfig = StopConfig()
     prediction: PredictionConfig = PredictionConfig()
     faults: FaultsConfig = FaultsConfig()
+    drift: DriftConfig = DriftConfig()
     fault_script: FaultScript | None = Field(
         None,
         examples=[{"seed": 1, "fault": [{"device": "camera", "kind": "drop", "rate": 0.001}]}],

@@ -20,6 +20,7 @@ from drivers.interfaces import (
 from labcontrol.bench import Bench
 from labcontrol.config import FaultsConfig
 from labcontrol.engine.control import RunControl
+from labcontrol.engine.drift import DriftError
 from labcontrol.engine.events import Event, FaultSeen
 from labcontrol.engine.status import RunState, StateMachine
 from labcontrol.records import Fault, RecordFullError, RecordWriteError, RunWriter
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _KINDS: tuple[tuple[type[DeviceError], str], ...] = (
+    (DriftError, "drift"),
     (DeviceTimeoutError, "timeout"),
     (DeviceDisconnectedError, "disconnected"),
     (DeviceReplyError, "garbled reply"),

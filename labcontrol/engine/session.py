@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,7 +15,8 @@ from labcontrol.bench import Bench
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine.checkpoint import decode, encode
 from labcontrol.engine.control import RunControl
-from labcontrol.engine.events import EpochDone, Event, Predicted, Prepared
+from labcontrol.engine.drift import CameraLook, Drift, DriftWatch, Look, cause
+from labcontrol.engine.events import DriftMeasured, EpochDone, Event, Predicted, Prepared
 from labcontrol.engine.fault_player import FaultPlayer
 from labcontrol.engine.pilot import Pilot, measure_pilot, posed_problem, predict
 from labcontrol.engine.record import preparation_from_record, preparation_record
@@ -76,6 +77,7 @@ class Session:
             given.tell,
         )
         self._reservoir.on_retake = self._recovery.note_retake
+        self._drift = DriftWatch()
         self._epochs = self._accepted = self._replays = 0
         self._bench_start_s = self._wall_start_s = 0.0
         self._disturbed = False  # by a fault: the simulated table would not do the same again from the last checkpoint
@@ -104,6 +106,7 @@ class Session:
         self._rehearse()
         self._predict(self._in_good_light(self._measure_pilot), write=True)
         self._bench_start_s = self._bench.clock.now_s()
+        self._watch_drift(0)
         self._checkpoint()
         self._wall_start_s = time.perf_counter()
 
@@ -142,6 +145,8 @@ class Session:
         if recorded.rehearsal is not None:
             states, spread = recorded.rehearsal
             self._reservoir.know(self._task.whole_sequence, states, Spread(*map(float, spread)))
+        if (drift := state.get("drift")) is not None:
+            self._drift.restore(drift)
         simulated = self._bench.table is not None and state["table"] is not None
         if simulated and self._bench.table is not None:
             if not self._bench.laser.on_table:  # the table remembers its own only
@@ -156,6 +161,7 @@ class Session:
             self._recovery.insist(self._bench.light_on)
             self._reservoir.restore(state["reservoir"], preparation)
             self._reservoir.forget()
+            self._drift.rows = self._writer.drift_rows
             self._bench_start_s = self._bench.clock.now_s() - recorded.bench_s
         self._given.machine.note(laser_on=True)
         self._tell_prepared(preparation)
@@ -194,7 +200,10 @@ class Session:
         if not measure_again:
             self._reservoir.replays += replays
         _, _, accepted = self._judge(proposal, outputs)
-        return self._count(len(proposal.masks), replays, int(accepted.sum()))
+        reason = self._count(len(proposal.masks), replays, int(accepted.sum()))
+        if reason is None and measure_again:
+            self._watch_drift(len(proposal.masks))
+        return reason
 
     # --- learning -----------------------------------------------------------------------------------------------
     def _learn(self) -> str:
@@ -208,6 +217,8 @@ class Session:
             reason = self._count(len(epochs), len(np.unique(readout.replays)), int(accepted.sum()))
             for epoch in epochs:
                 self._given.tell(EpochDone(epoch, self._strategy.incumbent_error, self._given.machine.status))
+            if reason is None:
+                self._watch_drift(len(epochs))
             due = self._epochs // _CHECKPOINT_EPOCHS > (self._epochs - len(epochs)) // _CHECKPOINT_EPOCHS
             if due or self._disturbed:
                 self._checkpoint()
@@ -262,6 +273,62 @@ class Session:
 
         return self._recovery.insist(whole)
 
+    # --- drift --------------------------------------------------------------------------------------------------
+    def _watch_drift(self, new_epochs: int) -> None:
+        """Measure the reference mask where it is due, and pause when it has moved too far for noise.
+
+        When a person lets the run go on, what the table is now is what it is compared with from then on.
+        """
+        policy = self._experiment.drift
+        every = policy.every_epochs
+        if every is None or (new_epochs and self._epochs // every == (self._epochs - new_epochs) // every):
+            return
+        told = False
+
+        def look() -> None:
+            nonlocal told
+            if told:
+                self._drift.forgive()
+            while not self._drift.ready:
+                first = self._look_at_reference()
+                self._drift.begin(first)
+                self._keep_drift(first, None)
+            if told or not new_epochs:
+                return
+            seen = self._look_at_reference()
+            drift = self._drift.compare(seen)
+            self._keep_drift(seen, drift)
+            far = policy.pause_above is not None and drift.excess > policy.pause_above
+            if far and drift.change > policy.least_change:
+                told = self._disturbed = True
+                raise cause(drift)
+
+        self._recovery.insist(look)
+
+    def _look_at_reference(self) -> Look:
+        camera = self._reservoir.on_signals = CameraLook(self._reservoir)
+        replays = self._reservoir.replays
+        try:
+            output = self._measured(self._start[None], self._task.training_sequence).outputs[0]
+        finally:
+            self._reservoir.on_signals = None
+            self._reservoir.replays = replays  # no epoch
+        return Look(output, *camera.light_and_picture(), self._bench.laser.power_w)
+
+    def _keep_drift(self, look: Look, drift: Drift | None) -> None:
+        """Record a look and tell what it says; the first ones, which set the reference, say nothing."""
+        mse, nmse = self._measure.mse(look.output[None]), self._measure.nmse(look.output[None])
+        error = float((mse if self._experiment.learning.loss == "mse" else nmse)[0])
+        values: dict[str, Any] = {"epoch": self._epochs, "output": look.output, "error": error}
+        values |= {"level": 1.0, "offset": 0.0, "light": 1.0, "picture": 0.0, "power": 1.0}
+        values |= {"change": 0.0, "excess": 0.0}
+        values |= asdict(drift) if drift is not None else {}
+        row = self._drift.rows
+        self._write(lambda: self._writer.write_drift(row, values))
+        self._drift.rows += 1
+        if drift is not None:
+            self._given.tell(DriftMeasured(self._epochs, drift.level, error, drift.excess))
+
     def _judge(self, proposal: Proposal, outputs: Any) -> tuple[Any, Any, Any]:
         """Both errors of each mask, and the strategy's decisions on them."""
         mse, nmse = self._measure.mse(outputs), self._measure.nmse(outputs)
@@ -294,6 +361,7 @@ class Session:
             "replays": self._replays,
             "bench_start_s": self._bench_start_s,
             "strategy": self._strategy.state(),
+            "drift": self._drift.state(),
             "reservoir": self._reservoir.state(),
             "table": None if table is None else table.snapshot(),
             "player": None if player is None else player.state(),

@@ -81,6 +81,22 @@ def pilot_columns(steps: int) -> tuple[Growing, ...]:
     return (Growing("pilot/mirror", "int64"), Growing("pilot/output", "float32", steps))
 
 
+def drift_columns(steps: int) -> tuple[Growing, ...]:
+    """One row for each measurement of the reference mask."""
+    return (
+        Growing("drift/epoch", "int64"),
+        Growing("drift/output", "float32", steps),
+        Growing("drift/error", "float64"),
+        Growing("drift/level", "float64"),
+        Growing("drift/offset", "float64"),
+        Growing("drift/light", "float64"),
+        Growing("drift/picture", "float64"),
+        Growing("drift/power", "float64"),
+        Growing("drift/change", "float64"),
+        Growing("drift/excess", "float64"),
+    )
+
+
 SEAL = "seal"
 ENDING = (
     Growing("masks/final", "bool"),
@@ -100,6 +116,7 @@ def growing(neurons: int, steps: int) -> tuple[Growing, ...]:
         *JOURNALS,
         *rehearsal_columns(neurons),
         *pilot_columns(steps),
+        *drift_columns(steps),
         *ENDING,
     )
 

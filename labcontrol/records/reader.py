@@ -221,6 +221,13 @@ class RunReader:
         return self._file["rehearsal/signals"][:states], self._file["rehearsal/spread"][:2]
 
     @property
+    def drift(self) -> dict[str, NDArray[Any]]:
+        """Every measurement of the reference mask (D,), by name; `output` is (D, T). Empty where there was none."""
+        names = [name for name in self._rows if name.startswith("drift/")]
+        rows = min((self._rows[name] for name in names), default=0)
+        return {name.removeprefix("drift/"): self._file[name][:rows] for name in names} if rows else {}
+
+    @property
     def preparations(self) -> list[dict[str, Any]]:
         """What was measured before the run, and again before each continuation."""
         return self._lines("preparation")

@@ -217,6 +217,22 @@ class RunWriter:
             self._columns["rehearsal/signals"].put(states, at=0)
             self._columns["rehearsal/spread"].put(spread, at=0)
 
+    @property
+    def drift_rows(self) -> int:
+        """Measurements of the reference mask on record."""
+        return min(column.rows for name, column in self._columns.items() if name.startswith("drift/"))
+
+    def write_drift(self, row: int, values: Mapping[str, ArrayLike]) -> None:
+        """Keep one measurement of the reference mask. values: of each dataset of /drift, by its name.
+
+        Row 0 begins anew; other rows that are on record already, and measured again by a continued run, stay.
+        """
+        if 0 < row < self.drift_rows:
+            return
+        with self._writing(sum(np.asarray(value).nbytes for value in values.values())):
+            for name, value in values.items():
+                self._columns[f"drift/{name}"].put(np.asarray(value)[None], at=row)
+
     def write_preparation(self, preparation: Mapping[str, Any]) -> None:
         """Keep what was measured before the run: camera reference, exposures, timing. A resumed run adds its own."""
         self._journal("preparation", to_json(preparation) + "\n")

@@ -52,6 +52,7 @@ class Reservoir:
     rng: draws input weights, phase offsets and reference patterns.
     between_steps: called before every step; may block (pause) or raise (abort).
     observer: called after every step with what was seen, or None.
+    on_signals: called after every step with its index and the neurons' signals (N,) in counts, or None.
     on_retake: told the device and its fault, in words, whenever something is taken again.
     """
 
@@ -82,6 +83,7 @@ class Reservoir:
         self.retaken = 0
         self.between_steps: Callable[[], None] = _nothing
         self.observer: Observer | None = None
+        self.on_signals: Callable[[int, NDArray[np.float64]], None] | None = None
         self.on_retake: Callable[[str, str], None] = _not_told
 
     # --- before a run -------------------------------------------------------------------------------------------
@@ -288,6 +290,8 @@ class Reservoir:
         self._proof.remember(self._phases, signals)
         if known is not None:
             known.learn(step, signals)
+        if self.on_signals is not None:
+            self.on_signals(step, signals)
         if self.observer is not None:
             self.observer(StepView(step, frame, pattern, float(values[0])))
         return values, signals
