@@ -113,7 +113,7 @@ def test_a_record_from_before_there_were_rehearsals_is_continued(tmp_path: Path,
     at_epoch(interrupted, 25, interrupted.abort)
     interrupted.execute()
     with h5py.File(interrupted.record, "r+") as file:
-        del file["rehearsal"]
+        del file["rehearsal"], file["seal"]
     Run.continued(interrupted.record).execute()
     with RunReader(interrupted.record) as run:
         assert run.rehearsal is None
