@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from labcontrol.cli.words import local_time, state_text
+from labcontrol.config import ExperimentConfig
 from labcontrol.records import RunReader
 from labcontrol.records.catalogue import RunSummary, read_note
 from labcontrol.words import duration, figures
@@ -83,7 +84,7 @@ def comparison_table(paths: Sequence[Path], columns: Sequence[dict[str, str]]) -
     rows = dict.fromkeys(name for column in columns for name in column)
     for name in rows:
         values = [column.get(name, "") for column in columns]
-        is_setting = "." in name or name in ("neurons", "seed", "bench")
+        is_setting = name.split(".")[0] in ExperimentConfig.model_fields
         if is_setting and len(set(values)) == 1:
             continue
         if any(values):

@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 LATEST = "latest"
+_MOST_NAMED = 4
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,7 @@ def summary(path: Path) -> RunSummary:
             return _summary(run)
     except UserError as error:
         problem = error.message
-    changed_unix_s = path.stat().st_mtime if path.exists() else 0.0
-    return RunSummary(path, changed_unix_s, "unreadable", problem=problem)
+    return RunSummary(path, _changed_unix_s(path), "unreadable", problem=problem)
 
 
 def list_runs(folder: Path) -> list[RunSummary]:
@@ -79,18 +79,39 @@ def list_runs(folder: Path) -> list[RunSummary]:
 def find_run(name: str, folder: Path) -> Path:
     """The file that a person means: a path, the name of a run in the folder, or ``latest``. Raises UserError."""
     if name == LATEST:
-        newest = next((run.path for run in list_runs(folder) if not run.problem), None)
+        newest = _newest(folder)
         if newest is None:
             raise UserError(f"There is no run in {folder.absolute()} yet.", "`labcontrol run` makes one.")
-        return newest
+        return newest.path
     for path in (Path(name), folder / name, folder / f"{name}{SUFFIX}"):
         if path.is_file():
             return path
     matching = [path for path in run_files(folder) if name in path.name] if folder.is_dir() else []
     if len(matching) == 1:
         return matching[0]
-    remedy = f"Several match: {', '.join(path.stem for path in sorted(matching))}." if matching else ""
-    raise UserError(f"There is no run {name!r} in {folder.absolute()}.", remedy or "`labcontrol runs` lists them.")
+    if matching:
+        named = ", ".join(path.stem for path in sorted(matching)[-_MOST_NAMED:])
+        raise UserError(
+            f"{name!r} is part of the names of {len(matching)} runs in {folder.absolute()}.",
+            f"Give more of the name. {'The last of them' if len(matching) > _MOST_NAMED else 'They are'}: {named}.",
+        )
+    raise UserError(f"There is no run {name!r} in {folder.absolute()}.", "`labcontrol runs` lists them.")
+
+
+def _newest(folder: Path) -> RunSummary | None:
+    """The readable run that was begun last. A run is begun before its file is changed, so few files need be read."""
+    newest: RunSummary | None = None
+    for path in sorted(run_files(folder), key=_changed_unix_s, reverse=True):
+        if newest is not None and _changed_unix_s(path) < newest.started_unix_s:
+            break
+        run = summary(path)
+        if not run.problem and (newest is None or run.started_unix_s > newest.started_unix_s):
+            newest = run
+    return newest
+
+
+def _changed_unix_s(path: Path) -> float:
+    return path.stat().st_mtime if path.exists() else 0.0
 
 
 def run_files(folder: Path) -> list[Path]:

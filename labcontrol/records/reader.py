@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -134,7 +135,7 @@ class RunReader:
         self.close()
 
     # --- known before the run -----------------------------------------------------------------------------------
-    @property
+    @functools.cached_property
     def config(self) -> dict[str, Any]:
         """{"experiment": ..., "bench": ...} as the run was given them."""
         return self._json("config")
@@ -145,7 +146,7 @@ class RunReader:
         experiment: dict[str, Any] = self.config.get("experiment", {})
         return experiment
 
-    @property
+    @functools.cached_property
     def metadata(self) -> dict[str, Any]:
         """Seed, device identities, versions, git revision."""
         return self._json("metadata")

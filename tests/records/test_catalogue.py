@@ -63,7 +63,7 @@ def test_a_run_is_found_by_name_part_of_name_path_or_as_the_latest(tmp_path: Pat
     assert find_run("alpha_1", tmp_path) == tmp_path / "alpha_1.h5"
     assert find_run("a_2", tmp_path) == tmp_path / "alpha_2.h5"
     assert find_run(str(tmp_path / "alpha_1.h5"), tmp_path / "elsewhere") == tmp_path / "alpha_1.h5"
-    with pytest.raises(UserError, match=r"Several match: alpha_1, alpha_2\."):
+    with pytest.raises(UserError, match=r"They are: alpha_1, alpha_2\."):
         find_run("alpha", tmp_path)
     with pytest.raises(UserError, match="no run 'beta'"):
         find_run("beta", tmp_path)
@@ -175,3 +175,43 @@ def test_a_line_of_the_list_and_a_look_read_no_outputs_and_few_masks(
     with Follower(path) as follower:
         assert follower.look(0.0).epochs == 60
     assert sum(masks) <= 2
+
+
+def test_the_latest_run_is_found_without_reading_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for k in range(5):
+        path = SyntheticRun().write(tmp_path / f"{k}.h5", replays=0)
+        os.utime(path, (1.6e9 + k, 1.6e9 + k))
+    with start_run(tmp_path / "a.h5", 1.75e9):
+        pass
+    read: list[Path] = []
+
+    def counted(path: Path) -> Any:
+        read.append(path)
+        return summary(path)
+
+    monkeypatch.setattr("labcontrol.records.catalogue.summary", counted)
+    assert find_run("latest", tmp_path) == tmp_path / "a.h5"
+    assert read == [tmp_path / "a.h5"]
+
+
+def test_a_name_that_many_runs_have_is_answered_with_a_few_of_them(tmp_path: Path) -> None:
+    for k in range(20):
+        (tmp_path / f"run{k:02d}.h5").touch()
+    with pytest.raises(UserError, match="part of the names of 20 runs") as refused:
+        find_run("run", tmp_path)
+    assert "run19" in str(refused.value)
+    assert "run00" not in str(refused.value)
+
+
+@pytest.mark.parametrize("left_open", [False, True])
+def test_a_file_with_damaged_structures_is_refused_and_does_not_hold_up_the_list(
+    tmp_path: Path, left_open: bool
+) -> None:
+    """HDF5 takes damage in a file that its writer left open for a write in progress, and would wait for its end."""
+    content = bytearray(SyntheticRun().write(tmp_path / "whole.h5").read_bytes())
+    content[200:4000] = bytes(3800)
+    if left_open:
+        content[11] = 5
+    (tmp_path / "damaged.h5").write_bytes(content)
+    states = {run.path.stem: run.state for run in list_runs(tmp_path)}
+    assert states == {"whole": "finished", "damaged": "unreadable"}
