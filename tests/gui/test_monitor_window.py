@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PyQt5.QtCore import QSettings
+from PyQt5.QtCore import QEvent, QSettings
 from PyQt5.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -23,14 +23,19 @@ MakeMonitor = Callable[[Path], MonitorWindow]
 
 
 @pytest.fixture
-def make_monitor(qapp: QApplication, qtbot: QtBot, settings: QSettings) -> MakeMonitor:
-    def make(record: Path) -> MonitorWindow:
-        window = MonitorWindow(record, Appearance(qapp, settings), settings, interval_s=0.02)
-        qtbot.addWidget(window)
-        window.show()
-        return window
+def make_monitor(qapp: QApplication, qtbot: QtBot, settings: QSettings) -> Iterator[MakeMonitor]:
+    windows: list[MonitorWindow] = []  # Qt goes on painting after the test that made one has forgotten it
 
-    return make
+    def make(record: Path) -> MonitorWindow:
+        windows.append(MonitorWindow(record, Appearance(qapp, settings), settings, interval_s=0.02))
+        windows[-1].show()
+        return windows[-1]
+
+    yield make
+    for window in windows:
+        window.close()
+        window.deleteLater()
+    QApplication.sendPostedEvents(None, QEvent.DeferredDelete)
 
 
 class Writer:
