@@ -177,7 +177,7 @@ class SelftestPage(QWidget):
             return
         point = best.config
         gain = trials[0].error / max(best.error, 1e-12)
-        better = f"{gain:.1f} times lower than at the start" if best is not trials[0] else "that of the form"
+        better = f"{gain:.1f} times lower than at the start" if best is not trials[0] else "no better point was found"
         self.found.setText(
             f"<b>Best of {len(trials)}:</b> feedback {point.feedback:g}, injection {point.injection:g}, phase offset "
             f"{point.phase_offset:g}: expected nmse {figures(best.error, 2)}, {better} "
