@@ -27,8 +27,9 @@ class PhaseTable:
         nearest = _nearest(phases, wanted)
         grey_step = np.abs(np.gradient(phases))[nearest]
         shifts = (np.arange(pixels) + 0.5) / pixels - 0.5
-        of_pixels = np.stack([grey[_nearest(phases, wanted + shift * grey_step)] for shift in shifts])
-        self.levels: NDArray[np.uint8] = np.asfortranarray(of_pixels, dtype=np.uint8)
+        levels = grey.astype(np.uint8)
+        of_pixels = np.stack([levels[_nearest(phases, wanted + shift * grey_step)] for shift in shifts])
+        self.levels: NDArray[np.uint8] = np.asfortranarray(of_pixels)
         self.largest_error_rad = float(_distance(phases[nearest], wanted).max())
 
     def index(self, phase_rad: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -57,8 +58,14 @@ def update_phases(
 
 
 def _nearest(phases: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.int64]:
-    """(PHASES,) index of the grey level whose phase is nearest on the circle."""
-    nearest: NDArray[np.int64] = np.argmin(_distance(phases[None, :], wanted[:, None]), axis=1)
+    """(PHASES,) index of the grey level whose phase is nearest on the circle, the lowest of equals."""
+    around = phases % (2 * np.pi)
+    order = np.argsort(around)
+    place = np.searchsorted(around[order], wanted % (2 * np.pi))
+    # Two neighbours on each side, so that rounding at the place itself cannot hide the nearest.
+    candidates = np.sort(order[(place + np.arange(-2, 2)[:, None]) % len(order)], axis=0)
+    best = np.argmin(_distance(phases[candidates], wanted), axis=0)
+    nearest: NDArray[np.int64] = np.take_along_axis(candidates, best[None, :], axis=0)[0]
     return nearest
 
 

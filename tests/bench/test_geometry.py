@@ -99,3 +99,14 @@ def test_the_fused_update_equals_the_table() -> None:
     index = np.empty(50, np.int64)
     update_phases(signal, 0.02, drive, 0.7, offset, index)
     assert np.array_equal(index, table.index(0.02 * signal + drive * 0.7 + offset))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_level_of_a_phase_is_the_nearest_of_all_on_the_circle(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    levels = tuple(range(int(rng.integers(2, 257))))
+    measured = np.round(rng.uniform(-1, 1) + np.cumsum(rng.uniform(-0.01, 0.06, len(levels))), 4)
+    table = PhaseTable(PhaseResponseConfig(levels=levels, phase_rad=tuple(map(float, measured))))
+    wanted = np.linspace(0, 2 * np.pi, PHASES, endpoint=False)
+    distance = np.abs((measured - wanted[:, None] + np.pi) % (2 * np.pi) - np.pi)
+    np.testing.assert_array_equal(table.levels[0], np.argmin(distance, axis=1))
