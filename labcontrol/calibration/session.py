@@ -93,6 +93,7 @@ class Session:
         self._bench.camera.discard_frames()
         try:
             outcome = procedure.measure(self._stand)
+            self._stand.check_light()  # what was measured in the dark says nothing of the devices
         finally:
             self._bench.camera.exposure_s = self._stand.config.camera.exposure_s
         calibration = self._described(kind, outcome)

@@ -51,6 +51,7 @@ class Stand:
         self.rng = np.random.default_rng(20_231)
         self.progress: Progress = progress or (lambda _done, _total: None)
         self._watch = watch or (lambda _frame: None)
+        self._lit = False
         self._last_counter: int | None = None
         self._table: tuple[tuple[PhaseResponseConfig, int], PhaseTable] | None = None
 
@@ -59,9 +60,17 @@ class Stand:
         """Emission on and warm; does nothing when it is on already."""
         if not self.bench.laser.emission:
             self.bench.light_on(self._wait, reason="calibration")
+        self._lit = True
 
     def light_off(self) -> None:
         self.bench.light_off("calibration needs the dark")
+        self._lit = False
+
+    def check_light(self) -> None:
+        """Raises DeviceError when the light was on and has gone, or is not what it was told to be."""
+        if self._lit:
+            self._lit = False
+            self.bench.check_light()
 
     def _wait(self, seconds: float) -> None:
         """Wait in short pieces, so that a person can interrupt it."""

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from hidden_tables import calibrate_on, hidden_table, truth
 
-from drivers.interfaces import Frame, Table
+from drivers.interfaces import DeviceError, Frame, Pattern, Table
 from labcontrol.bench import Bench
 from labcontrol.calibration import Calibration, Session, store_of
 from labcontrol.calibration.session import with_settings
+from labcontrol.calibration.stand import Stand
 from labcontrol.config import BenchConfig
 from mock_devices.table import SimulatedTable
 from mock_devices.truth import true_phase
@@ -142,3 +143,20 @@ def test_a_blocked_beam(tmp_path: Path) -> None:
     with Bench(config) as bench:
         results = calibrate_on(bench, config)
     assert "no pixel sees light" in words(results)
+
+
+def test_a_laser_that_goes_off_meanwhile(bench: Bench, config: BenchConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(bench, config, store_of(config))
+    laser, uniform, shown = table_of(bench).laser, Stand.uniform, [0]
+
+    def going_off(stand: Stand, level: int) -> Pattern:
+        shown[0] += 1
+        if shown[0] == 40:
+            laser.switch(False, table_of(bench).clock.now_s())
+        return uniform(stand, level)
+
+    session.run("camera")
+    monkeypatch.setattr(Stand, "uniform", going_off)
+    with pytest.raises(DeviceError, match="has stopped emission"):
+        session.run("phase-response")
+    assert store_of(config).newest("phase-response") is None
