@@ -26,6 +26,8 @@ _ITERATIONS = 20
 _CONVERGED = 0.003
 # Light that noise does not explain, as a share of the light.
 _MODEL_ERROR = 0.001
+# Distortion expected of a lens, rms: it decides only where few neurons in dim light say nothing of it.
+_USUAL_DISTORTION = 0.02
 _STEPS = np.array([1e-4, 1e-4, 1e-4, 1e-4, 1e-3, 1e-3, 1e-5, 1e-3])
 
 
@@ -153,7 +155,7 @@ class _Problem:
     def chi2(self, geometry: Values) -> float:
         source, share = self._sources(geometry)
         left = self.counts - self._seen(source, share, self._solved(source, share))
-        return float(np.sum(self._weight * left**2))
+        return float(np.sum(self._weight * left**2) + (geometry[6] / _USUAL_DISTORTION) ** 2)
 
     def light(self, geometry: Values) -> Values:
         """Brightnesses (F, 7, 7), NaN where less than a pixel's worth of a cell is seen."""
@@ -177,7 +179,10 @@ class _Problem:
         explained = np.linalg.solve(self._matrix(source, share), mixed)
         weighted = self._weight[:, None] * jacobian
         normal = jacobian.T @ weighted - np.einsum("fik,fil->kl", mixed, explained)
-        return normal, weighted.T @ left
+        gradient = weighted.T @ left
+        normal[6, 6] += _USUAL_DISTORTION**-2
+        gradient[6] -= geometry[6] * _USUAL_DISTORTION**-2
+        return normal, gradient
 
     def _sources(self, geometry: Values) -> tuple[Indices, Values]:
         """Numbers (P, 4) of the brightnesses each pixel sees, and their shares (P, 4)."""
