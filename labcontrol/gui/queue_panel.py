@@ -21,6 +21,8 @@ from labcontrol.gui.words import count
 
 _EMPTY = "Nothing waits.\nSet up a run in the form, then “Add to queue”.\nRuns that wait are kept between sessions."
 
+_LONG = 30
+
 
 class QueuePanel(QFrame):
     """Shows a `RunQueue` and edits it.
@@ -89,6 +91,8 @@ class QueuePanel(QFrame):
         self.list.clear()
         for place, run in enumerate(self.queue.waiting, start=1):
             what, _, how = run.words.partition(" neurons · ")
+            if len(how) > _LONG:  # what does not fit into its line would be cut with all that follows
+                how = how.replace(" · ", "\n", 1)
             item = QListWidgetItem(f"{place}.  {what} neurons\n{how}")
             note = f"\n{run.experiment.note}" if run.experiment.note else ""
             item.setToolTip(f"At most {count(run.experiment.epochs)} epochs on {run.experiment.bench}{note}")
