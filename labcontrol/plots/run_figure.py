@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +16,15 @@ from labcontrol.plots.drawing import EPOCH, draw_learning, draw_mask, draw_outpu
 from labcontrol.records import RunReader
 
 _DPI = 150
+
+
+class _NotebookFigure(Figure):
+    """A figure that a notebook shows as the value of a cell, without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=_DPI // 2)
+        return buffer.getvalue()
 
 
 def save_run_figure(record: Path) -> list[Path]:
@@ -47,7 +57,7 @@ def run_figure(run: RunReader) -> Figure:
     """One page about a run with at least one epoch, finished or not. Raises UserError for one without."""
     if not len(run.epochs):
         raise UserError(f"{run.path} has no epoch yet, so there is nothing to draw.", "Wait for the first one.")
-    figure = Figure(figsize=(12, 7.5), layout="constrained")
+    figure = _NotebookFigure(figsize=(12, 7.5), layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(3, 3, height_ratios=(3.2, 1.1, 1.9), width_ratios=(1, 1, 0.75))
     learning = figure.add_subplot(grid[0, :2])
