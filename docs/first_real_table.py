@@ -32,7 +32,10 @@ def main() -> None:
         try:
             bench = tomllib.loads((Path(folder) / "practice.toml").read_text())
             page = BLOCK.sub(lambda block: repeated(with_places(block[1], bench), folder), PAGE.read_text())
-            figure = Image.open(next(Path(folder, "runs").glob("*.png")))
+            figures = list(Path(folder, "runs").glob("*.png"))
+            if not figures:
+                sys.exit(f"The run of the page failed, it stays as it was:\n{page}")
+            figure = Image.open(figures[0])
             figure.convert("RGB").quantize(COLOURS).save(PAGE.parent / "images" / "first-run.png", optimize=True)
         finally:
             table.terminate()
