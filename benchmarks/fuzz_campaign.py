@@ -1,6 +1,6 @@
 """Ten thousand wrong answers for every question of every driver, and what comes of them.
 
-    python benchmarks/fuzz_campaign.py                        # everything: half an hour on one core
+    python benchmarks/fuzz_campaign.py                        # everything: an hour on a free core
     python benchmarks/fuzz_campaign.py --only "cobolt or meter" --inputs 1000
 
 Runs the property tests of the reply parsers (tests/drivers, hypothesis) with this many inputs each: only errors of
