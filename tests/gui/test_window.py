@@ -276,3 +276,11 @@ def test_a_closed_window_leaves_no_widgets(qapp: QApplication, settings: QSettin
 
     left_after_a_window()  # pyqtgraph keeps the menus of the last plot
     assert left_after_a_window() >= left_after_a_window()
+
+
+@pytest.mark.parametrize("state", RunState)
+def test_the_strip_fits_a_small_screen_in_every_state(window: MainWindow, state: RunState) -> None:
+    status = RunStatus(state, "", None, 1000, 1024, 0.00764, 300, 0, laser_on=True, epoch_s=3.0)
+    window.header.show_status(status, "nmse", 0.02)
+    QApplication.processEvents()
+    assert window.header.minimumSizeHint().width() <= 1280
