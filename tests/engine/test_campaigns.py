@@ -15,12 +15,12 @@ def campaign(name: str, *options: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_killed_runs_continue_to_the_same_record() -> None:
-    done = campaign("kill_campaign.py", "--kills", 4, "--epochs", 110)
+    done = campaign("kill_campaign.py", "--kills", 3, "--epochs", 110)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "records that differ" in done.stdout
 
 
 def test_faults_of_every_kind_put_no_wrong_number_on_record() -> None:
-    done = campaign("fault_campaign.py", "--faults", 60, "--mixed")
+    done = campaign("fault_campaign.py", "--faults", 40, "--mixed")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 things wrong" in done.stdout
