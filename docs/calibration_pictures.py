@@ -33,7 +33,7 @@ class Guide(screenshots.Photographer):
         self.wait(lambda: self.window.calibration.step.result.figure.is_drawn)
         path = TARGET / f"{name}.png"
         self.window.grab().save(str(path))
-        screenshots.shrink(path)
+        self.taken.append(path)
 
     def all(self) -> None:
         window, page = self.window, self.window.calibration
@@ -69,7 +69,7 @@ class Guide(screenshots.Photographer):
         self.wait(lambda: page.steps.state_of("registration") == "stale")
         page.steps.go_to("registration")
         self.take("stale")
-        window.close()
+        self.close()
 
     def dark_table(self) -> None:
         """As with a closed shutter: the laser gives next to nothing."""

@@ -50,6 +50,7 @@ class Photographer:
         experiment = ExperimentConfig.model_validate({"stop": {"epochs": 500}, "note": "for the pictures"})
         bench = simulated_bench(experiment.neurons, experiment.seed)
         self.suffix = f"{size}-{theme}.png"
+        self.taken: list[Path] = []
         self.window = MainWindow(
             experiment, bench, ProcessRuns(folder / "runs"), Appearance(self.app, settings), settings
         )
@@ -70,7 +71,7 @@ class Photographer:
         self.rest()
         path = TARGET / f"{name}-{self.suffix}"
         self.window.grab().save(str(path))
-        shrink(path)
+        self.taken.append(path)
 
     def all(self) -> None:
         window = self.window
@@ -97,7 +98,13 @@ class Photographer:
                 elif page is window.log:
                     window.log.table.selectRow(0)
                 self.take(name)
-        window.close()
+        self.close()
+
+    def close(self) -> None:
+        """Close the window; a picture takes seconds to shrink, in which a window would not answer its devices."""
+        self.window.close()
+        for path in self.taken:
+            shrink(path)
 
     def devices(self) -> None:
         devices = self.window.devices
