@@ -113,7 +113,9 @@ def test_a_step_builds_on_what_is_in_the_store(bench: BenchUnderCalibration, con
 
 
 def test_a_failed_result_is_in_the_store_at_once(config: BenchConfig, news: News) -> None:
-    dark = config.model_copy(update={"laser": config.laser.model_copy(update={"power_w": 1e-9})})
+    assert config.table is not None
+    closed = config.table.options | {"camera": {"electrons_per_joule": 1.0}}  # as with a closed shutter
+    dark = config.model_copy(update={"table": config.table.model_copy(update={"options": closed})})
     bench = BenchUnderCalibration(dark, news)
     found = measured(bench, "camera")
     bench.close()
