@@ -161,8 +161,9 @@ def export(
 ) -> None:
     """Write the epochs as a table (csv, json, parquet) or the run as a figure (png, svg, pdf).
 
-    Tables hold a row an epoch: replay, mirror, decision, both errors of the mask and of the incumbent, times. What was
-    measured at each step stays in the record, which any HDF5 program reads.
+    Tables hold a row an epoch: replay, mirror, decision, both errors of the mask and of the incumbent, times; where
+    drift was watched, also the fixed-gain error with the drift of the gain taken out. What was measured at each step
+    stays in the record, which any HDF5 program reads.
     """
     suffixes = [_known_suffix(name) for name in to.split(",")]
     if output is not None:
@@ -217,7 +218,10 @@ def delete(
 
 def _write(record: Any, target: Path) -> None:
     if target.suffix in TABLES:
-        export_epochs(record, target)
+        from labcontrol.engine.drift_correction import drift_normalised_mse
+
+        more = {"mse_drift_normalised": drift_normalised_mse(record)} if record.drift else None
+        export_epochs(record, target, more)
         return
     from labcontrol.plots.run_figure import save_figure  # Matplotlib takes long to import
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from labcontrol.errors import UserError
 from labcontrol.records.json_text import to_json
 from labcontrol.records.reader import RunReader
+
+Columns = Mapping[str, NDArray[np.generic]]
 
 
 def epoch_columns(run: RunReader) -> dict[str, NDArray[np.generic]]:
@@ -31,8 +33,10 @@ def epoch_columns(run: RunReader) -> dict[str, NDArray[np.generic]]:
     }
 
 
-def export_epochs(run: RunReader, path: Path) -> None:
+def export_epochs(run: RunReader, path: Path, more: Columns | None = None) -> None:
     """Write the table of epochs; the suffix decides the format: .csv, .json or .parquet.
+
+    more: (K,) columns beside those of `epoch_columns`.
 
     JSON also holds configuration, metadata and result. Raises UserError for another suffix, a place that cannot be
     written, or Parquet without the package pyarrow.
@@ -41,25 +45,24 @@ def export_epochs(run: RunReader, path: Path) -> None:
     if write is None:
         raise UserError(f"{path} has no known suffix.", f"Use one of {', '.join(_WRITERS)}.")
     try:
-        write(run, path)
+        write(run, path, epoch_columns(run) | dict(more or {}))
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror or error}.", "Choose another place.") from error
 
 
-def _write_csv(run: RunReader, path: Path) -> None:
-    columns = epoch_columns(run)
+def _write_csv(_run: RunReader, path: Path, columns: Columns) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(columns)
         table.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))
 
 
-def _write_json(run: RunReader, path: Path) -> None:
-    content = {"config": run.config, "metadata": run.metadata, "result": run.result, "epochs": epoch_columns(run)}
+def _write_json(run: RunReader, path: Path, columns: Columns) -> None:
+    content = {"config": run.config, "metadata": run.metadata, "result": run.result, "epochs": columns}
     path.write_text(to_json(content) + "\n", encoding="utf-8")
 
 
-def _write_parquet(run: RunReader, path: Path) -> None:
+def _write_parquet(run: RunReader, path: Path, columns: Columns) -> None:
     try:
         import pyarrow as pa
         from pyarrow import parquet
@@ -68,11 +71,11 @@ def _write_parquet(run: RunReader, path: Path) -> None:
             "Parquet needs the package pyarrow, which is not installed.",
             "Install it (pip install pyarrow), or export to .csv or .json.",
         ) from None
-    table = pa.table({name: pa.array(column) for name, column in epoch_columns(run).items()})
+    table = pa.table({name: pa.array(column) for name, column in columns.items()})
     parquet.write_table(table.replace_schema_metadata({"config": to_json(run.config)}), path)
 
 
-_WRITERS: dict[str, Callable[[RunReader, Path], None]] = {
+_WRITERS: dict[str, Callable[[RunReader, Path, Columns], None]] = {
     ".csv": _write_csv,
     ".json": _write_json,
     ".parquet": _write_parquet,

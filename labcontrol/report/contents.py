@@ -55,6 +55,7 @@ class Contents:
     law: list[Row]
     output: Picture | None
     timeline: Picture | None
+    drift: Picture | None
     masks: list[Picture]
     task: list[Row]
     table: list[Row]
@@ -101,6 +102,7 @@ def contents(run: RunReader, progress: Callable[[str], None] = lambda _what: Non
         law=_law(found),
         output=_output(run),
         timeline=_timeline(run, found),
+        drift=_drift(run),
         masks=_masks(run),
         task=task_rows(experiment, lengths),
         table=table_rows(config, run.preparations),
@@ -229,6 +231,17 @@ def _timeline(run: RunReader, found: Outcome) -> Picture | None:
     ]
     caption = "; ".join([f"The incumbent's {run.loss} over wall time", *lines])
     return Picture(pictures.timeline_svg(run, found.curves), f"{caption}.")
+
+
+def _drift(run: RunReader) -> Picture | None:
+    """How the initial mask, measured again and again, has moved; None where it was not, or only before learning."""
+    drift = run.drift
+    if not drift or drift["epoch"].max() == 0:
+        return None
+    text = (
+        f"The initial mask, measured {counted(len(drift['epoch']), 'time')}; at most {drift['excess'].max():.1f} times"
+    )
+    return Picture(pictures.drift_svg(run), f"{text} what noise explains.")
 
 
 def _masks(run: RunReader) -> list[Picture]:

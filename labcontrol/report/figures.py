@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from labcontrol.engine.drift_correction import reference_gain
 from labcontrol.plots.curves import PredictionCurves, thinned
 from labcontrol.plots.drawing import (
     EPOCH,
@@ -123,6 +124,21 @@ def timeline_svg(run: RunReader, curves: PredictionCurves) -> str:
         axes.set_xlabel(f"{unit} since the record was begun")
         axes.set_ylabel(f"error ({run.loss})")
         axes.grid(alpha=0.25)
+        return finished()
+
+
+def drift_svg(run: RunReader) -> str:
+    """Gain of the reference mask's output, the camera's light and the laser's power over the epochs, in per cent."""
+    drift, (at, gain) = run.drift, reference_gain(run)
+    with _figure(10, 2.6) as (figure, finished):
+        axes = figure.subplots()
+        axes.plot(at, 100 * (gain - 1), ".-", color=PALETTE.measured, label="gain of the reference's output")
+        axes.plot(at, 100 * (drift["light"] - 1), ".-", color=PALETTE.law2, label="light at the camera")
+        axes.plot(at, 100 * (drift["power"] - 1), ".-", color=PALETTE.fit, label="laser's own meter")
+        axes.set_xlabel(EPOCH)
+        axes.set_ylabel("change (%)")
+        axes.grid(alpha=0.25)
+        axes.legend(frameon=False, fontsize=9)
         return finished()
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from small_runs import assert_same_learning, at_epoch, at_state, experiment, small_run
 
 from labcontrol.engine import DriftMeasured, Run, RunState
 from labcontrol.engine.drift import REPEATS, DriftError, DriftWatch, Look
+from labcontrol.engine.drift_correction import drift_normalised_mse, reference_gain
 from labcontrol.engine.verify import verify
 from labcontrol.records import RunReader
 
@@ -124,3 +126,30 @@ def test_noise_alone_has_an_excess_of_a_few(share: float) -> None:
         found.append(watch.compare(look()).excess)
     assert np.median(found) < 2
     assert np.quantile(found, 0.95) < 6
+
+
+def test_a_gain_that_drifted_is_taken_out_of_the_fixed_gain_error(tmp_path: Path) -> None:
+    run = watched(tmp_path, epochs=200)
+    run.execute()
+    with RunReader(run.record) as record:
+        steady = record.epochs.mse
+        _, gains = reference_gain(record)
+    noise = float(np.std(gains[REPEATS:]))
+    with h5py.File(run.record, "r+") as file:  # as if the amplifier had lost a fifth of its gain from first to last
+        kept = 1 - 0.2 * np.arange(200) / 200
+        file["epochs/output"][:200] *= kept[:, None].astype(np.float32)
+        file["drift/output"][: len(gains)] *= (1 - 0.2 * file["drift/epoch"][: len(gains)] / 200)[:, None]
+    with RunReader(run.record) as record:
+        found = drift_normalised_mse(record)
+        _, drifted = reference_gain(record)
+    assert drifted[-1] == pytest.approx(1 - 0.2 * 190 / 200, abs=5 * noise)
+    at_looks = slice(EVERY, 191)  # behind the last look the gain is held
+    change = 2 * np.sqrt(steady[at_looks] + 1) * np.sqrt(steady[at_looks])  # of the error with the output's scale
+    assert np.abs(found - steady)[at_looks].max() < 5 * noise * max(float(change.max()), 1)
+
+
+def test_without_a_drift_curve_errors_are_not_normalised(tmp_path: Path) -> None:
+    run = small_run(tmp_path, experiment(stop={"epochs": 4}))
+    run.execute()
+    with RunReader(run.record) as record, pytest.raises(ValueError, match="no drift curve"):
+        drift_normalised_mse(record)
