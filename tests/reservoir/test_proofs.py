@@ -162,3 +162,10 @@ def test_other_tables_give_no_false_alarm(readout: str) -> None:
         for seed in range(10):
             stand.replay(some_mask(seed))
         assert stand.told == []
+
+
+@pytest.mark.parametrize("side", [2, 3, 5])
+def test_small_tables_are_not_suspected_before_a_run(side: int) -> None:
+    for seed in range(1, 26):
+        with Bench(simulated_bench(side**2, seed)) as bench:
+            Reservoir(bench, ReservoirConfig(), side, np.random.default_rng([seed, 1])).prepare()
