@@ -53,7 +53,7 @@ def test_the_options_of_a_new_driver_are_all_explained(driver: str) -> None:
     lines = with_device(f'[{role}]\ndriver = "another"\n', role, driver, "", {}, kind.Options).splitlines()
     for key in kind.Options.model_fields:
         (entry,) = (number for number, line in enumerate(lines) if line.startswith(f"# {key} = "))
-        explained = lines[entry - 2] + lines[entry - 1]  # what is long goes over two lines
+        explained = lines[entry - 2] + lines[entry - 1].removeprefix("#")  # what is long goes over two lines
         assert ("to be filled in" in explained) == (key in missing_keys(kind.Options, {}))
 
 

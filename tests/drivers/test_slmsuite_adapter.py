@@ -9,41 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from slmsuite_stand_in import Maker, install
 
 from drivers.interfaces import DeviceDisconnectedError, DeviceFaultError, DeviceRefusedError, Surroundings
 from drivers.modulators.slmsuite_slm import SlmsuiteOptions, SlmsuiteSlm
 
 
-class Maker:
-    """What slmsuite's classes are, as far as the adapter uses them."""
-
-    name = "LC-7"
-
-    def __init__(self, bits: int = 8, settle_time_s: float = 0.02, fails: bool = False) -> None:
-        if fails:
-            raise OSError("no device on USB")
-        self.shape, self.bitdepth, self.settle_time_s = (4, 6), bits, settle_time_s
-        self.serial = "S-1"
-        self.taken: list[Any] = []
-        self.closed = 0
-
-    def set_phase(self, phase: Any, *, phase_correct: bool, settle: bool) -> None:
-        assert not phase_correct
-        assert not settle
-        if self.closed:
-            raise RuntimeError("unplugged")
-        self.taken.append(phase)
-
-    def close(self) -> None:
-        self.closed += 1
-
-
 @pytest.fixture(autouse=True)
 def of_the_same_shape(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("slmsuite", "slmsuite.hardware", "slmsuite.hardware.slms", "slmsuite.hardware.slms.maker"):
-        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
-    monkeypatch.setattr(sys.modules["slmsuite"], "__version__", "0.5", raising=False)
-    monkeypatch.setattr(sys.modules["slmsuite.hardware.slms.maker"], "Maker", Maker, raising=False)
+    install(monkeypatch)
 
 
 def slm(model: str = "maker.Maker", **arguments: Any) -> SlmsuiteSlm:
