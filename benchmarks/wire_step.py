@@ -44,6 +44,7 @@ from labcontrol.engine import Run
 from labcontrol.engine.session import Session
 from labcontrol.records import RunWriter
 from labcontrol.reservoir import Reservoir, reservoir
+from labcontrol.reservoir.mask_readout import MaskReadout
 from labcontrol.reservoir.proofs import PatternProof
 from labcontrol.reservoir.rehearsal import Rehearsal
 from mock_devices.wire.wire_bench import SLM_MARGIN_PX
@@ -63,7 +64,7 @@ PARTS: tuple[tuple[Any, str, str, bool], ...] = (
     (Rehearsal, "suspicious", "proof", False),
     (Rehearsal, "learn", "proof", False),
     (Run, "_on_step", "events", False),
-    (Reservoir, "_proven_mirrors", "mask", True),
+    (MaskReadout, "_proven", "mask", True),
     (Bench, "check_light", "guardian", False),
     (RunWriter, "append_many", "record", False),
     (RunWriter, "checkpoint", "record", False),
