@@ -24,6 +24,7 @@ from labcontrol.records.hdf5_library import limit_read_attempts
 from labcontrol.records.layout import FIXED, FORMAT, SCHEMA_VERSION, epoch_columns, growing
 
 _COPY_BYTES = 1 << 24
+_PAGE_BYTES = 4096
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _SUPERBLOCK_BYTES = 48
 _STATUS_FLAGS = 11
@@ -82,7 +83,9 @@ def new_file(path: Path, fixed: Mapping[str, Any]) -> Any:
     fixed: value of each dataset named in `layout.FIXED`; text is stored as a scalar byte string.
     """
     # Version 1.10 of the format is the first with single-writer mode, and what older readers understand.
-    file = h5py.File(path, "w", libver=("v110", "v110"))
+    # Pages, because a kill may stop a write of the system between two pages of memory: what HDF5 guards by one checksum
+    # must not lie across them.
+    file = h5py.File(path, "w", libver=("v110", "v110"), fs_strategy="page", fs_page_size=_PAGE_BYTES)
     file.attrs["format"] = FORMAT
     file.attrs["schema_version"] = SCHEMA_VERSION
     for name in FIXED:

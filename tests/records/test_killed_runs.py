@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from synthetic_run import SyntheticRun, state_after
@@ -159,3 +160,15 @@ def test_a_reader_follows_a_run_through_its_continuation(tmp_path: Path, expecte
             run.refresh()
             assert len(run.epochs) == 21
             assert run.state.name == "running"
+
+
+def test_no_header_lies_across_two_pages_of_memory_between_which_a_kill_may_stop_a_write(tmp_path: Path) -> None:
+    path = tmp_path / "run.h5"
+    with RunWriter.create(path, SyntheticRun().header) as writer:
+        for epochs in SyntheticRun().replays(EPOCHS):
+            writer.append_many(epochs)
+    places: dict[str, int] = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: places.update({name: h5py.h5o.get_info(item.id).addr % 4096}))
+    assert len(places) > 40
+    assert max(places.values()) <= 4096 - 131  # bytes of the smallest header, of a group; of a dataset it is 268
