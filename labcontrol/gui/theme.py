@@ -244,7 +244,7 @@ QTableView, QTreeView, QListView {
 }
 QTableView::item { padding: 4px 8px; }
 QListView#plain { border: none; border-radius: 0; }
-QListView::item { padding: 5px 6px; border-radius: 5px; }
+QListView::item { padding: 5px 6px; border-radius: 5px; border: 1px solid transparent; }
 QListView::item:selected { background: $faint; color: $text; border: 1px solid $accent; }
 QScrollArea { border: none; background: transparent; }
 QScrollArea > QWidget > QWidget { background: transparent; }
