@@ -7,7 +7,6 @@ reference and the GenICam Standard Features Naming Convention.
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Literal, Self
@@ -16,6 +15,7 @@ from pydantic import Field
 
 from drivers.cameras.frames import checked_frame, pixels_of
 from drivers.cameras.introspection import import_aravis
+from drivers.cameras.numbering import FrameNumbers
 from drivers.interfaces import (
     Camera,
     DeviceDisconnectedError,
@@ -34,7 +34,6 @@ from drivers.interfaces import (
 )
 
 _BITS = {"Mono8": 8, "Mono10": 10, "Mono12": 12, "Mono16": 16}
-_HIGHEST_ID = 65535  # 16-bit frame numbers go from 1 to this
 
 
 class AravisOptions(DriverOptions):
@@ -70,9 +69,7 @@ class AravisCamera(Camera):
         self._camera: Any = None
         self._stream: Any = None
         self._lost = False
-        self._triggered: deque[tuple[float, float]] = deque()
-        self._last_id: int | None = None
-        self._counter = 0
+        self._numbers = FrameNumbers(self.name, self.clock)
         self._roi = Roi(0, 0, 1, 1)
         self._exposure_s = 0.0
 
@@ -163,11 +160,10 @@ class AravisCamera(Camera):
     def _trigger(self) -> None:
         if self._options.trigger_line is not None:
             self._discard_frames()
-            self._triggered.clear()
-            self._triggered.append((self.clock.now_s(), self._exposure_s))
+            self._numbers.trigger(self._exposure_s, forget_earlier=True)
             return
         with self._asking("triggering"):
-            self._triggered.append((self.clock.now_s(), self._exposure_s))
+            self._numbers.trigger(self._exposure_s)
             self._camera.software_trigger()
 
     def _read(self, timeout_s: float) -> Frame:
@@ -191,7 +187,7 @@ class AravisCamera(Camera):
         with self._asking("discarding frames"):
             while (buffer := self._stream.try_pop_buffer()) is not None:
                 if not self._is_untouched(buffer):
-                    self._number(buffer.get_frame_id())
+                    self._numbers.number(buffer.get_frame_id())
                 self._stream.push_buffer(buffer)
                 discarded += 1
         return discarded
@@ -200,7 +196,7 @@ class AravisCamera(Camera):
     def _open(self) -> None:
         aravis, glib = _load(self.name)
         self._aravis, self._error = aravis, glib.Error
-        self._counter, self._lost = 0, False
+        self._numbers, self._lost = FrameNumbers(self.name, self.clock), False
         with self._asking("connecting"):
             self._camera = aravis.Camera.new(self._find())
             self._camera.get_device().connect("control-lost", self._note_loss)
@@ -235,7 +231,8 @@ class AravisCamera(Camera):
 
     def _read_status(self) -> DeviceStatus:
         exposure_s = self._get_exposure()
-        return DeviceStatus(True, f"{self._counter} frames", {"frames": self._counter, "exposure_s": exposure_s})
+        frames = self._numbers.counter
+        return DeviceStatus(True, f"{frames} frames", {"frames": frames, "exposure_s": exposure_s})
 
     # --- inner workings -----------------------------------------------------------------------------------------
     def _find(self) -> str:
@@ -276,8 +273,7 @@ class AravisCamera(Camera):
         return Roi(row, column, rows, columns)
 
     def _start(self) -> None:
-        self._triggered.clear()
-        self._last_id = None
+        self._numbers.start()
         self._stream = self._camera.create_stream(None, None)
         payload = self._camera.get_payload()
         for _ in range(self._options.buffer_frames):
@@ -287,43 +283,26 @@ class AravisCamera(Camera):
     def _note_loss(self, *_: object) -> None:
         self._lost = True
 
-    def _number(self, frame_id: int) -> tuple[int, float, float]:
-        """Counter, time and exposure of the frame with this number of the camera's own."""
-        step = 1 if self._last_id is None else frame_id - self._last_id
-        if step <= 0:
-            step += _HIGHEST_ID
-        self._last_id = frame_id
-        self._counter += step
-        for _ in range(min(step - 1, len(self._triggered) - 1)):
-            self._triggered.popleft()  # triggers of the frames that were lost
-        time_s, exposure_s = self._triggered.popleft() if self._triggered else (self.clock.now_s(), 0.0)
-        return self._counter, time_s, exposure_s
-
     def _is_untouched(self, buffer: Any) -> bool:
         """Whether nothing was ever written into it: now and then, a stream of Aravis 0.8 gives nothing but these."""
         return bool(buffer.get_status() == self._aravis.BufferStatus.CLEARED)
 
     def _frame(self, buffer: Any) -> Frame:
-        expected = self._counter + 1
-        counter, time_s, exposure_s = self._number(buffer.get_frame_id())
+        numbered = self._numbers.number(buffer.get_frame_id())
         status = buffer.get_status()
         if status != self._aravis.BufferStatus.SUCCESS:
             raise DeviceFaultError(
                 self.name,
-                f"frame {counter} failed on its way: {status.value_nick}.",
+                f"frame {numbered.counter} failed on its way: {status.value_nick}.",
                 "Take it again; if it persists, check cable, packet size and bandwidth.",
             )
-        if counter != expected:
-            raise DeviceFaultError(
-                self.name,
-                f"lost {counter - expected} frames before frame {counter}.",
-                "Take them again; if it persists, read frames sooner.",
-            )
+        self._numbers.require_none_lost(numbered)
         shape = buffer.get_image_height(), buffer.get_image_width()
         pixels = pixels_of(self.name, buffer.get_data(), shape, self.bit_depth)
         return checked_frame(
-            self.name, pixels, self._roi, self.bit_depth, counter=counter, time_s=time_s, exposure_s=exposure_s
-        )
+            self.name, pixels, self._roi, self.bit_depth,
+            counter=numbered.counter, time_s=numbered.time_s, exposure_s=numbered.exposure_s,
+        )  # fmt: skip
 
     @contextmanager
     def _asking(self, doing: str) -> Iterator[None]:

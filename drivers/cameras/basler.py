@@ -7,7 +7,6 @@ Needs `pip install "labcontrol[basler]"`. Source: pylon API and the feature name
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, Self
@@ -15,6 +14,7 @@ from typing import Any, Literal, Self
 from pydantic import Field
 
 from drivers.cameras.frames import checked_frame, importing_swig
+from drivers.cameras.numbering import FrameNumbers
 from drivers.interfaces import (
     Camera,
     DeviceDisconnectedError,
@@ -34,7 +34,6 @@ from drivers.interfaces import (
 
 _BITS = {"Mono8": 8, "Mono10": 10, "Mono12": 12}
 _EXPOSURE_US = ("ExposureTime", "ExposureTimeAbs")  # newer models, older models
-_BLOCKS_OF_GIGE = 65535  # GigE Vision counts frames from 1 to this
 
 
 class BaslerOptions(DriverOptions):
@@ -76,9 +75,7 @@ class BaslerCamera(Camera):
         self._pylon: Any = None
         self._genicam: Any = None
         self._camera: Any = None
-        self._triggered: deque[tuple[float, float]] = deque()
-        self._last_block: int | None = None
-        self._counter = 0
+        self._numbers = FrameNumbers(self.name, self.clock)
         self._roi = Roi(0, 0, 1, 1)
         self._exposure_s = 0.0
 
@@ -173,13 +170,12 @@ class BaslerCamera(Camera):
     def _trigger(self) -> None:
         if self._options.trigger_line is not None:
             self._discard_frames()
-            self._triggered.clear()
-            self._triggered.append((self.clock.now_s(), self._exposure_s))
+            self._numbers.trigger(self._exposure_s, forget_earlier=True)
             return
         with self._asking("triggering"):
             if not self._camera.WaitForFrameTriggerReady(1000, self._pylon.TimeoutHandling_Return):
                 raise DeviceTimeoutError(self.name, "did not get ready for a trigger.", "Read its frames first.")
-            self._triggered.append((self.clock.now_s(), self._exposure_s))
+            self._numbers.trigger(self._exposure_s)
             self._camera.TriggerSoftware.Execute()
 
     def _read(self, timeout_s: float) -> Frame:
@@ -196,7 +192,7 @@ class BaslerCamera(Camera):
         discarded = 0
         with self._asking("discarding frames"):
             while (result := self._camera.RetrieveResult(0, self._pylon.TimeoutHandling_Return)).IsValid():
-                self._number(result.BlockID)
+                self._numbers.number(result.BlockID)
                 result.Release()
                 discarded += 1
         return discarded
@@ -207,7 +203,7 @@ class BaslerCamera(Camera):
         self._pylon, self._genicam = pylon, genicam
         if self._options.emulated:
             os.environ.setdefault("PYLON_CAMEMU", "1")  # how the maker's library is told
-        self._counter = 0
+        self._numbers = FrameNumbers(self.name, self.clock)
         with self._asking("connecting"):
             self._camera = pylon.InstantCamera(pylon.TlFactory.GetInstance().CreateDevice(self._find()))
             self._camera.Open()
@@ -247,11 +243,12 @@ class BaslerCamera(Camera):
         return Identity(info.GetVendorName(), info.GetModelName(), info.GetSerialNumber(), firmware or "unknown")
 
     def _read_status(self) -> DeviceStatus:
-        values: dict[str, float | int | str | bool] = {"frames": self._counter, "exposure_s": self._get_exposure()}
+        frames = self._numbers.counter
+        values: dict[str, float | int | str | bool] = {"frames": frames, "exposure_s": self._get_exposure()}
         temperature = self._feature("DeviceTemperature")
         if temperature is not None:
             values["temperature_c"] = float(temperature.GetValue())
-        return DeviceStatus(True, f"{self._counter} frames", values)
+        return DeviceStatus(True, f"{frames} frames", values)
 
     # --- inner workings -----------------------------------------------------------------------------------------
     @property
@@ -305,8 +302,7 @@ class BaslerCamera(Camera):
         return Roi(*(int(f.GetValue()) for f in (camera.OffsetY, camera.OffsetX, camera.Height, camera.Width)))
 
     def _start(self) -> None:
-        self._triggered.clear()
-        self._last_block = None
+        self._numbers.start()
         self._camera.StartGrabbing(self._pylon.GrabStrategy_OneByOne)
 
     @contextmanager
@@ -317,36 +313,19 @@ class BaslerCamera(Camera):
         finally:
             self._start()
 
-    def _number(self, block: int) -> tuple[int, float, float]:
-        """Counter, time and exposure of the frame with this number of the camera's own."""
-        step = 1 if self._last_block is None else block - self._last_block
-        if step <= 0:
-            step += _BLOCKS_OF_GIGE
-        self._last_block = block
-        self._counter += step
-        for _ in range(min(step - 1, len(self._triggered) - 1)):
-            self._triggered.popleft()  # triggers of the frames that were lost
-        time_s, exposure_s = self._triggered.popleft() if self._triggered else (self.clock.now_s(), 0.0)
-        return self._counter, time_s, exposure_s
-
     def _frame(self, result: Any) -> Frame:
-        expected = self._counter + 1
-        counter, time_s, exposure_s = self._number(result.BlockID)
+        numbered = self._numbers.number(result.BlockID)
         if not result.GrabSucceeded():
             raise DeviceFaultError(
                 self.name,
-                f"frame {counter} failed on its way: {result.ErrorDescription} ({result.ErrorCode:#x}).",
+                f"frame {numbered.counter} failed on its way: {result.ErrorDescription} ({result.ErrorCode:#x}).",
                 "Take it again; if it persists, check cable and bandwidth.",
             )
-        if counter != expected:
-            raise DeviceFaultError(
-                self.name,
-                f"lost {counter - expected} frames before frame {counter}.",
-                "Take them again; if it persists, read frames sooner.",
-            )
+        self._numbers.require_none_lost(numbered)
         return checked_frame(
-            self.name, result.Array, self._roi, self.bit_depth, counter=counter, time_s=time_s, exposure_s=exposure_s
-        )
+            self.name, result.Array, self._roi, self.bit_depth,
+            counter=numbered.counter, time_s=numbered.time_s, exposure_s=numbered.exposure_s,
+        )  # fmt: skip
 
     @contextmanager
     def _asking(self, doing: str) -> Iterator[None]:

@@ -68,10 +68,10 @@ def snapped(camera: AravisCamera) -> Frame:
         except (DeviceFaultError, DeviceTimeoutError):
             camera.discard_frames()
             if attempt % 2:
-                counted = camera._counter
+                counted = camera._numbers.counter
                 camera.close()
                 camera.open()
-                camera._counter = counted
+                camera._numbers.counter = counted
     return camera.snap()
 
 

@@ -99,7 +99,9 @@ def test_basler_frames_that_were_lost_are_noticed(basler: BaslerCamera, monkeypa
     basler.open()
     basler.snap()
     basler.trigger()
-    monkeypatch.setattr(basler, "_last_block", basler._last_block - 3)  # as if the camera had counted three more
+    numbers = basler._numbers
+    assert numbers._last is not None
+    monkeypatch.setattr(numbers, "_last", numbers._last - 3)  # as if the camera had counted three more
     with pytest.raises(DeviceFaultError, match="lost 3 frames before frame 5"):
         basler.read()
     assert basler.snap().counter == 6
