@@ -7,7 +7,9 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from PyQt5.QtCore import QObject, QTimer
+from PyQt5.QtCore import QObject
+
+from labcontrol.gui.ticking import ticking
 
 log = logging.getLogger(__name__)
 
@@ -22,9 +24,7 @@ class Background(QObject):
         self._pool: ThreadPoolExecutor | None = None
         self._future: Future[Any] | None = None
         self._deliver: Callable[[Any], None] = lambda _: None
-        self._timer = QTimer(self)
-        self._timer.setInterval(_LOOK_MS)
-        self._timer.timeout.connect(self.look)
+        self._timer = ticking(self, _LOOK_MS, self.look)
 
     @property
     def is_busy(self) -> bool:

@@ -4,33 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from PyQt5.QtCore import QObject, QTimer, pyqtSignal
+from PyQt5.QtCore import QObject, pyqtSignal
 
 from drivers.interfaces import Frame
-from labcontrol.bench import driver_classes
 from labcontrol.calibration import Calibration
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.errors import UserError
 from labcontrol.gui.background import Background
 from labcontrol.gui.calibration_bench import BenchUnderCalibration, CameraNews, Doing, LightNews, Outlook, Steps, keep
-from labcontrol.gui.devices_process import BenchProcess
-from labcontrol.gui.lost_light import guardian_journal
+from labcontrol.gui.held_bench import HeldBench
 from labcontrol.selftest import Trial
 
-_PUMP_MS = 20
-_ALIVE_MS = 500
 
-
-class CalibrationLink(QObject):
+class CalibrationLink(HeldBench):
     """One thing at a time: `is_working` while it lasts; `measured`, `looked`, `stopped` or `refused` tells its end.
 
     Signals on the way: `opened` (bits of a camera pixel), `doing` (words), `stepped` (done, total), `framed` (Frame),
-    `found` (Outlook), `tried` (Trial), `light` (on, power in W). `kept`, or `not_kept` (error), after a result was
-    accepted; `lost` (error) when the process ended by itself, before anything is forgotten; `released` when nobody
-    holds the devices any more.
+    `found` (Outlook), `tried` (Trial). `kept`, or `not_kept` (error), after a result was accepted.
     """
 
     opened = pyqtSignal(int)
@@ -39,33 +31,17 @@ class CalibrationLink(QObject):
     framed = pyqtSignal(object)
     found = pyqtSignal(object)
     tried = pyqtSignal(object)
-    light = pyqtSignal(bool, float)
     measured = pyqtSignal(object)
     looked = pyqtSignal()
     kept = pyqtSignal(object)
     not_kept = pyqtSignal(object)
     stopped = pyqtSignal()
     refused = pyqtSignal(object)
-    lost = pyqtSignal(object)
-    released = pyqtSignal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.is_working = False
+        self.is_working = self._snapping = False
         self._background = Background(self)
-        self.light_is_on, self.power_w = False, 0.0
-        self.journal = Path()
-        """What a real laser's guardian wrote when the process of the devices was gone."""
-        self.config: BenchConfig | None = None
-        self._process: BenchProcess | None = None
-        self._snapping = self._releasing = False
-        self._pump_timer = self._timer(_PUMP_MS, self._pump)
-        self._alive_timer = self._timer(_ALIVE_MS, self._say_alive)
-
-    @property
-    def is_held(self) -> bool:
-        """Whether the devices are, or may still be, in this program's hands."""
-        return self._process is not None
 
     def holds_other_than(self, config: BenchConfig) -> bool:
         """Whether what is held was opened for another bench."""
@@ -131,43 +107,25 @@ class CalibrationLink(QObject):
         if self._process is not None:
             self._process.ask("light_off", then=lambda _: None, refused=self.refused.emit)
 
-    def release(self) -> None:
-        """Light off and let go of every device, without waiting; `released` tells when it is done."""
-        if self._process is None:
-            self.released.emit()
-            return
-        self._releasing = True
-        self._forget()
-        self._process.release()
-
     def close(self) -> None:
-        """As `release`, and wait for the end."""
         self._background.close()
-        self._pump_timer.stop()
-        self._alive_timer.stop()
-        if self._process is not None:
-            self._process.close()
-            self._process = None
+        super().close()
         self._forget()
 
     # --- parts --------------------------------------------------------------------------------------------------
     def _work(self, config: BenchConfig, command: str, *arguments: Any, then: Callable[[Any], None]) -> None:
         if self.is_working or self._releasing:
             return
-        if self._process is None:
-            driver_classes(config)
-            self.config, self.journal = config, guardian_journal()
-            make = partial(BenchUnderCalibration, config, journal=self.journal)
-            self._process = BenchProcess(make, self._on_lost, self._on_news)
-            self._pump_timer.start()
-            self._alive_timer.start()
+        process = self._hold(
+            config, lambda config, journal: partial(BenchUnderCalibration, config, journal=journal), self._on_news
+        )
 
         def refused(error: BaseException) -> None:
             self._rest()
             self.refused.emit(error)
 
         self.is_working = True
-        self._process.ask(command, *arguments, then=then, refused=refused)
+        process.ask(command, *arguments, then=then, refused=refused)
 
     def _on_news(self, news: Any) -> None:
         if isinstance(news, Frame):
@@ -185,40 +143,10 @@ class CalibrationLink(QObject):
         elif isinstance(news, Trial):
             self.tried.emit(news)
 
-    def _set_light(self, on: bool, power_w: float) -> None:
-        self.light_is_on, self.power_w = on, power_w
-        self.light.emit(on, power_w)
-
-    def _pump(self) -> None:
-        process = self._process
-        if process is None:
-            return
-        process.pump()
-        if process.is_over and self._process is process:
-            process.close()
-            self._process, self._releasing = None, False
-            self._pump_timer.stop()
-            self.released.emit()
-
-    def _say_alive(self) -> None:
-        if self._process is not None:
-            self._process.say_alive()
-
-    def _on_lost(self, error: BaseException) -> None:
-        self.lost.emit(error)
-        self._forget()
-
     def _forget(self) -> None:
-        self._alive_timer.stop()
         self._rest()
         self._snapping = False
-        self._set_light(False, 0.0)
+        super()._forget()
 
     def _rest(self) -> None:
         self.is_working = False
-
-    def _timer(self, interval_ms: int, act: Callable[[], None]) -> QTimer:
-        timer = QTimer(self)
-        timer.setInterval(interval_ms)
-        timer.timeout.connect(act)
-        return timer

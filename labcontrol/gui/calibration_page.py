@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
 
-from PyQt5.QtCore import QTimer, pyqtSignal
+from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtGui import QHideEvent, QShowEvent
 from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
@@ -24,6 +24,7 @@ from labcontrol.gui.calibration_step import StepPage
 from labcontrol.gui.calibration_words import standing_words, words_of
 from labcontrol.gui.elided import ElidedLabel
 from labcontrol.gui.theme import Theme
+from labcontrol.gui.ticking import ticking
 
 log = logging.getLogger(__name__)
 
@@ -89,9 +90,9 @@ class CalibrationPage(QWidget):
         self.pages = QStackedWidget()
         for page in (self.step, self.selftest, self.nothing):
             self.pages.addWidget(page)
-        self._live_timer = self._timer(_LIVE_MS, self._ask_frame)
-        self._look_timer = self._timer(_LOOK_MS, self.read)
-        self._idle_timer = self._timer(_IDLE_LIGHT_MS, self._end_idle_light)
+        self._live_timer = ticking(self, _LIVE_MS, self._ask_frame)
+        self._look_timer = ticking(self, _LOOK_MS, self.read)
+        self._idle_timer = ticking(self, _IDLE_LIGHT_MS, self._end_idle_light)
         self._lay_out()
         self._connect()
 
@@ -445,12 +446,6 @@ class CalibrationPage(QWidget):
         link.refused.connect(self._on_refused)
         link.lost.connect(self._on_lost)
         link.released.connect(self._on_released)
-
-    def _timer(self, interval_ms: int, act: Callable[[], None]) -> QTimer:
-        timer = QTimer(self)
-        timer.setInterval(interval_ms)
-        timer.timeout.connect(act)
-        return timer
 
     def _lay_out(self) -> None:
         bar = QHBoxLayout()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PyQt5.QtCore import Qt, QTimer, pyqtSignal
+from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from drivers.interfaces import Frame, Roi
@@ -12,6 +12,7 @@ from labcontrol.gui.devices_bench import CameraFacts, Facts
 from labcontrol.gui.devices_card import DeviceCard
 from labcontrol.gui.fields import Quantity, Whole
 from labcontrol.gui.theme import Theme
+from labcontrol.gui.ticking import ticking
 from labcontrol.gui.words import figures
 
 _LIVE_MS = 50
@@ -51,9 +52,7 @@ class CameraCard(DeviceCard):
         for field in (self.exposure, self.gain, *self.region):
             field.valueChanged.connect(self._send)
         self.body.addLayout(self._controls_and_picture(), 1)
-        self._timer = QTimer(self)
-        self._timer.setInterval(_LIVE_MS)
-        self._timer.timeout.connect(self._on_tick)
+        self._timer = ticking(self, _LIVE_MS, self._on_tick)
 
     def show_facts(self, facts: Facts) -> None:
         assert isinstance(facts, CameraFacts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
-from PyQt5.QtCore import Qt, QTimer, pyqtSignal
+from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from drivers.interfaces import Samples
@@ -15,6 +15,7 @@ from labcontrol.gui.devices_camera import SIDE_PX
 from labcontrol.gui.devices_card import DeviceCard
 from labcontrol.gui.fields import Quantity, Whole
 from labcontrol.gui.theme import Theme
+from labcontrol.gui.ticking import ticking
 from labcontrol.gui.words import count, figures, power, power_unit
 
 _LIVE_MS = 60
@@ -71,9 +72,7 @@ class DetectorCard(DeviceCard):
         both.addWidget(side)
         both.addWidget(self.canvas, 1)
         self.body.addLayout(both, 1)
-        self._timer = QTimer(self)
-        self._timer.setInterval(_LIVE_MS)
-        self._timer.timeout.connect(self._on_tick)
+        self._timer = ticking(self, _LIVE_MS, self._on_tick)
 
     def choose_rate(self, rate_hz: float) -> None:
         """The rate the bench file asks for."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from PyQt5.QtCore import QTimer, pyqtSignal
+from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
 from labcontrol.gui.buttons import button
@@ -12,6 +12,7 @@ from labcontrol.gui.devices_bench import Facts, LaserFacts
 from labcontrol.gui.devices_card import DeviceCard
 from labcontrol.gui.fields import Quantity
 from labcontrol.gui.theme import set_kind
+from labcontrol.gui.ticking import ticking
 from labcontrol.gui.words import power
 
 ARMED_S = 10
@@ -56,9 +57,7 @@ class LaserCard(DeviceCard):
         emission.addWidget(self.off_button, 1)
         for row in (chips, setting, emission):
             self.body.addLayout(row)
-        self._timer = QTimer(self)
-        self._timer.setInterval(_TICK_MS)
-        self._timer.timeout.connect(self._show_armed)
+        self._timer = ticking(self, _TICK_MS, self._show_armed)
         self._show_chips()
         self._show_armed()
 

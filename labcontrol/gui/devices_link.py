@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from PyQt5.QtCore import QObject, QTimer, pyqtSignal
+from PyQt5.QtCore import QObject, pyqtSignal
 
 from drivers.interfaces import Roi
-from labcontrol.bench import driver_classes
 from labcontrol.config import BenchConfig
 from labcontrol.errors import UserError
 from labcontrol.gui.devices_bench import DeviceReport, LaserFacts, bench_by_hand
-from labcontrol.gui.devices_process import BenchProcess
-from labcontrol.gui.lost_light import guardian_journal
+from labcontrol.gui.held_bench import HeldBench
+from labcontrol.gui.ticking import ticking
 
-log = logging.getLogger(__name__)
-
-_PUMP_MS = 20
-_ALIVE_MS = 500
 _LOOK_MS = 1000
 ROLES = ("laser", "slm", "dmd", "camera", "detector")
 
 
-class BenchLink(QObject):
+class BenchLink(HeldBench):
     """Opens the bench when the first device is connected, and lets go of it on `release`.
 
     Signals: `reported` (role, DeviceReport) whenever something is known of a device; `refused` (role, error) when a
-    wish was not fulfilled; `disconnected` (role); `framed` (Frame) and `traced` (Samples); `light` (on, power in W);
-    `lost` (error) when the process of the devices ended by itself, before its devices are `disconnected`; `released`
-    when nobody holds the devices any more.
+    wish was not fulfilled; `disconnected` (role), after `lost`; `framed` (Frame) and `traced` (Samples).
     """
 
     reported = pyqtSignal(str, object)
@@ -40,40 +31,19 @@ class BenchLink(QObject):
     disconnected = pyqtSignal(str)
     framed = pyqtSignal(object)
     traced = pyqtSignal(object)
-    light = pyqtSignal(bool, float)
-    lost = pyqtSignal(object)
-    released = pyqtSignal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.connected: set[str] = set()
-        self.light_is_on, self.power_w = False, 0.0
-        self.config: BenchConfig | None = None
-        """Of the devices that are, or were last, in this program's hands."""
-        self.journal = Path()
-        """What a real laser's guardian wrote when the process of the devices was gone."""
-        self._process: BenchProcess | None = None
-        self._releasing = False
         self._busy: set[str] = set()
-        self._pump_timer = self._timer(_PUMP_MS, self._pump)
-        self._alive_timer = self._timer(_ALIVE_MS, self._say_alive)
-        self._look_timer = self._timer(_LOOK_MS, self._look)
-
-    @property
-    def is_held(self) -> bool:
-        """Whether the devices are, or may still be, in this program's hands."""
-        return self._process is not None
+        self._look_timer = ticking(self, _LOOK_MS, self._look)
 
     def connect_device(self, config: BenchConfig, role: str) -> None:
         """Open a device, again if it was open. Raises UserError when the bench file does not hold together."""
         if self._releasing:
             raise UserError("The devices are still being let go.", "Try again in a second.")
-        if self._process is None:
-            driver_classes(config)
-            self.config, self.journal = config, guardian_journal()
-            self._process = BenchProcess(partial(bench_by_hand, config, self.journal), self._on_lost)
-            for timer in (self._pump_timer, self._alive_timer, self._look_timer):
-                timer.start()
+        self._hold(config, lambda config, journal: partial(bench_by_hand, config, journal))
+        self._look_timer.start()
 
         def then(report: DeviceReport) -> None:
             self.connected.add(role)
@@ -116,23 +86,9 @@ class BenchLink(QObject):
         """A new trace, unless one is under way."""
         self._ask_once("trace", "detector", "trace", samples, rate_hz, then=self.traced.emit)
 
-    # --- the end ------------------------------------------------------------------------------------------------
-    def release(self) -> None:
-        """Light off and let go of every device, without waiting; `released` tells when it is done."""
-        if self._process is None:
-            self.released.emit()
-            return
-        self._releasing = True
-        self._forget()
-        self._process.release()
-
     def close(self) -> None:
-        """As `release`, and wait for the end."""
-        for timer in (self._pump_timer, self._alive_timer, self._look_timer):
-            timer.stop()
-        if self._process is not None:
-            self._process.close()
-            self._process = None
+        self._look_timer.stop()
+        super().close()
 
     # --- parts --------------------------------------------------------------------------------------------------
     def _ask(self, role: str, command: str, *arguments: Any, then: Callable[[Any], None]) -> None:
@@ -171,40 +127,10 @@ class BenchLink(QObject):
             self._set_light(report.facts.emission, report.facts.setpoint_w)
         self.reported.emit(role, report)
 
-    def _set_light(self, on: bool, power_w: float) -> None:
-        self.light_is_on, self.power_w = on, power_w
-        self.light.emit(on, power_w)
-
-    def _pump(self) -> None:
-        process = self._process
-        if process is None:
-            return
-        process.pump()
-        if process.is_over and self._process is process:
-            process.close()
-            self._process, self._releasing = None, False
-            self._pump_timer.stop()
-            self.released.emit()
-
-    def _say_alive(self) -> None:
-        if self._process is not None:
-            self._process.say_alive()
-
-    def _on_lost(self, error: BaseException) -> None:
-        self.lost.emit(error)
-        self._forget()
-
     def _forget(self) -> None:
-        for timer in (self._alive_timer, self._look_timer):
-            timer.stop()
+        self._look_timer.stop()
         self._busy.clear()
         for role in sorted(self.connected):
             self.disconnected.emit(role)
         self.connected.clear()
-        self._set_light(False, 0.0)
-
-    def _timer(self, interval_ms: int, act: Callable[[], None]) -> QTimer:
-        timer = QTimer(self)
-        timer.setInterval(interval_ms)
-        timer.timeout.connect(act)
-        return timer
+        super()._forget()

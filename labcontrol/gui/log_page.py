@@ -6,7 +6,7 @@ import logging
 from collections import deque
 from pathlib import Path
 
-from PyQt5.QtCore import Qt, QTimer, pyqtSignal
+from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtGui import QGuiApplication, QShowEvent
 from PyQt5.QtWidgets import (
     QComboBox,
@@ -25,6 +25,7 @@ from labcontrol.errors import UserError
 from labcontrol.gui.buttons import button
 from labcontrol.gui.log_model import TEXT_ROLE, LogFilter, LogModel
 from labcontrol.gui.theme import Theme
+from labcontrol.gui.ticking import ticking
 
 LEVELS = {
     "everything": 0,
@@ -76,9 +77,7 @@ class LogPage(QWidget):
         self.whole = QPlainTextEdit()
         self.whole.setReadOnly(True)
         self.whole.setPlaceholderText("Choose a line to read all of it, with the traceback where there is one.")
-        self._timer = QTimer(self)
-        self._timer.setInterval(_FLUSH_MS)
-        self._timer.timeout.connect(self._flush)
+        self._timer = ticking(self, _FLUSH_MS, self._flush)
         self._lay_out()
         self.level.currentTextChanged.connect(lambda name: self.filter.set_level(LEVELS[name]))
         self.search.textChanged.connect(self.filter.setFilterFixedString)

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from PyQt5.QtCore import QObject, QTimer, pyqtSignal
+from PyQt5.QtCore import QObject, pyqtSignal
 
 from labcontrol.bench import driver_classes
 from labcontrol.config import BenchConfig
 from labcontrol.errors import UserError
 from labcontrol.guardian import Transition, read_journal
+from labcontrol.gui.ticking import ticking
 
 _LOOK_MS = 200
 _SWITCHED_OFF = "tripped"
@@ -50,9 +51,7 @@ class LostLight(QObject):
         """None while no process is lost."""
         self._journal = Path()
         self._was_on = False
-        self._timer = QTimer(self)
-        self._timer.setInterval(_LOOK_MS)
-        self._timer.timeout.connect(self.look)
+        self._timer = ticking(self, _LOOK_MS, self.look)
 
     def begin(self, bench: BenchConfig, journal: Path, *, was_on: bool) -> None:
         """A process is lost. bench: that it held. journal: of its laser's guardian. was_on: as last heard."""

@@ -12,9 +12,10 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from PyQt5.QtCore import QObject, QTimer
+from PyQt5.QtCore import QObject
 
 from labcontrol.errors import UserError
+from labcontrol.gui.ticking import ticking
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +31,7 @@ class ModelProcess(QObject):
         self._line: Connection | None = None
         self._deliver: Callable[[Any], None] = lambda _: None
         self._refuse: Callable[[UserError], None] = lambda _: None
-        self._timer = QTimer(self)
-        self._timer.setInterval(_LOOK_MS)
-        self._timer.timeout.connect(self.look)
+        self._timer = ticking(self, _LOOK_MS, self.look)
 
     @property
     def is_busy(self) -> bool:

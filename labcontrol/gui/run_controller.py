@@ -11,6 +11,7 @@ from labcontrol.engine import FaultSeen, RunStatus, Seen
 from labcontrol.engine.events import Mailbox
 from labcontrol.gui.run_follower import RunFollower
 from labcontrol.gui.run_process import LiveRun
+from labcontrol.gui.ticking import ticking
 
 _TICK_MS = 80
 _MOST_TICK_MS = 500
@@ -37,9 +38,7 @@ class RunController(QObject):
         self.run: LiveRun | None = None
         self._mailbox = Mailbox()
         self._reported = True
-        self._timer = QTimer(self)
-        self._timer.setInterval(_TICK_MS)
-        self._timer.timeout.connect(self._tick_at_pace)
+        self._timer = ticking(self, _TICK_MS, self._tick_at_pace)
         self._begun_s = 0.0
         self._painted = QTimer(self)  # of no time: due when what a look has changed is painted
         self._painted.setSingleShot(True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyqtgraph as pg
-from PyQt5.QtCore import QSize, Qt, QTimer, pyqtSignal
+from PyQt5.QtCore import QSize, Qt, pyqtSignal
 from PyQt5.QtGui import QHideEvent, QPainter, QPaintEvent, QShowEvent
 from PyQt5.QtWidgets import (
     QButtonGroup,
@@ -29,6 +29,7 @@ from labcontrol.gui.buttons import button
 from labcontrol.gui.elided import ElidedLabel
 from labcontrol.gui.scaling_plots import SYMBOLS, CollapsePlot, GroupFigures, QuantityPlot, group_colour
 from labcontrol.gui.theme import LIGHT, Theme
+from labcontrol.gui.ticking import ticking
 from labcontrol.gui.words import figures
 from labcontrol.theory.scaling import Exponent, Group, Study, load_study
 from labcontrol.theory.scaling.storage import STUDY_FILE
@@ -50,9 +51,7 @@ class ScalingPage(QWidget):
         self._groups: list[GroupFigures] = []
         self._theme = LIGHT
         self._background = Background(self)
-        self._timer = QTimer(self)
-        self._timer.setInterval(_LOOK_MS)
-        self._timer.timeout.connect(self.look)
+        self._timer = ticking(self, _LOOK_MS, self.look)
         self.title = QLabel("Scaling of learning time")
         self.title.setProperty("role", "title")
         self.verdict = QLabel("")
