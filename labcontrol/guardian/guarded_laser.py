@@ -149,12 +149,12 @@ class GuardedLaser(Laser):
             if self._process.poll() is None:
                 with contextlib.suppress(DeviceDisconnectedError):
                     self._ask("close")
+                    self._emits = False
         finally:
-            self._emits = False
             self._let_go()
 
     def _let_go(self) -> None:
-        """End the guardian, which leaves with the laser off."""
+        """End the guardian, which leaves with the laser off; one that was killed has not, see `_listen`."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -166,11 +166,15 @@ class GuardedLaser(Laser):
         try:
             process.wait(_END_S)
         except subprocess.TimeoutExpired:
-            log.error("the guardian of %s does not end; look at the laser: check that it is off", self.name)
+            log.error("the guardian of %s does not end", self.name)
             process.kill()
             process.wait()
+        self._wait_for_listener()
+
+    def _wait_for_listener(self) -> None:
+        """It may be about to switch off in the guardian's place, and holds the line meanwhile."""
         if self._listener is not None and self._listener is not threading.current_thread():
-            self._listener.join(_END_S)  # it may be about to switch off in the guardian's place, and holds the line
+            self._listener.join(_END_S)
 
     def _read_identity(self) -> Identity:
         return Identity(*self._facts["identity"])
@@ -205,8 +209,13 @@ class GuardedLaser(Laser):
 
     def _set_emission(self, on: bool) -> None:
         reason, self._reason = self._reason, ""
-        self._emits = True
-        self._ask("emission", on, reason)
+        self._emits = self._emits or on
+        try:
+            self._ask("emission", on, reason)
+        except DeviceDisconnectedError:
+            if on or self._emits or not self._guardian_has_ended:
+                raise
+            return  # switched off in the guardian's place
         self._emits = on
 
     def _read_interlock_closed(self) -> bool:
@@ -243,10 +252,14 @@ class GuardedLaser(Laser):
         except (OSError, ValueError) as error:
             raise self._gone() from error
 
+    @property
+    def _guardian_has_ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
+
     def _gone(self) -> DeviceDisconnectedError:
-        return DeviceDisconnectedError(
-            self.name, "has lost its guardian process.", "Look at the laser: check that it is off."
-        )
+        self._wait_for_listener()
+        remedy = "Look at the laser: check that it is off." if self._emits else "Emission is off. Connect again."
+        return DeviceDisconnectedError(self.name, "has lost its guardian process.", remedy)
 
     def _listen(
         self,
@@ -254,7 +267,11 @@ class GuardedLaser(Laser):
         replies: queue.SimpleQueue[dict[str, Any] | None],
         leaving: threading.Event,
     ) -> None:
-        """Take in what the guardian says, in a thread; when it ends before its time, switch off in its place."""
+        """Take in what the guardian says, in a thread; when it ended before its time, switch off in its place.
+
+        It is asked how it ended, not only whether it was let go: a guardian that was killed may be let go before this
+        thread has noticed.
+        """
         assert process.stdout is not None
         with process.stdout:
             for line in process.stdout:
@@ -263,7 +280,7 @@ class GuardedLaser(Laser):
                     self._take_in(Transition(**message["transition"]))
                 else:
                     replies.put(message)
-        if not leaving.is_set():
+        if process.wait() != 0 or not leaving.is_set():
             leaving.set()
             self._switch_off_here()
         replies.put(None)

@@ -194,9 +194,20 @@ def test_a_killed_guardian_is_replaced_by_the_application_itself(stand: Stand) -
     assert stand.off_within(before_s) < 2 * IN_TIME_S
     with pytest.raises(DeviceDisconnectedError, match="guardian"):
         stand.laser.emission_on()
+    stand.laser.emission_off()  # nothing is left to do, and nothing is in doubt
     stand.laser.close()
     stand.laser.open()
     light_on(stand)
+
+
+def test_a_guardian_killed_while_it_is_let_go_leaves_no_light_on(stand: Stand) -> None:
+    light_on(stand)
+    assert stand.laser._process is not None
+    stand.laser._leaving.set()  # the listener has not yet seen the death when the laser is closed
+    stand.laser._process.kill()
+    stand.laser.close()
+    assert not stand.head.emitting
+    assert states(stand)[-1][0] == "tripped"
 
 
 # --- the application dies ---------------------------------------------------------------------------------------
