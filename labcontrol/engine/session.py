@@ -19,6 +19,7 @@ from labcontrol.engine.drift import CameraLook, Drift, DriftWatch, Look, cause
 from labcontrol.engine.events import DriftMeasured, EpochDone, Event, Predicted, Prepared
 from labcontrol.engine.fault_player import FaultPlayer
 from labcontrol.engine.pilot import Pilot, measure_pilot, posed_problem, predict
+from labcontrol.engine.practice import practise
 from labcontrol.engine.record import preparation_from_record, preparation_record
 from labcontrol.engine.recovery import Recovery
 from labcontrol.engine.result import final_result
@@ -87,6 +88,8 @@ class Session:
         """Begin, or continue what was recorded; returns why learning ended."""
         machine = self._given.machine
         reason = None
+        if not self._bench.laser.on_table:
+            practise(self._experiment, self._reservoir.map)
         if recorded is None or recorded.state is None:
             self._begin()
         else:
