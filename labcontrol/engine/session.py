@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,13 +15,13 @@ from labcontrol.bench import Bench
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine.checkpoint import decode, encode
 from labcontrol.engine.control import RunControl
-from labcontrol.engine.drift import CameraLook, Drift, DriftWatch, Look, cause
-from labcontrol.engine.events import DriftMeasured, EpochDone, Event, Predicted, Prepared
+from labcontrol.engine.events import EpochDone, Event, Predicted, Prepared
 from labcontrol.engine.fault_player import FaultPlayer
 from labcontrol.engine.pilot import Pilot, measure_pilot, posed_problem, predict
 from labcontrol.engine.practice import practise
 from labcontrol.engine.record import preparation_from_record, preparation_record
 from labcontrol.engine.recovery import Recovery
+from labcontrol.engine.reference_looks import ReferenceLooks
 from labcontrol.engine.result import final_result
 from labcontrol.engine.resume import Recorded
 from labcontrol.engine.status import RunState, StateMachine
@@ -31,6 +31,7 @@ from labcontrol.learning import Proposal, Strategy, initial_mask, make_strategy
 from labcontrol.records import Epoch, RunWriter
 from labcontrol.reservoir import Preparation, Readout, Reservoir, Spread
 from labcontrol.tasks import ErrorMeasure, Task
+from labcontrol.theory import AmplitudeLaw
 
 T = TypeVar("T")
 
@@ -65,8 +66,11 @@ class Session:
         # The strategy's generator is the experiment's seed itself, so that the twin can repeat its decisions.
         self._rng = np.random.default_rng(self._experiment.seed)
         self._start = initial_mask(self._experiment.learning, self._experiment.neurons, self._rng)
-        self._strategy: Strategy
+        # What a pilot decides.
+        self._law: AmplitudeLaw
         self._measure: ErrorMeasure
+        self._strategy: Strategy
+        self._looks: ReferenceLooks
         self._stop_rule = StopRule(self._experiment)
         self._recovery = Recovery(
             self._experiment.faults,
@@ -78,7 +82,6 @@ class Session:
             given.tell,
         )
         self._reservoir.retakes.on_retake = self._recovery.note_retake
-        self._drift = DriftWatch()
         self._epochs = self._accepted = self._replays = 0
         self._bench_start_s = self._wall_start_s = 0.0
         self._disturbed = False  # by a fault: the simulated table would not do the same again from the last checkpoint
@@ -109,7 +112,7 @@ class Session:
         self._rehearse()
         self._predict(self._in_good_light(self._measure_pilot), write=True)
         self._bench_start_s = self._bench.clock.now_s()
-        self._watch_drift(0)
+        self._look_at_reference(0)
         self._checkpoint()
         self._wall_start_s = time.perf_counter()
 
@@ -128,7 +131,7 @@ class Session:
         self._given.tell(Prepared(self._task, self._start, centres_px, preparation.step_s))
 
     def _predict(self, pilot: Pilot, *, write: bool) -> None:
-        """Gain, amplitude law and strategy from a pilot."""
+        """Gain, amplitude law, strategy and what is compared with the reference, from a pilot."""
         law = predict(pilot, self._start, self._task.train_target, self._experiment.learning.loss)
         if write:
             self._write(lambda: self._writer.write_pilot(pilot.mirrors, pilot.outputs, law.gain))
@@ -136,6 +139,7 @@ class Session:
         self._measure = problem.measure
         self._law = law
         self._strategy = make_strategy(self._experiment.learning, problem)
+        self._looks = ReferenceLooks(self._experiment, self._recovery, problem.measure, self._measure_reference)
         self._given.tell(Predicted(law))
 
     def _continue(self, recorded: Recorded, state: dict[str, Any]) -> str | None:
@@ -149,7 +153,7 @@ class Session:
             states, spread = recorded.rehearsal
             self._reservoir.know(self._task.whole_sequence, states, Spread(*map(float, spread)))
         if (drift := state.get("drift")) is not None:
-            self._drift.restore(drift)
+            self._looks.restore(drift)
         simulated = self._bench.table is not None and state["table"] is not None
         if simulated and self._bench.table is not None:
             if not self._bench.laser.on_table:  # the table remembers its own only
@@ -164,7 +168,7 @@ class Session:
             self._recovery.insist(self._bench.light_on)
             self._reservoir.restore(state["reservoir"], preparation)
             self._reservoir.forget()
-            self._drift.rows = self._writer.drift_rows
+            self._looks.keep_recorded()
             self._bench_start_s = self._bench.clock.now_s() - recorded.bench_s
         self._given.machine.note(laser_on=True)
         self._tell_prepared(preparation)
@@ -205,7 +209,7 @@ class Session:
         _, _, accepted = self._judge(proposal, outputs)
         reason = self._count(len(proposal.masks), replays, int(accepted.sum()))
         if reason is None and measure_again:
-            self._watch_drift(len(proposal.masks))
+            self._look_at_reference(len(proposal.masks))
         return reason
 
     # --- learning -----------------------------------------------------------------------------------------------
@@ -221,7 +225,7 @@ class Session:
             for epoch in epochs:
                 self._given.tell(EpochDone(epoch, self._strategy.incumbent_error, self._given.machine.status))
             if reason is None:
-                self._watch_drift(len(epochs))
+                self._look_at_reference(len(epochs))
             due = self._epochs // _CHECKPOINT_EPOCHS > (self._epochs - len(epochs)) // _CHECKPOINT_EPOCHS
             if due or self._disturbed:
                 self._checkpoint()
@@ -276,61 +280,13 @@ class Session:
 
         return self._recovery.insist(whole)
 
-    # --- drift --------------------------------------------------------------------------------------------------
-    def _watch_drift(self, new_epochs: int) -> None:
-        """Measure the reference mask where it is due, and pause when it has moved too far for noise.
+    def _measure_reference(self) -> NDArray[np.float32]:
+        return self._measured(self._start[None], self._task.training_sequence).outputs
 
-        When a person lets the run go on, what the table is now is what it is compared with from then on.
-        """
-        policy = self._experiment.drift
-        every = policy.every_epochs
-        if every is None or (new_epochs and self._epochs // every == (self._epochs - new_epochs) // every):
-            return
-        told = False
-
-        def look() -> None:
-            nonlocal told
-            if told:
-                self._drift.forgive()
-            while not self._drift.ready:
-                first = self._look_at_reference()
-                self._drift.begin(first)
-                self._keep_drift(first, None)
-            if told or not new_epochs:
-                return
-            seen = self._look_at_reference()
-            drift = self._drift.compare(seen)
-            self._keep_drift(seen, drift)
-            far = policy.pause_above is not None and drift.excess > policy.pause_above
-            if far and drift.change > policy.least_change:
-                told = self._disturbed = True
-                raise cause(drift)
-
-        self._recovery.insist(look)
-
-    def _look_at_reference(self) -> Look:
-        camera = self._reservoir.on_signals = CameraLook(self._reservoir)
-        replays = self._reservoir.replays
-        try:
-            output = self._measured(self._start[None], self._task.training_sequence).outputs[0]
-        finally:
-            self._reservoir.on_signals = None
-            self._reservoir.replays = replays  # no epoch
-        return Look(output, *camera.light_and_picture(), self._bench.laser.power_w)
-
-    def _keep_drift(self, look: Look, drift: Drift | None) -> None:
-        """Record a look and tell what it says; the first ones, which set the reference, say nothing."""
-        mse, nmse = self._measure.mse(look.output[None]), self._measure.nmse(look.output[None])
-        error = float((mse if self._experiment.learning.loss == "mse" else nmse)[0])
-        values: dict[str, Any] = {"epoch": self._epochs, "output": look.output, "error": error}
-        values |= {"level": 1.0, "offset": 0.0, "light": 1.0, "picture": 0.0, "power": 1.0}
-        values |= {"change": 0.0, "excess": 0.0}
-        values |= asdict(drift) if drift is not None else {}
-        row = self._drift.rows
-        self._write(lambda: self._writer.write_drift(row, values))
-        self._drift.rows += 1
-        if drift is not None:
-            self._given.tell(DriftMeasured(self._epochs, drift.level, error, drift.excess))
+    def _look_at_reference(self, new_epochs: int) -> None:
+        # No |=, which would forget a fault within the look.
+        if self._looks.watch(self._epochs, new_epochs):
+            self._disturbed = True
 
     def _judge(self, proposal: Proposal, outputs: Any) -> tuple[Any, Any, Any]:
         """Both errors of each mask, and the strategy's decisions on them."""
@@ -364,7 +320,7 @@ class Session:
             "replays": self._replays,
             "bench_start_s": self._bench_start_s,
             "strategy": self._strategy.state(),
-            "drift": self._drift.state(),
+            "drift": self._looks.state(),
             "reservoir": self._reservoir.state(),
             "table": None if table is None else table.snapshot(),
             "player": None if player is None else player.state(),

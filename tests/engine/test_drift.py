@@ -108,6 +108,17 @@ def test_a_continued_run_looks_at_its_reference_as_if_nothing_had_been(tmp_path:
             np.testing.assert_array_equal(ours.drift[name], values)
 
 
+def test_a_fault_within_a_look_is_followed_by_a_checkpoint(tmp_path: Path) -> None:
+    """A simulated table would not do the same again from the last one before it."""
+    unplugged = {"device": "camera", "kind": "disconnect", "at_epoch": EVERY, "seconds": 1.5}
+    config = experiment(drift={"every_epochs": EVERY}, fault_script={"fault": [unplugged]})
+    run = small_run(tmp_path, config)
+    run.execute()
+    with RunReader(run.record) as record:
+        assert {fault.epoch for fault in record.faults} == {EVERY}
+        assert record.checkpoint_epochs.tolist() == [0, EVERY]
+
+
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_noise_alone_has_an_excess_of_a_few(share: float) -> None:
     """share: noise that all steps of a replay have in common, over that of each step."""
