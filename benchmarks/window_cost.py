@@ -143,7 +143,7 @@ def with_window(experiment: ExperimentConfig, bench: BenchConfig, folder: Path) 
     window.show()
     window.show_page(window.live)
     window.controller.finished.connect(lambda _: QTimer.singleShot(0, app.quit))
-    QTimer.singleShot(0, window.start_run)
+    QTimer.singleShot(0, window.starter.start_form)
     app.exec_()
     assert window.controller.run is not None
     error = window.controller.run.error

@@ -164,7 +164,7 @@ def playing_window(epochs: int, width: int = 1280, height: int = 800) -> Iterato
         )
         window.resize(width, height)
         window.show()
-        window.start_run()
+        window.starter.start_form()
         while run.told < epochs and window.controller.run is run:
             run.tell(min(20_000, epochs - run.told))
             window.controller.tick()

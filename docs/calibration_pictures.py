@@ -38,7 +38,7 @@ class Guide(screenshots.Photographer):
     def all(self) -> None:
         window, page = self.window, self.window.calibration
         window.experiment.use_bench(LAB / "bench.toml")
-        window.start_run()
+        window.starter.start_form()
         self.rest()
         self.take("refused")
         window.banner.way_out.click()

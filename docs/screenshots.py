@@ -155,7 +155,7 @@ class Photographer:
 
     def run(self) -> None:
         window = self.window
-        window.start_run()
+        window.starter.start_form()
         self.wait(lambda: window.controller.status.epoch > 250)
         self.take("live")
         self.wait(lambda: not window.controller.is_active)
@@ -165,7 +165,7 @@ class Photographer:
         window, page = self.window, self.window.experiment
         usual = page.form.experiment()
         page.show_experiment(ExperimentConfig.model_validate(usual.model_dump() | {"fault_script": INTERLOCK_OPENS}))
-        window.start_run()
+        window.starter.start_form()
         self.wait(
             lambda: window.controller.status.state is RunState.PAUSED and "Close" in window.controller.status.reason
         )

@@ -60,7 +60,7 @@ def run_application(
     with closing(watch), logging_to_file(log_folder()), _logging_into(window), signals:
         window.show()
         if autostart:
-            QTimer.singleShot(0, window.start_run)
+            QTimer.singleShot(0, window.starter.start_form)
         else:
             window.welcome_if_wanted()
         code = app.exec_()

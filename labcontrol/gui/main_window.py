@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,8 +14,6 @@ from PyQt5.QtWidgets import (
     QMainWindow,
     QMenuBar,
     QSizePolicy,
-    QStackedWidget,
-    QTabBar,
     QVBoxLayout,
     QWidget,
 )
@@ -24,27 +21,24 @@ from PyQt5.QtWidgets import (
 from labcontrol.calibration import NotCalibratedError
 from labcontrol.config import BenchConfig, ExperimentConfig, ReservoirConfig
 from labcontrol.engine import RunStatus
-from labcontrol.engine.light_record import laser_journal
 from labcontrol.errors import UserError
-from labcontrol.gui.arming import armed
 from labcontrol.gui.banner import Banner
-from labcontrol.gui.calibration_link import CalibrationLink
 from labcontrol.gui.calibration_page import CalibrationPage
 from labcontrol.gui.closing import Ending, ask_how_to_end
 from labcontrol.gui.desktop import Appearance
-from labcontrol.gui.devices_link import BenchLink
 from labcontrol.gui.devices_page import DevicesPage
 from labcontrol.gui.experiment_page import ExperimentPage
 from labcontrol.gui.learning_plot import Overlay
 from labcontrol.gui.live_page import LivePage
 from labcontrol.gui.log_page import LogPage
-from labcontrol.gui.lost_light import LostLight
+from labcontrol.gui.loss_notice import LossNotice
+from labcontrol.gui.page_tabs import PageTabs
 from labcontrol.gui.pause_notice import PauseNotice
-from labcontrol.gui.process_talk import LostProcessError
-from labcontrol.gui.queue_list import QueuedRun, RunQueue
+from labcontrol.gui.queue_list import RunQueue
 from labcontrol.gui.run_controller import RunController
 from labcontrol.gui.run_header import RunHeader
-from labcontrol.gui.run_process import LiveRun, RunFactory
+from labcontrol.gui.run_process import RunFactory
+from labcontrol.gui.run_starter import RunStarter
 from labcontrol.gui.runs_page import RunsPage
 from labcontrol.gui.scaling_page import ScalingPage
 from labcontrol.gui.screens import fit_to_screen
@@ -78,7 +72,7 @@ class MainWindow(QMainWindow):
     ) -> None:
         super().__init__()
         self.setWindowTitle("labcontrol")
-        self._settings, self.appearance, self._runs = settings, appearance, runs
+        self._settings, self.appearance = settings, appearance
         self._ending: Ending | None = None
         self.header = RunHeader()
         self.banner = Banner()
@@ -86,9 +80,6 @@ class MainWindow(QMainWindow):
         self.live = LivePage()
         self.queue_words = QLabel("")
         self.queue_words.setProperty("role", "muted")
-        self.tabs = QTabBar()
-        self.pages = QStackedWidget()
-        self.page_titles: list[str] = []
         self.welcome = WelcomePage()
         self.experiment = ExperimentPage(experiment, bench)
         self.devices = DevicesPage(lambda: self.experiment.chosen()[1])
@@ -96,49 +87,28 @@ class MainWindow(QMainWindow):
         self.runs = RunsPage(runs.folder)
         self.scaling = ScalingPage(Path(str(settings.value(_SCALING_KEY, "scaling"))))
         self.log = LogPage()
-        self._add_page("Welcome", self.welcome)
-        self._add_page("Live", self.live)
-        self._add_page("Experiment", self.experiment)
-        self._add_page("Devices", self.devices)
-        self._add_page("Calibration", self.calibration)
-        self._add_page("Runs", self.runs)
-        self._add_page("Scaling", self.scaling)
-        self._add_page("Log", self.log)
+        self.tabs = PageTabs("Welcome", self.welcome)
+        self.tabs.add_page("Live", self.live)
+        self.tabs.add_page("Experiment", self.experiment)
+        self.tabs.add_page("Devices", self.devices)
+        self.tabs.add_page("Calibration", self.calibration)
+        self.tabs.add_page("Runs", self.runs)
+        self.tabs.add_page("Scaling", self.scaling)
+        self.tabs.add_page("Log", self.log)
         self.menus = QMenuBar()
         self.menus.setSizePolicy(QSizePolicy.Maximum, QSizePolicy.Preferred)
         self.controller = RunController(self.live.follower, self)
-        self.lost_light = LostLight(self)
-        self._loss: tuple[LostProcessError, str] | None = None
+        self.starter = RunStarter(self, runs, self.controller, self.experiment, self.devices, self.calibration)
+        self.loss = LossNotice(self.banner, self)
         self._lay_out()
         fill_menus(self)
-        self._connect()
+        self._connect_run()
+        self._connect_table()
+        self._connect_pages()
         self._restore()
         self.set_theme(appearance.theme)
 
     # --- life ---------------------------------------------------------------------------------------------------
-    @property
-    def first_page(self) -> int:
-        """Index of the first page that is always there."""
-        return self.pages.indexOf(self.welcome) + 1
-
-    def start_run(self) -> None:
-        """Start what the form says; what stands in the way is shown with its remedy."""
-        self._start(lambda: self._runs.new(*self.experiment.chosen()))
-
-    def start_queued(self, queued: QueuedRun) -> None:
-        """Start a run of the queue."""
-        experiment = queued.experiment
-        self._start(lambda: self._runs.new(experiment, self.experiment.bench_of(experiment)))
-
-    def start_simulated(self) -> None:
-        """The experiment that needs no setting, on the simulated table."""
-        self.experiment.show_experiment(ExperimentConfig())
-        self.start_run()
-
-    def continue_run(self, record: Path) -> None:
-        """Go on with the run of a record."""
-        self._start(lambda: self._runs.continued(record))
-
     def safe_off(self) -> None:
         """Light off at once, whoever switched it on; a run ends and keeps what was measured."""
         self.devices.light_off()
@@ -152,43 +122,9 @@ class MainWindow(QMainWindow):
         self.calibration.begin()
         self.show_page(self.calibration)
 
-    def _start(self, make_run: Callable[[], LiveRun]) -> None:
-        """Start a run as soon as nobody else holds the devices."""
-        if self.controller.is_active:
-            return
-        if self.calibration.is_working:
-            self._stop_queue()
-            self.banner.show_note(
-                "The calibration is measuring. Stop it, or wait until it is done; then start the run."
-            )
-            return
-        self.devices.set_locked(_RUN_OWNS_TABLE)
-        start = partial(self._start_on_free_table, make_run)
-        self.calibration.release(partial(self.devices.release, start))
-
-    def _start_on_free_table(self, make_run: Callable[[], LiveRun]) -> None:
-        self.banner.hide()
-        self.lost_light.forget()
-        try:
-            self.controller.start(lambda: armed(self, self._runs, make_run))
-        except NotCalibratedError as error:
-            self._stop_queue()
-            shorter = UserError(error.message.replace("\n  - ", "; ").replace(":; ", ": ").strip())
-            self.banner.show_error(shorter, "The run cannot start.", ("Calibrate now", self.calibrate))
-        except UserError as error:
-            self._stop_queue()
-            self.banner.show_error(error, "The run cannot start.")
-        else:
-            self.show_page(self.live)
-        self._show_status(self.controller.status)
-
-    def _stop_queue(self) -> None:
-        self.experiment.queue.queue.stop()
-        self.experiment.queue.refresh()
-
     def show_page(self, page: QWidget) -> None:
         """Bring a page to the front."""
-        self.tabs.setCurrentIndex(self.pages.indexOf(page))
+        self.tabs.show_page(page)
 
     def show_crash(self, error: BaseException) -> None:
         """An error of the program in the window: said here and in the record of the run, which goes on."""
@@ -197,7 +133,6 @@ class MainWindow(QMainWindow):
 
     def show_welcome(self) -> None:
         """Bring the welcome to the front; it goes when another page is chosen."""
-        self._show_welcome_tab(True)
         self.show_page(self.welcome)
 
     def welcome_if_wanted(self) -> None:
@@ -212,12 +147,8 @@ class MainWindow(QMainWindow):
 
     def set_theme(self, theme: Theme) -> None:
         """Colours of what the style sheet does not reach."""
-        self.live.set_theme(theme)
-        self.devices.set_theme(theme)
-        self.calibration.set_theme(theme)
-        self.runs.set_theme(theme)
-        self.scaling.set_theme(theme)
-        self.log.set_theme(theme)
+        for page in (self.live, self.devices, self.calibration, self.runs, self.scaling, self.log):
+            page.set_theme(theme)
 
     def changeEvent(self, event: QEvent | None) -> None:
         super().changeEvent(event)
@@ -280,124 +211,97 @@ class MainWindow(QMainWindow):
         row.addWidget(self.queue_words)
         row.addWidget(self.menus)
         layout.addLayout(row)
-        layout.addWidget(self.pages, 1)
+        layout.addWidget(self.tabs.pages, 1)
         self.setCentralWidget(centre)
 
-    def _add_page(self, title: str, page: QWidget) -> None:
-        self.tabs.addTab(title)
-        self.pages.addWidget(page)
-        if page is not self.welcome:
-            self.page_titles.append(title)
-            self.tabs.setTabToolTip(self.tabs.count() - 1, f"{title} (Ctrl+{len(self.page_titles)})")
-
-    def _connect(self) -> None:
-        header, controller = self.header, self.controller
-        self.tabs.setUsesScrollButtons(False)
-        self.tabs.setDrawBase(False)
-        self.tabs.setExpanding(False)
-        self.tabs.currentChanged.connect(self._on_page)
-        header.start.connect(self.start_run)
+    def _connect_run(self) -> None:
+        """What starts, steers and follows a run."""
+        header, controller, starter = self.header, self.controller, self.starter
+        header.start.connect(starter.start_form)
         header.pause.connect(controller.pause)
         header.resume.connect(controller.resume)
         header.stop.connect(controller.stop)
         header.abort.connect(controller.abort)
         header.safe_off.connect(self.safe_off)
+        self.welcome.start_simulated.connect(starter.start_simulated)
+        self.experiment.queue.start_asked.connect(starter.start_queued)
+        self.runs.continue_run.connect(starter.continue_run)
+        starter.taking.connect(lambda: self.devices.set_locked(_RUN_OWNS_TABLE))
+        starter.beginning.connect(self.banner.hide)
+        starter.beginning.connect(self.loss.forget)
+        starter.started.connect(lambda: self.show_page(self.live))
+        starter.started.connect(self._show_present)
+        starter.refused.connect(self._on_refused)
+        starter.note.connect(self.banner.show_note)
         controller.status_changed.connect(self._show_status)
-        controller.failed.connect(self._on_failed)
-        self.welcome.start_simulated.connect(self.start_simulated)
-        self.welcome.show_experiment.connect(lambda: self.show_page(self.experiment))
-        self.welcome.show_devices.connect(lambda: self.show_page(self.devices))
-        self.welcome.show_calibration.connect(self.calibrate)
-        self.welcome.show_runs.connect(lambda: self.show_page(self.runs))
-        self.welcome.shown_at_start.connect(lambda wanted: self._settings.setValue(_WELCOME_KEY, wanted))
-        self.log.unread.connect(self._show_unread)
-        self.log.problem.connect(lambda error: self.banner.show_error(error, "The log was not written."))
+        controller.failed.connect(lambda error: self.loss.tell_of_run(controller.run, error))
         controller.finished.connect(self._on_finished)
+        controller.seen.connect(self.devices.show_frame)
         controller.fault_seen.connect(self.pause_notice.show_fault)
         self.pause_notice.resume.connect(controller.resume)
         self.pause_notice.abort.connect(controller.abort)
-        self.experiment.queue.start_asked.connect(self.start_queued)
+
+    def _connect_table(self) -> None:
+        """The devices by hand and under calibration, and the light."""
+        devices, calibration, loss = self.devices, self.calibration, self.loss
+        devices.light.connect(self._show_present)
+        devices.problem.connect(self.banner.show_error)
+        devices.lost.connect(partial(loss.tell_of_devices, devices.link))
+        devices.laser_read.connect(loss.forget)
+        calibration.light.connect(self._show_present)
+        calibration.light.connect(lambda on, _: loss.forget() if on else None)
+        calibration.table_changed.connect(self._show_present)
+        calibration.problem.connect(self.banner.show_error)
+        calibration.lost.connect(partial(loss.tell_of_devices, calibration.link))
+        calibration.use_point.connect(self._use_point)
+        loss.changed.connect(self._show_present)
+
+    def _connect_pages(self) -> None:
+        """The way from page to page, and what the others have to say."""
+        welcome, banner = self.welcome, self.banner
+        self.tabs.turned_to.connect(self._on_page)
+        welcome.show_experiment.connect(lambda: self.show_page(self.experiment))
+        welcome.show_devices.connect(lambda: self.show_page(self.devices))
+        welcome.show_calibration.connect(self.calibrate)
+        welcome.show_runs.connect(lambda: self.show_page(self.runs))
+        welcome.shown_at_start.connect(lambda wanted: self._settings.setValue(_WELCOME_KEY, wanted))
+        self.experiment.problem.connect(lambda error: banner.show_error(error, "The file cannot be used."))
         self.experiment.queue.changed.connect(self._show_queue)
-        controller.seen.connect(self.devices.show_frame)
-        self.devices.light.connect(lambda *_: self._show_status(controller.status))
-        self.devices.problem.connect(self.banner.show_error)
-        self.calibration.light.connect(lambda *_: self._show_status(controller.status))
-        self.calibration.table_changed.connect(lambda: self._show_status(controller.status))
-        self.calibration.problem.connect(self.banner.show_error)
-        self.calibration.use_point.connect(self._use_point)
-        self.devices.lost.connect(partial(self._on_devices_lost, self.devices.link))
-        self.calibration.lost.connect(partial(self._on_devices_lost, self.calibration.link))
-        self.calibration.light.connect(lambda on, _: self.lost_light.forget() if on else None)
-        self.devices.laser_read.connect(self.lost_light.forget)
-        self.lost_light.changed.connect(self._tell_loss)
-        self.experiment.problem.connect(lambda error: self.banner.show_error(error, "The file cannot be used."))
-        self.runs.problem.connect(lambda error: self.banner.show_error(error, "This run cannot be used."))
-        self.scaling.problem.connect(lambda error: self.banner.show_error(error, "This study cannot be shown."))
-        self.runs.continue_run.connect(self.continue_run)
+        self.runs.problem.connect(lambda error: banner.show_error(error, "This run cannot be used."))
         self.runs.use_settings.connect(self._use_settings)
         self.runs.compare.connect(self._lay_over)
+        self.scaling.problem.connect(lambda error: banner.show_error(error, "This study cannot be shown."))
+        self.log.problem.connect(lambda error: banner.show_error(error, "The log was not written."))
+        self.log.unread.connect(self._show_unread)
         self.appearance.changed.connect(self.set_theme)
 
-    def _on_page(self, index: int) -> None:
-        self.pages.setCurrentIndex(index)
-        if self.pages.currentWidget() is not self.welcome:
-            self._show_welcome_tab(False)
-        if self.pages.currentWidget() is self.runs:
+    def _on_page(self, page: QWidget) -> None:
+        """What a page shows may have changed since it was last in front."""
+        if page is self.runs:
             self.runs.read()
-        elif self.pages.currentWidget() is self.devices:
+        elif page is self.devices:
             self.devices.read_bench()
-        elif self.pages.currentWidget() is self.calibration:
+        elif page is self.calibration:
             self.calibration.read()
 
-    def _show_welcome_tab(self, shown: bool) -> None:
-        self.tabs.setTabVisible(self.pages.indexOf(self.welcome), shown)
-        self.tabs.updateGeometry()  # the bar does not say by itself that it needs more room
+    def _on_refused(self, error: UserError) -> None:
+        """A run cannot start; a bench that is not calibrated can be calibrated here."""
+        what = "The run cannot start."
+        if isinstance(error, NotCalibratedError):
+            shorter = UserError(error.message.replace("\n  - ", "; ").replace(":; ", ": ").strip())
+            self.banner.show_error(shorter, what, ("Calibrate now", self.calibrate))
+        else:
+            self.banner.show_error(error, what)
+        self._show_present()
 
     def _on_finished(self, status: RunStatus) -> None:
-        """Go on with the queue, if it is going and the run ended by itself."""
         if self._ending is not None:
             QTimer.singleShot(0, self.ask_to_close)
-            return
-        queue = self.experiment.queue
-        waiting, was_going, halts = len(queue.queue.waiting), queue.queue.going, queue.queue.halts
-        following = queue.queue.after(status)
-        queue.refresh()
-        if following is not None:
-            # not from within the signal: the run that has ended is still being put away
-            QTimer.singleShot(0, partial(self.start_queued, following))
         else:
-            self._runs.armed_by = ""
-        if following is None and was_going and waiting and not halts:
-            self.banner.show_note(f"The queue waits ({waiting} to go): the last run did not end by itself.")
-
-    def _on_failed(self, error: BaseException) -> None:
-        what, run = "The run failed.", self.controller.run
-        if isinstance(error, LostProcessError) and run is not None:
-            record = run.status.record
-            journal = Path() if record is None else laser_journal(record)
-            self._loss = error, what
-            self.lost_light.begin(run.bench_config, journal, was_on=run.status.laser_on)
-        else:
-            self.banner.show_error(error, what)
-
-    def _on_devices_lost(self, link: BenchLink | CalibrationLink, error: BaseException) -> None:
-        what = "The devices are lost."
-        if isinstance(error, LostProcessError) and link.config is not None:
-            self._loss = error, what
-            self.lost_light.begin(link.config, link.journal, was_on=link.light_is_on)
-        else:
-            self.banner.show_error(error, what)
-
-    def _tell_loss(self) -> None:
-        """What was lost, and as much as is known of the laser by now."""
-        light = self.lost_light.known
-        if light is not None and self._loss is not None:
-            error, what = self._loss
-            self.banner.show_error(UserError(f"{error.message} {light.words}", error.remedy), what)
-        self._show_status(self.controller.status)
+            self.starter.go_on(status)
 
     def _show_unread(self, errors: int) -> None:
-        self.tabs.setTabText(self.pages.indexOf(self.log), f"Log · {errors} new" if errors else "Log")
+        self.tabs.set_title(self.log, f"Log · {errors} new" if errors else "Log")
 
     def _show_queue(self) -> None:
         queue = self.experiment.queue.queue
@@ -421,6 +325,9 @@ class MainWindow(QMainWindow):
         self.live.learning.set_overlays(overlays)
         self.show_page(self.live)
 
+    def _show_present(self) -> None:
+        self._show_status(self.controller.status)
+
     def _show_status(self, status: RunStatus) -> None:
         run = self.controller.run
         loss = run.experiment.learning.loss if run else "nmse"
@@ -434,7 +341,7 @@ class MainWindow(QMainWindow):
         elif not active and self.calibration.light_is_on:
             status, power_w = replace(status, laser_on=True), self.calibration.power_w
         self.header.show_status(status, loss, power_w)
-        if (light := self.lost_light.known) is not None:
+        if (light := self.loss.light) is not None:
             self.header.show_light(light.kind, light.chip, light.words)
         self.pause_notice.show_status(status)
         self.experiment.queue.show_run(active=active)

@@ -29,10 +29,10 @@ def fill_menus(window: MainWindow) -> None:
 
 
 def _fill_view(window: MainWindow, view: QMenu) -> None:
-    for place, title in enumerate(window.page_titles, start=1):
-        action = view.addAction(title, partial(window.tabs.setCurrentIndex, place - 1 + window.first_page))
+    for number, (title, page) in enumerate(window.tabs.numbered.items(), start=1):
+        action = view.addAction(title, partial(window.show_page, page))
         assert action is not None
-        action.setShortcut(QKeySequence(f"Ctrl+{place}"))
+        action.setShortcut(QKeySequence(f"Ctrl+{number}"))
     view.addSeparator()
     view.addActions(window.live.dock_actions)
     view.addAction("Restore default layout", window.restore_default_layout)

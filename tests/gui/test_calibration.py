@@ -502,7 +502,7 @@ def test_from_a_refused_run_to_an_accepted_step(
     window: MainWindow, scripted_run: ScriptedRun, config: BenchConfig, qtbot: QtBot
 ) -> None:
     page = window.calibration
-    window.start_run()
+    window.starter.start_form()
     assert window.banner.way_out.isVisible()
     window.banner.way_out.click()
     assert page.isVisible()
@@ -513,7 +513,7 @@ def test_from_a_refused_run_to_an_accepted_step(
     qtbot.waitUntil(lambda: window.header.state.text() == "Calibrating", timeout=30_000)
     assert not window.header.start_action.isEnabled()
     assert "calibration holds the table" in window.devices.words.text()
-    window.start_run()
+    window.starter.start_form()
     assert "measuring" in window.banner.text.text()
     qtbot.waitUntil(page.step.accept_button.isVisible, timeout=60_000)
     assert page.step.view.isVisible()
@@ -531,8 +531,8 @@ def test_from_a_refused_run_to_an_accepted_step(
     # safe off leaves it dark; a run that starts gets the table
     window.header.safe_button.click()
     qtbot.waitUntil(lambda: window.header.laser.text() == "○  Laser off", timeout=10_000)
-    window._runs.new = lambda *_: scripted_run  # type: ignore[method-assign]
-    window.start_run()
+    window.starter._runs.new = lambda *_: scripted_run  # type: ignore[method-assign]
+    window.starter.start_form()
     qtbot.waitUntil(lambda: scripted_run.status.state is RunState.PREPARING, timeout=30_000)
     assert not page.is_in_use
     assert not page.step.measure_button.isEnabled()

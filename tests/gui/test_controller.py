@@ -20,7 +20,7 @@ from labcontrol.tasks import Task
 @pytest.fixture
 def window(make_window: MakeWindow, scripted_run: ScriptedRun) -> MainWindow:
     window = make_window(ScriptedRuns(scripted_run, Path("runs")))
-    window.start_run()
+    window.starter.start_form()
     return window
 
 
@@ -110,7 +110,7 @@ def test_a_fault_is_shown_with_its_remedy(window: MainWindow, scripted_run: Scri
 def test_a_run_that_cannot_be_set_up_says_why(make_window: MakeWindow, scripted_run: ScriptedRun) -> None:
     refusal = UserError("There is no task 'x'.", "Choose another.")
     window = make_window(ScriptedRuns(scripted_run, Path("runs"), refusal))
-    window.start_run()
+    window.starter.start_form()
     assert "Choose another." in window.banner.text.text()
     assert window.header.start_action.isEnabled()
 

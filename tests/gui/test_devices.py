@@ -236,7 +236,7 @@ def test_the_laser_by_hand(window: MainWindow, scripted_run: ScriptedRun, qtbot:
     assert window.header.laser.text() == "○  Laser off"
 
     # a run gets the table only after it was let go, and then hands are off
-    window.start_run()
+    window.starter.start_form()
     assert scripted_run.status.state is RunState.IDLE
     qtbot.waitUntil(lambda: scripted_run.status.state is RunState.PREPARING, timeout=30_000)
     assert not devices.is_in_use

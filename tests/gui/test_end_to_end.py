@@ -103,7 +103,7 @@ def test_from_start_to_report(
         assert any("interlock" in fault.text for fault in run.faults)
 
     # browse and report
-    xdotool("key", f"ctrl+{window.page_titles.index('Runs') + 1}")
+    xdotool("key", f"ctrl+{list(window.tabs.numbered).index('Runs') + 1}")
     qtbot.waitUntil(window.runs.isVisible, timeout=_PATIENCE_MS)
     qtbot.waitUntil(lambda: window.runs.model.rowCount() == 1, timeout=_PATIENCE_MS)
     viewport = window.runs.table.viewport()

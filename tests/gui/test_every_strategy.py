@@ -62,7 +62,7 @@ def test_it_runs_from_the_form_to_its_end(window: MainWindow, qtbot: QtBot, vari
         form.set_value(field, value)
     assert form.check()
 
-    window.start_run()
+    window.starter.start_form()
     qtbot.waitUntil(lambda: knows_all(window), timeout=60_000)
     assert window.controller.status.state is RunState.FINISHED, window.controller.status
 

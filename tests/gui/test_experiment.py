@@ -238,7 +238,7 @@ def test_a_pause_with_a_reason_is_shown_with_both_ways_on(
     make_window: MakeWindow, scripted_run: ScriptedRun, tmp_path: Path
 ) -> None:
     window = make_window(ScriptedRuns(scripted_run, tmp_path))
-    window.start_run()
+    window.starter.start_form()
     reason = "camera gave no frame. Check the trigger line. The laser is off; connecting again in 2 s (1 of 6)."
     scripted_run.status = RunStatus(RunState.PAUSED, reason=reason)
     window.controller.tick()

@@ -101,8 +101,8 @@ def test_a_killed_process_of_the_run_leaves_the_word_to_the_guardian(
             "prediction": {"pilot_flips": 8},
         }
     )
-    window._runs = runs = ProcessRuns(tmp_path, armed_by="a test")
-    window._start(lambda: runs.new(experiment, real.bench))
+    window.starter._runs = runs = ProcessRuns(tmp_path, armed_by="a test")
+    window.starter.start(lambda: runs.new(experiment, real.bench))
     qtbot.waitUntil(lambda: window.live.learning.epochs > 3, timeout=PATIENCE_MS)
     assert "Laser ON" in window.header.laser.text()
     run = window.controller.run

@@ -124,7 +124,7 @@ def test_lines_of_any_thread_reach_the_log_and_errors_are_counted_on_its_tab(win
         thread.start()
         thread.join()
         qtbot.waitUntil(lambda: window.log.model.rowCount() > 0, timeout=5000)
-    index = window.pages.indexOf(window.log)
+    index = window.tabs.pages.indexOf(window.log)
     assert window.tabs.tabText(index) == "Log · 1 new"
     window.show_page(window.log)
     assert window.tabs.tabText(index) == "Log"
@@ -168,7 +168,7 @@ def call_hook(act: Callable[[], None]) -> None:
 def test_a_crash_in_a_view_is_shown_and_noted_in_the_record_and_the_run_goes_on(
     window: MainWindow, scripted_run: ScriptedRun, watch: CrashWatch
 ) -> None:
-    window.start_run()
+    window.starter.start_form()
     watch.caught.connect(window.show_crash)
     call_hook(fail)
     assert "the run is not affected" in window.banner.text.text()
@@ -217,8 +217,8 @@ def test_the_theme_follows_the_desktop_until_another_is_chosen(
 def test_every_page_has_a_shortcut_and_every_button_says_what_it_does(window: MainWindow) -> None:
     from PyQt5.QtWidgets import QAbstractButton, QDialogButtonBox
 
-    for place, title in enumerate(window.page_titles):
-        assert window.tabs.tabToolTip(place + window.first_page) == f"{title} (Ctrl+{place + 1})"
+    for number, (title, page) in enumerate(window.tabs.numbered.items(), start=1):
+        assert window.tabs.tabToolTip(window.tabs.pages.indexOf(page)) == f"{title} (Ctrl+{number})"
     silent = [
         button.text()
         for page in (window.devices, window.experiment, window.log, window.header)
@@ -241,7 +241,7 @@ def test_the_window_stays_until_the_run_is_safe_and_then_closes_itself(
 ) -> None:
     run = LongRun()
     window = make_window(ScriptedRuns(run, tmp_path))
-    window.start_run()
+    window.starter.start_form()
     window.end_now()
     assert window.isVisible()
     assert "closes when laser and record are safe" in window.banner.text.text()
