@@ -9,6 +9,8 @@ undisturbed replays of the same mask.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from typing import Annotated
 
 import numpy as np
@@ -19,6 +21,7 @@ from labcontrol.bench import Bench, simulated_bench
 from labcontrol.config import ReservoirConfig, TaskConfig
 from labcontrol.reservoir import Reservoir
 from labcontrol.tasks import make_task
+from mock_devices.table import SimulatedTable
 
 WASHOUT = 5
 INPUTS = make_task(TaskConfig(steps=25, test_steps=0, washout=WASHOUT), seed=1).training_sequence
@@ -27,6 +30,8 @@ INPUTS = make_task(TaskConfig(steps=25, test_steps=0, washout=WASHOUT), seed=1).
 def errors_left(side: int, seed: int) -> tuple[list[float], float]:
     """Largest error of an output after a late pattern at each step, and the noise of one; shares of its deviation."""
     with Bench(simulated_bench(side**2, seed)) as bench:
+        table = bench.table
+        assert isinstance(table, SimulatedTable)
         reservoir = Reservoir(bench, ReservoirConfig(), side, np.random.default_rng(2))
         reservoir.prepare()
         reservoir.rehearse(INPUTS)
@@ -35,11 +40,11 @@ def errors_left(side: int, seed: int) -> tuple[list[float], float]:
         mean, spread = good.mean(axis=0), float(good[0].std())
         errors = []
         for late in range(len(INPUTS)):
-            steps = iter(range(len(INPUTS) * 10))
+            steps = itertools.count()
 
-            def between_steps(late: int = late, steps: object = steps) -> None:
-                if next(steps) == late:  # type: ignore[call-overload]
-                    bench.table.inject("slm", "unsettled", times=1 + late % 5)  # type: ignore[union-attr]
+            def between_steps(late: int = late, steps: Iterator[int] = steps) -> None:
+                if next(steps) == late:
+                    table.inject("slm", "unsettled", times=1 + late % 5)
 
             reservoir.between_steps = between_steps
             try:
@@ -48,7 +53,7 @@ def errors_left(side: int, seed: int) -> tuple[list[float], float]:
             except DeviceFaultError:  # given up: a run is paused, nothing wrong is used
                 errors.append(0.0)
             reservoir.between_steps = _nothing
-            bench.table.slm.faults.clear()  # type: ignore[union-attr]
+            table.slm.faults.clear()
         return errors, float(good.std(axis=0, ddof=1).mean()) / spread
 
 

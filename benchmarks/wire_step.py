@@ -1,7 +1,7 @@
 """The software's own cost of one step of the whole experiment over wires: everything but the time of the devices.
 
     python benchmarks/wire_step.py                           # SLM and DMD of 1920 x 1080, 900 neurons
-    python benchmarks/wire_step.py --detector thorlabs-pm100 --corrected
+    python benchmarks/wire_step.py --corrected               # the SLM with response table and correction image
 
 A run like any other, with its record, its guardian and a listener, against the emulated instruments of
 `mock_devices.wire` in a process of their own. The SLM's pattern changes in a square of 1050 x 1050 pixels.
