@@ -12,6 +12,9 @@ from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.errors import UserError
 from labcontrol.gui.calibration_words import words_of
 
+SELFTEST = "self-test"
+"""The step after all calibrations."""
+
 _NOTHING_HIDDEN = (
     "This simulated table is described truthfully by its own bench; there is nothing to calibrate. "
     "'labcontrol init lab --hidden-table 7' makes one that hides its truth: choose lab/bench.toml with Bench… on the "

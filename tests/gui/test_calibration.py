@@ -466,7 +466,7 @@ def test_a_real_laser_is_armed_by_a_person_once(
     assert asked == ["This step lights"] * 2
     page.link.is_working = False
     page.release()
-    assert page._armed_by == ""
+    assert page.work._armed_by == ""
 
 
 @pytest.mark.parametrize(("advice", "words"), [((), "can learn"), (("it is noisy",), "It is noisy")])
