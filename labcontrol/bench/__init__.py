@@ -1,9 +1,19 @@
 """The bench: opened devices by role, and where each neuron lies on them."""
 
 from labcontrol.bench.bench import Bench, driver_classes
+from labcontrol.bench.frames import fresh_frame
 from labcontrol.bench.geometry import NeuronMap
 from labcontrol.bench.named import bench_for
 from labcontrol.bench.response import PhaseTable
 from labcontrol.bench.simulated import hidden_bench, simulated_bench
 
-__all__ = ["Bench", "NeuronMap", "PhaseTable", "bench_for", "driver_classes", "hidden_bench", "simulated_bench"]
+__all__ = [
+    "Bench",
+    "NeuronMap",
+    "PhaseTable",
+    "bench_for",
+    "driver_classes",
+    "fresh_frame",
+    "hidden_bench",
+    "simulated_bench",
+]

@@ -11,6 +11,7 @@ import numpy as np
 
 from drivers.interfaces import Camera, Detector, Device, DeviceError, Identity, Laser, Modulator
 from labcontrol.bench.bench import Bench
+from labcontrol.bench.frames import frame_patience_s, fresh_frame
 from labcontrol.bench.geometry import NeuronMap
 from labcontrol.errors import UserError
 from labcontrol.words import counted, figures, power
@@ -19,7 +20,6 @@ log = logging.getLogger(__name__)
 
 TRIES = 20
 _LONGEST_S = 2.0  # slow devices are tried less often
-_FRAME_PATIENCE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -115,13 +115,12 @@ def _by_kind(bench: Bench, device: Device, finding: Finding, tries: int) -> None
         finding.latency = _timed(bench, "pattern", lambda: device.show(dark), tries)
     elif isinstance(device, Camera):
         _camera(device, finding, config.camera.exposure_s, config.camera.gain_db)
-        patience_s = _FRAME_PATIENCE_S + 2 * device.exposure_s + device.readout_time_s
-        device.discard_frames()
-        frame = device.snap(patience_s)
+        frame = fresh_frame(device)
         top = 2**device.bit_depth - 1
         finding.facts.append(
             f"without light: {figures(float(frame.data.mean()))} of {top} counts, {frame.data.max()} at most"
         )
+        patience_s = frame_patience_s(device)
         finding.latency = _timed(bench, "frame", lambda: device.snap(patience_s), tries)
     elif isinstance(device, Detector):
         entry = config.detector

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.interfaces import DeviceError, Frame
-from labcontrol.bench import Bench
+from labcontrol.bench import Bench, fresh_frame
 from labcontrol.calibration import PROCEDURES, Calibration, Session, Store, calibrated, check_devices, store_of
 from labcontrol.calibration.figure import save_calibration_figure
 from labcontrol.calibration.store import SUFFIX, write_calibration
@@ -36,7 +36,6 @@ Lock = AbstractContextManager[Any]
 WAITING = "not-accepted"
 _FRAME_INTERVAL_S = 0.08
 _PROGRESS_INTERVAL_S = 0.05
-_FRAME_PATIENCE_S = 1.0
 
 
 class StoppedError(Exception):
@@ -129,11 +128,7 @@ class BenchUnderCalibration:
 
     def frame(self) -> Frame | None:
         """A new frame; None while no bench is open."""
-        if self._bench is None:
-            return None
-        camera = self._bench.camera
-        camera.discard_frames()
-        return camera.snap(_FRAME_PATIENCE_S + 2 * camera.exposure_s + camera.readout_time_s)
+        return None if self._bench is None else fresh_frame(self._bench.camera)
 
     def look(self, experiment: ExperimentConfig, trials: int, method: str, armed_by: str, asked_at: int) -> bool | None:
         """The self-test of the calibrated table, and a scan of operating points where trials are asked for.

@@ -18,12 +18,10 @@ from drivers.interfaces import (
     Roi,
     Samples,
 )
-from labcontrol.bench import Bench
+from labcontrol.bench import Bench, fresh_frame
 from labcontrol.config import BenchConfig
 from labcontrol.errors import UserError
 from labcontrol.gui.devices_patterns import make_pattern
-
-_FRAME_PATIENCE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -153,9 +151,7 @@ class BenchByHand:
 
     def frame(self) -> Frame:
         """A new frame."""
-        camera = self._bench.camera
-        camera.discard_frames()
-        return camera.snap(_FRAME_PATIENCE_S + 2 * camera.exposure_s + camera.readout_time_s)
+        return fresh_frame(self._bench.camera)
 
     def trace(self, samples: int, rate_hz: float) -> Samples:
         return self._bench.detector.read(samples, rate_hz)
