@@ -21,7 +21,7 @@ from labcontrol.records.json_text import read_lines
 from labcontrol.records.layout import SEAL
 from labcontrol.records.lock import is_being_written
 from labcontrol.records.seal import seal_sha256, unsealed
-from labcontrol.records.storage import committed_rows, content_sha256, is_closed, open_run_file
+from labcontrol.records.storage import committed_rows, content_sha256, is_closed, open_run_file, refresh
 
 # What reading the content of a damaged or tampered file can raise.
 DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError)
@@ -117,9 +117,7 @@ class RunReader:
             self._file.close()
             self._open()
             return
-        for name in self._rows:
-            if name in self._file:
-                self._file[name].refresh()
+        refresh(self._file, self._rows)
         self._rows = committed_rows(self._file)
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _SUPERBLOCK_BYTES = 48
 _STATUS_FLAGS = 11
 _LARGEST_LAG_BYTES = 1 << 17
+# What HDF5 says where this process has the file open since it was being written. It then shares what it knew of it.
+_OPENED_OTHERWISE = "flag values don't match"
 
 
 class Column:
@@ -140,15 +142,27 @@ def open_run_file(path: Path) -> Any:
 
 def _opened(path: Path) -> Any:
     # In single-writer mode HDF5 takes damage for a write in progress and reads again and again.
+    open_since_written = False
     if is_closed(path):
         try:
             return h5py.File(path, "r", locking=False)
-        except (OSError, RuntimeError):
-            if is_closed(path):
+        except (OSError, RuntimeError) as error:
+            open_since_written = _OPENED_OTHERWISE in str(error)
+            if is_closed(path) and not open_since_written:
                 raise
     access = h5p.create(h5p.FILE_ACCESS)
     limit_read_attempts(access)
-    return h5py.File(h5f.open(os.fsencode(path), h5f.ACC_RDONLY | h5f.ACC_SWMR_READ, fapl=access))
+    file = h5py.File(h5f.open(os.fsencode(path), h5f.ACC_RDONLY | h5f.ACC_SWMR_READ, fapl=access))
+    if open_since_written:
+        refresh(file, committed_rows(file))
+    return file
+
+
+def refresh(file: Any, names: Iterable[str]) -> None:
+    """See what was written to these datasets since this process first read them."""
+    for name in names:
+        if name in file:
+            file[name].refresh()
 
 
 def is_closed(path: Path) -> bool:

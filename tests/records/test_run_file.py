@@ -2,6 +2,7 @@
 
 import errno
 import json
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import synthetic_run
 from synthetic_run import STEPS, TEST_STEPS, SyntheticRun
 
 from labcontrol.engine.checkpoint import decode, encode
@@ -160,6 +162,26 @@ def test_a_run_can_be_read_by_the_program_that_writes_it(tmp_path: Path) -> None
         writer.log("info", "closing a reader does not disturb the writer")
     with RunReader(path) as reader:
         assert len(reader.log) == 1
+
+
+def test_a_run_that_is_read_since_before_its_end_can_be_opened_again_after_it(tmp_path: Path) -> None:
+    path = tmp_path / "run.h5"
+    command = [sys.executable, synthetic_run.__file__, str(path), "5"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert [process.stdout.readline() for _ in range(2)] == ["created\n", "1\n"]
+        with RunReader(path) as first:
+            seen = len(first.epochs)
+            process.communicate("")  # it ends
+            for _ in range(2):
+                with RunReader(path) as second:
+                    assert len(second.epochs) == 5
+                    assert second.log[-1].text == "epoch 5"
+                    assert second.seal is not None
+                    assert second.unsealed_datasets() == []
+                assert len(first.epochs) == seen, "what is read stays as it was until the next refresh"
+                first.refresh()
+                seen = 5
 
 
 def test_faults_and_text_keep_every_character(tmp_path: Path) -> None:
