@@ -36,9 +36,9 @@ from labcontrol.bench import simulated_bench
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.engine import EpochDone, Event, Finished, Run
 from labcontrol.gui.app import make_application
-from labcontrol.gui.desktop import Appearance
-from labcontrol.gui.main_window import MainWindow
-from labcontrol.gui.run_process import RunProcess
+from labcontrol.gui.processes.run_process import RunProcess
+from labcontrol.gui.window.desktop import Appearance
+from labcontrol.gui.window.main_window import MainWindow
 
 CLOCKS = ("virtual", "real")
 BAR = 0.02

@@ -32,8 +32,8 @@ from labcontrol.bench import simulated_bench
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.engine import EpochDone, Mailbox, Predicted, Prepared, RunState, RunStatus, Seen
 from labcontrol.gui.app import make_application
-from labcontrol.gui.desktop import Appearance
-from labcontrol.gui.main_window import MainWindow
+from labcontrol.gui.window.desktop import Appearance
+from labcontrol.gui.window.main_window import MainWindow
 from labcontrol.records import Epoch
 from labcontrol.reservoir import StepView
 from labcontrol.tasks import Task

@@ -23,10 +23,10 @@ from labcontrol.bench import simulated_bench
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine import RunState
 from labcontrol.gui.app import _logging_into, make_application
-from labcontrol.gui.desktop import Appearance
-from labcontrol.gui.main_window import MainWindow
-from labcontrol.gui.queue_list import QueuedRun
-from labcontrol.gui.run_process import ProcessRuns
+from labcontrol.gui.experiment.queue_list import QueuedRun
+from labcontrol.gui.processes.run_process import ProcessRuns
+from labcontrol.gui.window.desktop import Appearance
+from labcontrol.gui.window.main_window import MainWindow
 
 TARGET = Path(__file__).resolve().parent / "images" / "window"
 SIZES = {"1280x800": (1280, 800, 1), "4k": (1920, 1080, 2)}  # width, height, pixels of the screen for one of these

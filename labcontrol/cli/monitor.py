@@ -62,7 +62,7 @@ def _in_window(path: Path, interval_s: float) -> bool:
     if obstacle is not None:
         Console(stderr=True).print(f"[yellow]No window:[/] {escape(obstacle)}", highlight=False, soft_wrap=True)
         return False
-    from labcontrol.gui.monitor_window import open_monitor
+    from labcontrol.gui.monitor.window import open_monitor
 
     open_monitor(path, interval_s)
     return True

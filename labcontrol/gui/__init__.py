@@ -1,4 +1,10 @@
-"""The window (PyQt5, pyqtgraph). Nothing else in the program imports it; importing this package does not load Qt."""
+"""The window (PyQt5, pyqtgraph). Nothing else in the program imports it; importing this package does not load Qt.
+
+`app` opens it; `window` is what is around the pages; `monitor` is a window that watches the run of another process.
+Each page has a package of its own and is in its module `page`: `live`, `experiment`, `devices`, `calibration`, `runs`,
+`scaling` and `log`, which know nothing of each other. Below them are `learning`, the learning curve that several show;
+`processes`, in which the devices are; and `shared`, the smaller parts.
+"""
 
 from __future__ import annotations
 

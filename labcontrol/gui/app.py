@@ -18,12 +18,12 @@ from PyQt5.QtWidgets import QApplication
 from labcontrol.calibration import NotCalibratedError
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.engine import Run
-from labcontrol.gui.crashes import CrashWatch
-from labcontrol.gui.desktop import Appearance
-from labcontrol.gui.log_file import log_folder, logging_to_file
-from labcontrol.gui.log_page import LogRelay
-from labcontrol.gui.main_window import MainWindow
-from labcontrol.gui.run_process import ProcessRuns
+from labcontrol.gui.log.file import log_folder, logging_to_file
+from labcontrol.gui.log.page import LogRelay
+from labcontrol.gui.processes.run_process import ProcessRuns
+from labcontrol.gui.window.crashes import CrashWatch
+from labcontrol.gui.window.desktop import Appearance
+from labcontrol.gui.window.main_window import MainWindow
 
 _END_TIMEOUT_S = 30.0
 _SIGNAL_CHECK_MS = 200

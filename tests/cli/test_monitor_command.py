@@ -140,7 +140,7 @@ def test_values_that_no_logarithm_has_are_left_out() -> None:
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Records for which a window was asked for, where there is a display."""
     paths: list[Path] = []
-    window = ModuleType("labcontrol.gui.monitor_window")
+    window = ModuleType("labcontrol.gui.monitor.window")
     window.open_monitor = lambda path, _interval_s: paths.append(path)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, window.__name__, window)
     monkeypatch.setattr("labcontrol.cli.monitor.has_display", lambda: True)

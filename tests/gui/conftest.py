@@ -14,8 +14,8 @@ from PyQt5.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from labcontrol.engine import RunStatus
-from labcontrol.gui.desktop import Appearance
-from labcontrol.gui.main_window import MainWindow
+from labcontrol.gui.window.desktop import Appearance
+from labcontrol.gui.window.main_window import MainWindow
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

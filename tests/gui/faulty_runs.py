@@ -10,7 +10,7 @@ from labcontrol.bench import Bench
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.engine import EpochDone, Event, Run, RunState, StateChanged
 from labcontrol.engine import run as run_module
-from labcontrol.gui.run_process import ProcessRuns, RunProcess
+from labcontrol.gui.processes.run_process import ProcessRuns, RunProcess
 
 OPENS_AFTER = 20  # epochs after the first pause by a person
 

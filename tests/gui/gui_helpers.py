@@ -11,7 +11,7 @@ from drivers.interfaces import Frame
 from labcontrol.bench import simulated_bench
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.engine import Mailbox, RunState, RunStatus
-from labcontrol.gui.main_window import MainWindow
+from labcontrol.gui.window.main_window import MainWindow
 from labcontrol.records import Epoch
 from labcontrol.reservoir import StepView
 from labcontrol.theory import AmplitudeLaw

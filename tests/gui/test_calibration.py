@@ -20,13 +20,13 @@ from labcontrol.calibration.store import SUFFIX, conditions
 from labcontrol.config import BenchConfig, CalibrationConfig, ExperimentConfig, ReservoirConfig
 from labcontrol.engine import RunState, RunStatus
 from labcontrol.errors import UserError
-from labcontrol.gui.calibration_bench import WAITING, BenchUnderCalibration, Doing, LightNews, Outlook, Steps, keep
-from labcontrol.gui.calibration_figure import FigureView
-from labcontrol.gui.calibration_page import CalibrationPage
-from labcontrol.gui.calibration_result import quantity_words
-from labcontrol.gui.calibration_words import STATES, words_of
-from labcontrol.gui.main_window import MainWindow
-from labcontrol.gui.theme import DARK, LIGHT
+from labcontrol.gui.calibration.bench import WAITING, BenchUnderCalibration, Doing, LightNews, Outlook, Steps, keep
+from labcontrol.gui.calibration.figure import FigureView
+from labcontrol.gui.calibration.page import CalibrationPage
+from labcontrol.gui.calibration.result import quantity_words
+from labcontrol.gui.calibration.words import STATES, words_of
+from labcontrol.gui.shared.theme import DARK, LIGHT
+from labcontrol.gui.window.main_window import MainWindow
 from labcontrol.selftest import Figures, Trial
 
 SELFTEST = "self-test"
@@ -404,7 +404,7 @@ def test_a_bench_that_hides_nothing_says_how_to_make_one_that_does(qtbot: QtBot)
 def test_progress_tells_the_time_left(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     page.step.measure_button.click()
     now = time.monotonic()
-    monkeypatch.setattr("labcontrol.gui.calibration_step.time.monotonic", lambda: now + 60)
+    monkeypatch.setattr("labcontrol.gui.calibration.step.time.monotonic", lambda: now + 60)
     page.link.stepped.emit(25, 100)
     assert page.step.progress.text() == "25 of 100 · 3 min 00 s left"
     page.link.stepped.emit(100, 100)
@@ -455,8 +455,8 @@ def test_a_real_laser_is_armed_by_a_person_once(
         asked.append(what)
         return answers.pop(0)
 
-    monkeypatch.setattr("labcontrol.gui.arming.needs_arming", lambda _: True)
-    monkeypatch.setattr("labcontrol.gui.arming._ask", ask)
+    monkeypatch.setattr("labcontrol.gui.processes.arming.needs_arming", lambda _: True)
+    monkeypatch.setattr("labcontrol.gui.processes.arming._ask", ask)
     page.step.measure_button.click()
     assert page.asked == []  # left off
     page.step.measure_button.click()

@@ -12,7 +12,7 @@ from PyQt5.QtWidgets import QMessageBox
 from drivers.interfaces import DeviceFaultError
 from labcontrol.engine import EpochDone, FaultSeen, Predicted, Prepared, RunState, RunStatus, Seen, StateChanged
 from labcontrol.errors import UserError
-from labcontrol.gui.main_window import MainWindow
+from labcontrol.gui.window.main_window import MainWindow
 from labcontrol.records.reader import Fault
 from labcontrol.tasks import Task
 

@@ -19,17 +19,17 @@ from labcontrol.bench import simulated_bench
 from labcontrol.config import BenchConfig
 from labcontrol.engine import RunState, RunStatus
 from labcontrol.errors import UserError
-from labcontrol.gui.devices_bench import (
+from labcontrol.gui.devices.bench import (
     BenchByHand,
     CameraFacts,
     DetectorFacts,
     LaserFacts,
     ModulatorFacts,
 )
-from labcontrol.gui.devices_patterns import PATTERNS, make_pattern
-from labcontrol.gui.devices_process import _Post, _Request, _Server
-from labcontrol.gui.main_window import MainWindow
-from labcontrol.gui.process_talk import LogLines
+from labcontrol.gui.devices.patterns import PATTERNS, make_pattern
+from labcontrol.gui.processes.bench_process import _Post, _Request, _Server
+from labcontrol.gui.processes.process_talk import LogLines
+from labcontrol.gui.window.main_window import MainWindow
 
 POWER_W = 0.005
 

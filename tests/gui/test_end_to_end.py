@@ -19,8 +19,8 @@ from pytestqt.qtbot import QtBot
 from labcontrol.bench import simulated_bench
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine import RunState
-from labcontrol.gui.desktop import Appearance
-from labcontrol.gui.main_window import MainWindow
+from labcontrol.gui.window.desktop import Appearance
+from labcontrol.gui.window.main_window import MainWindow
 from labcontrol.records import RunReader
 
 # Only on a display of its own: elsewhere the mouse belongs to a person.

@@ -12,8 +12,8 @@ from pytestqt.qtbot import QtBot
 from labcontrol.bench import simulated_bench
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.engine import Run, RunState
-from labcontrol.gui.desktop import Appearance
-from labcontrol.gui.main_window import MainWindow
+from labcontrol.gui.window.desktop import Appearance
+from labcontrol.gui.window.main_window import MainWindow
 from labcontrol.learning import STRATEGIES
 
 LAWS = {"prediction", "coverage"}

@@ -14,10 +14,10 @@ from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.config.toml_text import commented_toml
 from labcontrol.engine import RunState, RunStatus
 from labcontrol.errors import UserError
-from labcontrol.gui.experiment_form import ExperimentForm
-from labcontrol.gui.experiment_page import ExperimentPage
-from labcontrol.gui.main_window import MainWindow
-from labcontrol.gui.queue_list import QueuedRun, RunQueue
+from labcontrol.gui.experiment.form import ExperimentForm
+from labcontrol.gui.experiment.page import ExperimentPage
+from labcontrol.gui.experiment.queue_list import QueuedRun, RunQueue
+from labcontrol.gui.window.main_window import MainWindow
 
 
 @pytest.fixture

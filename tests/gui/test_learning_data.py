@@ -8,7 +8,7 @@ from gui_helpers import epoch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labcontrol.gui.learning_data import SINGLE_EPOCHS, LearningData, ranges, steps
+from labcontrol.gui.learning.data import SINGLE_EPOCHS, LearningData, ranges, steps
 
 MOST_ROWS = 4 * SINGLE_EPOCHS
 

@@ -14,9 +14,9 @@ from pytestqt.qtbot import QtBot
 
 from labcontrol.bench import simulated_bench
 from labcontrol.config import BenchConfig, ExperimentConfig, LaserEntry
-from labcontrol.gui.lost_light import LostLight
-from labcontrol.gui.main_window import MainWindow
-from labcontrol.gui.run_process import ProcessRuns, RunProcess
+from labcontrol.gui.processes.lost_light import LostLight
+from labcontrol.gui.processes.run_process import ProcessRuns, RunProcess
+from labcontrol.gui.window.main_window import MainWindow
 
 if sys.platform == "win32":
     pytest.skip("emulated serial lines need POSIX", allow_module_level=True)

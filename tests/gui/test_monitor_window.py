@@ -12,8 +12,8 @@ from PyQt5.QtCore import QEvent, QSettings
 from PyQt5.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from labcontrol.gui.desktop import Appearance
-from labcontrol.gui.monitor_window import MonitorWindow
+from labcontrol.gui.monitor.window import MonitorWindow
+from labcontrol.gui.window.desktop import Appearance
 from labcontrol.records import RunReader, RunWriter
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "records"))

@@ -7,11 +7,11 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from drivers.interfaces import Frame
-from labcontrol.gui import neuron_traces
-from labcontrol.gui.camera_view import CameraView
-from labcontrol.gui.neuron_traces import MOST_PINNED, NeuronTraces
-from labcontrol.gui.pattern_views import MaskView
-from labcontrol.gui.theme import LIGHT
+from labcontrol.gui.live import neuron_traces
+from labcontrol.gui.live.neuron_traces import MOST_PINNED, NeuronTraces
+from labcontrol.gui.shared.camera_view import CameraView
+from labcontrol.gui.shared.pattern_views import MaskView
+from labcontrol.gui.shared.theme import LIGHT
 
 STEPS = 6
 CENTRES = np.stack([*np.divmod(np.arange(16), 4)], axis=1) * 5.0 + 2

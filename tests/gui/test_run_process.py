@@ -15,8 +15,8 @@ from labcontrol.bench import simulated_bench
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine import EpochDone, Finished, Predicted, Prepared, Run, RunState, Seen
 from labcontrol.errors import UserError
-from labcontrol.gui.process_talk import LostProcessError
-from labcontrol.gui.run_process import RunProcess
+from labcontrol.gui.processes.process_talk import LostProcessError
+from labcontrol.gui.processes.run_process import RunProcess
 from labcontrol.records import RunReader
 
 

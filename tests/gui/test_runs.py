@@ -13,12 +13,12 @@ from labcontrol.bench import simulated_bench
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine import Run
 from labcontrol.errors import UserError
-from labcontrol.gui import runs_page
-from labcontrol.gui.runs_page import RunsPage
-from labcontrol.gui.runs_reading import read_row
-from labcontrol.gui.runs_table import COLUMNS, NOTE_COLUMN
-from labcontrol.gui.runs_thumbnail import CURVE_ROLE
-from labcontrol.gui.theme import LIGHT
+from labcontrol.gui.runs import page as runs_page
+from labcontrol.gui.runs.page import RunsPage
+from labcontrol.gui.runs.reading import read_row
+from labcontrol.gui.runs.table import COLUMNS, NOTE_COLUMN
+from labcontrol.gui.runs.thumbnail import CURVE_ROLE
+from labcontrol.gui.shared.theme import LIGHT
 from labcontrol.records.catalogue import read_note
 
 HEADINGS = [column.heading for column in COLUMNS]

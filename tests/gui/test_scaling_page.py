@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 
-from labcontrol.gui.scaling_page import ScalingPage, scaling_verdict
-from labcontrol.gui.scaling_plots import GroupFigures
-from labcontrol.gui.theme import LIGHT
+from labcontrol.gui.scaling.page import ScalingPage, scaling_verdict
+from labcontrol.gui.scaling.plots import GroupFigures
+from labcontrol.gui.shared.theme import LIGHT
 from labcontrol.theory.scaling import Cell, CellResult, Study
 from labcontrol.theory.scaling.storage import save_study
 

@@ -14,17 +14,17 @@ from pytestqt.qtbot import QtBot
 from labcontrol.bench import simulated_bench
 from labcontrol.config import ExperimentConfig, LearningConfig
 from labcontrol.engine import DriftMeasured, Run
-from labcontrol.gui.camera_view import CameraView
-from labcontrol.gui.image_panel import rgb
-from labcontrol.gui.learning_data import LearningData
-from labcontrol.gui.learning_marks import drift_mark, fault_mark, pause_mark
-from labcontrol.gui.learning_view import LearningView
-from labcontrol.gui.model_curves import MeasuredCurve, ModelCurve, prediction_curve, sampled_curve, verdict
-from labcontrol.gui.model_jobs import mean_field_model, twin_model
-from labcontrol.gui.output_view import OutputView
-from labcontrol.gui.panel import Panel
-from labcontrol.gui.pattern_views import MaskView, SlmView
-from labcontrol.gui.theme import DARK, LIGHT
+from labcontrol.gui.learning.data import LearningData
+from labcontrol.gui.learning.marks import drift_mark, fault_mark, pause_mark
+from labcontrol.gui.learning.model_curves import MeasuredCurve, ModelCurve, prediction_curve, sampled_curve, verdict
+from labcontrol.gui.learning.model_jobs import mean_field_model, twin_model
+from labcontrol.gui.learning.view import LearningView
+from labcontrol.gui.shared.camera_view import CameraView
+from labcontrol.gui.shared.image_panel import rgb
+from labcontrol.gui.shared.output_view import OutputView
+from labcontrol.gui.shared.panel import Panel
+from labcontrol.gui.shared.pattern_views import MaskView, SlmView
+from labcontrol.gui.shared.theme import DARK, LIGHT
 from labcontrol.records import RunReader
 from labcontrol.records.reader import Fault
 from labcontrol.tasks import ErrorMeasure

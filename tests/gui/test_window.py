@@ -17,15 +17,15 @@ from PyQt5.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from labcontrol.engine import RunState, RunStatus
-from labcontrol.gui.about import AboutDialog
 from labcontrol.gui.app import _logging_into
-from labcontrol.gui.crashes import CrashWatch
-from labcontrol.gui.desktop import Appearance
-from labcontrol.gui.log_file import logging_to_file
-from labcontrol.gui.log_model import LINES_KEPT
-from labcontrol.gui.log_page import LogPage, LogRelay
-from labcontrol.gui.main_window import MainWindow
-from labcontrol.gui.theme import DARK, LIGHT
+from labcontrol.gui.log.file import logging_to_file
+from labcontrol.gui.log.model import LINES_KEPT
+from labcontrol.gui.log.page import LogPage, LogRelay
+from labcontrol.gui.shared.theme import DARK, LIGHT
+from labcontrol.gui.window.about import AboutDialog
+from labcontrol.gui.window.crashes import CrashWatch
+from labcontrol.gui.window.desktop import Appearance
+from labcontrol.gui.window.main_window import MainWindow
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_a_crash_in_a_view_is_shown_and_noted_in_the_record_and_the_run_goes_on(
 def test_the_same_error_at_every_frame_is_said_once(watch: CrashWatch, caplog: pytest.LogCaptureFixture) -> None:
     caught: list[BaseException] = []
     watch.caught.connect(caught.append)
-    with caplog.at_level(logging.WARNING, "labcontrol.gui.crashes"):
+    with caplog.at_level(logging.WARNING, "labcontrol.gui.window.crashes"):
         for _ in range(100):
             call_hook(fail)
     assert len(caught) == 1

@@ -1,0 +1,229 @@
+"""The end of the calibration: can this table learn, and at which operating point?"""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+from PyQt5.QtCore import pyqtSignal
+from PyQt5.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
+
+from labcontrol.config import ReservoirConfig
+from labcontrol.gui.calibration.bench import Outlook
+from labcontrol.gui.calibration.scan_plot import ScanPlot
+from labcontrol.gui.shared.banner import message_and_remedy
+from labcontrol.gui.shared.buttons import button
+from labcontrol.gui.shared.fields import Whole
+from labcontrol.gui.shared.theme import LIGHT, Theme
+from labcontrol.gui.shared.words import count, duration, figures
+from labcontrol.selftest import Trial
+from labcontrol.selftest.selftest import GOOD_CONSISTENCY
+
+_TRIALS = 50
+_ROWS = (
+    "looked at",
+    "effective dimension",
+    "consistency",
+    "linear memory",
+    "signal to noise",
+    "error",
+    "learning time",
+)
+
+
+class SelftestPage(QWidget):
+    """Signals: `test`; `scan` with a number of trials; `stop`; `use` with the ReservoirConfig to put into the form."""
+
+    test = pyqtSignal()
+    scan = pyqtSignal(int)
+    stop = pyqtSignal()
+    use = pyqtSignal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = LIGHT
+        self._outlook: Outlook | None = None
+        self._problem = ""
+        title = QLabel("Self-test: can this table learn?")
+        title.setProperty("role", "title")
+        words = QLabel(
+            "Every neuron is seen twice under the task of the experiment form and once under random input; a mask is "
+            "then learned on what was seen. The scan tries other operating points on the table itself."
+        )
+        words.setWordWrap(True)
+        self.verdict = QLabel("")
+        self.verdict.setWordWrap(True)
+        self._values = {name: QLabel("–") for name in _ROWS}
+        self.plot = ScanPlot()
+        self.found = QLabel("")
+        self.found.setWordWrap(True)
+        self.trials = Whole("points", 2, 1000, "How many operating points to try")
+        self.trials.setValue(_TRIALS)
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.doing = QLabel("")
+        self.doing.setProperty("role", "muted")
+        self.test_button = button("Test", "Look at the table as the experiment form would run it", self.test.emit)
+        self.scan_button = button("Scan", "Try other operating points", lambda: self.scan.emit(self.trials.value()))
+        self.use_button = button("Use this operating point", "Put it into the experiment form", self._on_use)
+        self.stop_button = button("Stop", "Light off at once", self.stop.emit)
+        self.test_button.setObjectName("primary")
+        self._lay_out(title, words)
+        self.show_ready("")
+
+    # --- what is shown ------------------------------------------------------------------------------------------
+    def show_ready(self, obstacle: str) -> None:
+        """Nothing is going on. obstacle: why nothing can be, or empty."""
+        for one in (self.test_button, self.scan_button, self.trials):
+            one.setEnabled(not obstacle)
+        self.stop_button.hide()
+        self.bar.hide()
+        self.doing.setText(obstacle)
+        self._show_found()
+
+    def show_working(self, trials: int) -> None:
+        for one in (self.test_button, self.scan_button, self.trials, self.use_button):
+            one.setEnabled(False)
+        self._problem = ""
+        self.stop_button.show()
+        self.bar.setRange(0, trials)
+        self.bar.setValue(0)
+        self.bar.show()
+        if trials:
+            self.plot.clear()
+        else:
+            self._outlook = None
+        self._show_verdict()
+
+    def show_doing(self, words: str) -> None:
+        self.doing.setText(words)
+
+    def show_outlook(self, outlook: Outlook) -> None:
+        self._outlook = outlook
+        f = outlook.figures
+        half = np.flatnonzero(outlook.memory < 0.5)
+        seen = "all" if outlook.neurons == outlook.total else f"{count(outlook.neurons)} of"
+        texts = (
+            f"{seen} {count(outlook.total)} neurons, {count(outlook.steps)} steps, twice",
+            f"{f.dimension:.1f}; {f.modes} modes above the noise",
+            f"{f.consistency:.4f} (1: two replays agree)",
+            f"{outlook.memory.sum():.1f} steps" + (f", half lost after {half[0]}" if len(half) else ""),
+            figures(f.signal_to_noise),
+            f"starts at {figures(f.start, 2)}, a learned mask is expected to reach {figures(f.floor, 2)}",
+            f"{count(f.epochs)} masks of {outlook.epoch_s:.2f} s: {duration(outlook.learning_s)}, one mask a replay",
+        )
+        for name, text in zip(_ROWS, texts, strict=True):
+            self._values[name].setText(text)
+        self._show_verdict()
+
+    def show_trial(self, trial: Trial) -> None:
+        self.plot.add(trial)
+        self.bar.setValue(len(self.plot.trials))
+        self.doing.setText(f"{len(self.plot.trials)} of {self.bar.maximum()} points")
+        self._show_found()
+
+    def show_error(self, error: BaseException) -> None:
+        message, remedy = message_and_remedy(error)
+        self._problem = f"{message} {remedy}".strip()
+        self._show_verdict()
+
+    def set_theme(self, theme: Theme) -> None:
+        self._theme = theme
+        self.plot.set_theme(theme)
+        self._show_verdict()
+        self._show_found()
+
+    @property
+    def verdict_words(self) -> tuple[str, str]:
+        """State and words for the list of steps; empty before the test."""
+        if self._outlook is None:
+            return "", ""
+        return ("stale", "learns badly as it is") if self._outlook.advice else ("fresh", "this table can learn")
+
+    @property
+    def best(self) -> ReservoirConfig | None:
+        """The operating point that the scan recommends."""
+        best = self.plot.best
+        return best.config if best is not None and best.figures is not None else None
+
+    # --- parts --------------------------------------------------------------------------------------------------
+    def _on_use(self) -> None:
+        if self.best is not None:
+            self.use.emit(self.best)
+
+    def _show_verdict(self) -> None:
+        theme, outlook = self._theme, self._outlook
+        lines = []
+        if self._problem:
+            lines.append(_coloured(theme.danger, f"✕ {self._problem}"))
+        if outlook is not None:
+            if not outlook.advice:
+                lines.append(f'<span style="color:{theme.good}; font-weight:600">● This table can learn.</span>')
+            lines += [_coloured(theme.caution, f"▲ {words[:1].upper()}{words[1:]}") for words in outlook.advice]
+            good = outlook.figures.consistency >= GOOD_CONSISTENCY
+            self._values["consistency"].setStyleSheet(f"color: {theme.good if good else theme.danger}")
+        elif not self._problem:
+            lines.append("Not tested yet.")
+        self.verdict.setText("<br>".join(lines))
+
+    def _show_found(self) -> None:
+        trials, best = self.plot.trials, self.plot.best
+        self.use_button.setEnabled(self.best is not None and self.stop_button.isHidden())
+        if best is None:
+            self.found.setText("No scan yet.")
+            return
+        if best.figures is None:
+            self.found.setText(f"None of {len(trials)} points could be measured. {escape(best.reason)}")
+            return
+        point = best.config
+        gain = trials[0].error / max(best.error, 1e-12)
+        better = f"{gain:.1f} times lower than at the start" if best is not trials[0] else "no better point was found"
+        self.found.setText(
+            f"<b>Best of {len(trials)}:</b> feedback {point.feedback:g}, injection {point.injection:g}, phase offset "
+            f"{point.phase_offset:g}: expected nmse {figures(best.error, 2)}, {better} "
+            f"<span style='color:{self._theme.muted}'>(■ start, ★ best, ✕ could not be measured)</span>"
+        )
+
+    def _lay_out(self, title: QLabel, words: QLabel) -> None:
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(18)
+        grid.setVerticalSpacing(3)
+        grid.setColumnStretch(1, 1)
+        for row, (name, value) in enumerate(self._values.items()):
+            caption = QLabel(name[:1].upper() + name[1:])
+            caption.setProperty("role", "muted")
+            grid.addWidget(caption, row, 0)
+            grid.addWidget(value, row, 1)
+        report, scan = QFrame(), QFrame()
+        for panel in (report, scan):
+            panel.setObjectName("panel")
+        inside = QVBoxLayout(report)
+        inside.setContentsMargins(14, 10, 14, 12)
+        inside.addWidget(self.verdict)
+        inside.addLayout(grid)
+        inside = QVBoxLayout(scan)
+        inside.setContentsMargins(14, 10, 14, 12)
+        inside.addWidget(self.found)
+        inside.addWidget(self.plot, 1)
+        foot = QHBoxLayout()
+        foot.setSpacing(8)
+        foot.addWidget(self.bar, 1)
+        foot.addWidget(self.doing)
+        foot.addStretch(1)
+        foot.addWidget(self.stop_button)
+        foot.addWidget(self.test_button)
+        foot.addWidget(self.trials)
+        foot.addWidget(self.scan_button)
+        foot.addWidget(self.use_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        layout.addWidget(title)
+        layout.addWidget(words)
+        layout.addWidget(report)
+        layout.addWidget(scan, 1)
+        layout.addLayout(foot)
+
+
+def _coloured(colour: str, words: str) -> str:
+    return f'<span style="color:{colour}">{escape(words)}</span>'

@@ -1,0 +1,159 @@
+"""The camera by hand: exposure, gain, region, and its picture live."""
+
+from __future__ import annotations
+
+from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QWidget
+
+from drivers.interfaces import Frame, Roi
+from labcontrol.gui.devices.bench import CameraFacts, Facts
+from labcontrol.gui.devices.card import DeviceCard
+from labcontrol.gui.shared.buttons import button
+from labcontrol.gui.shared.camera_view import CameraView
+from labcontrol.gui.shared.fields import Quantity, Whole
+from labcontrol.gui.shared.theme import Theme
+from labcontrol.gui.shared.ticking import ticking
+from labcontrol.gui.shared.words import figures
+
+_LIVE_MS = 50
+SIDE_PX = 190
+REGION_WORDS = ("First row of the region", "First column of the region", "Rows", "Columns")
+
+
+class CameraCard(DeviceCard):
+    """Signals: `set_camera` with exposure in s, gain in dB and Roi; `frame_asked`."""
+
+    set_camera = pyqtSignal(float, float, object)
+    frame_asked = pyqtSignal()
+    title, role = "Camera", "camera"
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._facts: CameraFacts | None = None
+        self.view = CameraView()
+        self.view.setObjectName("picture")
+        self.view.show_marks.hide()
+        self.view.canvas.setMinimumSize(80, 60)
+        self.view.hide()
+        self.nothing_yet = QLabel("No frame yet: connect, then Snap or Live")
+        self.nothing_yet.setProperty("role", "muted")
+        self.nothing_yet.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.exposure = Quantity("ms", 1e-3, 3, "Exposure time")
+        self.gain = Quantity("dB", 1.0, 1, "Gain")
+        self.region = [Whole("", 0, 65_535, tip) for tip in REGION_WORDS]
+        for field in self.region:
+            field.setMinimumWidth(48)
+        self.whole_button = button("Whole sensor", "Use every pixel", self._use_whole)
+        self.live_button = QPushButton("Live")
+        self.live_button.setCheckable(True)
+        self.live_button.setToolTip("Take frames again and again")
+        self.live_button.toggled.connect(self._on_live)
+        self.snap_button = button("Snap", "Take one frame", self.frame_asked.emit)
+        for field in (self.exposure, self.gain, *self.region):
+            field.valueChanged.connect(self._send)
+        self.body.addLayout(self._controls_and_picture(), 1)
+        self._timer = ticking(self, _LIVE_MS, self._on_tick)
+
+    def show_facts(self, facts: Facts) -> None:
+        assert isinstance(facts, CameraFacts)
+        rows, columns = facts.sensor_shape
+        shortest, longest = (figures(1e3 * limit, 2) for limit in facts.exposure_limits_s)
+        self.facts.setText(
+            f"{columns} × {rows} pixels, {facts.bit_depth} bit · exposure {shortest} to {longest} ms · "
+            f"readout {figures(1e3 * facts.readout_time_s)} ms"
+        )
+        self._facts = facts
+        self.view.set_bit_depth(facts.bit_depth)
+        fields = (self.exposure, self.gain, *self.region)
+        for field in fields:
+            field.blockSignals(True)
+        self.exposure.set_limits_si(*facts.exposure_limits_s)
+        self.exposure.set_si(facts.exposure_s)
+        self.gain.set_limits_si(*facts.gain_limits_db)
+        self.gain.set_si(facts.gain_db)
+        roi = facts.roi
+        for field, value, most in zip(
+            self.region, (roi.row, roi.column, roi.rows, roi.columns), (rows, columns, rows, columns), strict=True
+        ):
+            field.setMaximum(most)
+            field.show_value(value)
+        for field in fields:
+            field.blockSignals(False)
+
+    def show_disconnected(self) -> None:
+        super().show_disconnected()
+        self._facts = None
+        if hasattr(self, "live_button"):
+            self.live_button.setChecked(False)
+
+    def show_problem(self, error: BaseException) -> None:
+        super().show_problem(error)
+        self.live_button.setChecked(False)
+
+    def show_frame(self, frame: Frame) -> None:
+        self.nothing_yet.hide()
+        self.view.show()
+        self.view.set_frame(frame)
+
+    def set_theme(self, theme: Theme) -> None:
+        self.view.set_theme(theme)
+
+    def _controls_and_picture(self) -> QHBoxLayout:
+        """Controls on the left, the picture on the right."""
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(8)
+        grid.setVerticalSpacing(6)
+        for row, (words, fields) in enumerate(
+            (
+                ("Exposure", [self.exposure]),
+                ("Gain", [self.gain]),
+                ("From", self.region[:2]),
+                ("Size", self.region[2:]),
+            )
+        ):
+            grid.addWidget(QLabel(words), row, 0)
+            for column, field in enumerate(fields, start=1):
+                grid.addWidget(field, row, column, 1, 3 - len(fields))
+        grid.addWidget(self.whole_button, 4, 0, 1, 3)
+        shots = QHBoxLayout()
+        shots.setSpacing(6)
+        shots.addWidget(self.snap_button, 1)
+        shots.addWidget(self.live_button, 1)
+        grid.addLayout(shots, 5, 0, 1, 3)
+        grid.setRowStretch(6, 1)
+        side = QWidget()
+        side.setFixedWidth(SIDE_PX)
+        side.setLayout(grid)
+        grid.setContentsMargins(0, 0, 0, 0)
+        row_of_both = QHBoxLayout()
+        row_of_both.setSpacing(12)
+        row_of_both.addWidget(side)
+        row_of_both.addWidget(self.nothing_yet, 1)
+        row_of_both.addWidget(self.view, 1)
+        return row_of_both
+
+    # --- parts --------------------------------------------------------------------------------------------------
+    def _use_whole(self) -> None:
+        if self._facts is not None:
+            rows, columns = self._facts.sensor_shape
+            self._ask(Roi(0, 0, rows, columns))
+
+    def _send(self) -> None:
+        self._ask(Roi(*(field.value() for field in self.region)))
+
+    def _ask(self, roi: Roi) -> None:
+        if self._facts is not None:
+            self.forget_problem()
+            self.set_camera.emit(self.exposure.si, self.gain.si, roi)
+
+    def _on_live(self, on: bool) -> None:
+        self.snap_button.setEnabled(not on)
+        if on:
+            self.forget_problem()
+            self._timer.start()
+        else:
+            self._timer.stop()
+
+    def _on_tick(self) -> None:
+        if self.isVisible():
+            self.frame_asked.emit()

@@ -1,0 +1,132 @@
+"""The detector by hand: its trace live."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyqtgraph as pg
+from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QWidget
+
+from drivers.interfaces import Samples
+from labcontrol.gui.devices.bench import DetectorFacts, Facts
+from labcontrol.gui.devices.camera import SIDE_PX
+from labcontrol.gui.devices.card import DeviceCard
+from labcontrol.gui.shared.axes import readable_plot, style_plot
+from labcontrol.gui.shared.buttons import button
+from labcontrol.gui.shared.fields import Quantity, Whole
+from labcontrol.gui.shared.theme import Theme
+from labcontrol.gui.shared.ticking import ticking
+from labcontrol.gui.shared.words import count, figures, power, power_unit
+
+_LIVE_MS = 60
+
+
+class DetectorCard(DeviceCard):
+    """Signal: `trace_asked` with the number of samples and their rate in Hz."""
+
+    trace_asked = pyqtSignal(int, float)
+    title, role = "Detector", "detector"
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.samples = Whole("", 1, 10_000_000, "Samples of one trace")
+        self.samples.setValue(500)
+        self.rate = Quantity("kHz", 1e3, 3, "Samples a second")
+        self.live_button = QPushButton("Live")
+        self.live_button.setCheckable(True)
+        self.live_button.setToolTip("Take traces again and again")
+        self.live_button.toggled.connect(self._on_live)
+        self.read_button = button("Read", "Take one trace", self._ask)
+        self.reading = QLabel("–")
+        self.reading.setProperty("role", "value")
+        self.reading.setToolTip("Mean of the trace, and the standard deviation of its samples as a share of it")
+        self.reading.setTextFormat(Qt.TextFormat.RichText)
+        self.canvas = pg.GraphicsLayoutWidget()
+        self.canvas.setMinimumSize(120, 100)
+        self.plot = readable_plot("power", "time in ms")
+        self.plot.setMouseEnabled(x=False, y=False)
+        self.plot.getAxis("left").setWidth(66)
+        self.canvas.addItem(self.plot)
+        self.curve = pg.PlotCurveItem()
+        self.plot.addItem(self.curve)
+        grid = QGridLayout()
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(8)
+        grid.setVerticalSpacing(6)
+        grid.addWidget(QLabel("Samples"), 0, 0)
+        grid.addWidget(self.samples, 0, 1)
+        grid.addWidget(QLabel("Rate"), 1, 0)
+        grid.addWidget(self.rate, 1, 1)
+        shots = QHBoxLayout()
+        shots.setSpacing(6)
+        shots.addWidget(self.read_button, 1)
+        shots.addWidget(self.live_button, 1)
+        grid.addLayout(shots, 2, 0, 1, 2)
+        grid.addWidget(self.reading, 3, 0, 1, 2)
+        grid.setRowStretch(4, 1)
+        side = QWidget()
+        side.setFixedWidth(SIDE_PX)
+        side.setLayout(grid)
+        both = QHBoxLayout()
+        both.setSpacing(12)
+        both.addWidget(side)
+        both.addWidget(self.canvas, 1)
+        self.body.addLayout(both, 1)
+        self._timer = ticking(self, _LIVE_MS, self._on_tick)
+
+    def choose_rate(self, rate_hz: float) -> None:
+        """The rate the bench file asks for."""
+        self.rate.setMaximum(max(self.rate.maximum(), rate_hz / 1e3))
+        self.rate.setValue(rate_hz / 1e3)
+
+    def show_facts(self, facts: Facts) -> None:
+        assert isinstance(facts, DetectorFacts)
+        self.rate.set_limits_si(1.0, facts.max_rate_hz)
+        self.samples.setMaximum(facts.max_samples)
+        trigger = "can be triggered by the DMD" if facts.has_trigger else "without trigger"
+        self.facts.setText(
+            f"up to {facts.max_rate_hz / 1e3:.4g} kHz and {count(facts.max_samples)} samples · {trigger}"
+        )
+
+    def show_disconnected(self) -> None:
+        super().show_disconnected()
+        if hasattr(self, "live_button"):
+            self.live_button.setChecked(False)
+            self.reading.setText("–")
+
+    def show_problem(self, error: BaseException) -> None:
+        super().show_problem(error)
+        self.live_button.setChecked(False)
+
+    def show_trace(self, samples: Samples) -> None:
+        data = samples.data
+        scale, unit = power_unit(float(np.abs(data).max()))
+        self.curve.setData(1e3 * np.arange(data.size) / samples.rate_hz, data / scale)
+        self.plot.setLabel("left", f"power in {unit}")
+        low, high = float(data.min()), float(data.max())
+        room = max(high - low, 1e-6 * abs(high), 1e-15) / 10
+        self.plot.setYRange((low - room) / scale, (high + room) / scale, padding=0)
+        mean = float(data.mean())
+        spread = f"± {figures(100 * float(data.std()) / abs(mean), 2)} %" if mean else ""
+        note = "OVERLOAD" if samples.overload else spread
+        self.reading.setText(f"{power(mean)} <span style='font-size:8pt; font-weight:400'>{note}</span>")
+
+    def set_theme(self, theme: Theme) -> None:
+        self.canvas.setBackground(theme.panel)
+        style_plot(self.plot, theme)
+        self.curve.setPen(pg.mkPen(theme.accent, width=1.5))
+
+    def _on_live(self, on: bool) -> None:
+        self.read_button.setEnabled(not on)
+        if on:
+            self.forget_problem()
+            self._timer.start()
+        else:
+            self._timer.stop()
+
+    def _on_tick(self) -> None:
+        if self.isVisible():
+            self._ask()
+
+    def _ask(self) -> None:
+        self.trace_asked.emit(self.samples.value(), self.rate.si)

@@ -1,0 +1,161 @@
+"""The queue of runs beside the form: add, reorder, remove, run through, stop after this one."""
+
+from __future__ import annotations
+
+from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtWidgets import (
+    QCheckBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from labcontrol.gui.experiment.queue_list import QueuedRun, RunQueue
+from labcontrol.gui.shared.buttons import button
+from labcontrol.gui.shared.words import count
+
+_EMPTY = "Nothing waits.\nSet up a run in the form, then “Add to queue”.\nRuns that wait are kept between sessions."
+
+_LONG = 30
+
+
+class QueuePanel(QFrame):
+    """Shows a `RunQueue` and edits it.
+
+    Signals: `add_asked`; `start_asked` with the first QueuedRun; `edit_asked` with a QueuedRun taken out of the queue.
+    """
+
+    add_asked = pyqtSignal()
+    start_asked = pyqtSignal(object)
+    edit_asked = pyqtSignal(object)
+    changed = pyqtSignal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("panel")
+        self.queue = RunQueue()
+        self._run_is_active = False
+        self.heading = QLabel("Queue")
+        self.heading.setProperty("role", "title")
+        self.list = QListWidget()
+        self.list.setObjectName("plain")
+        self.list.setWordWrap(True)
+        self.list.setSpacing(2)
+        self.list.setResizeMode(QListWidget.Adjust)
+        self.list.setTextElideMode(Qt.TextElideMode.ElideNone)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.currentRowChanged.connect(lambda _: self._show_buttons())
+        self.list.itemDoubleClicked.connect(lambda _: self._edit())
+        self.empty = QLabel(_EMPTY)
+        self.empty.setProperty("role", "muted")
+        self.empty.setWordWrap(True)
+        self.empty.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.add_button = button("Add to queue", "Let the run of the form wait for its turn", self.add_asked.emit)
+        self.up_button = button("Up", "One place earlier", lambda: self._move(-1))
+        self.down_button = button("Down", "One place later", lambda: self._move(1))
+        self.edit_button = button("Edit", "Take it out of the queue and into the form (double click)", self._edit)
+        self.remove_button = button("Remove", "Take it out of the queue", self._remove)
+        self.go_button = QPushButton("Run the queue")
+        self.go_button.setToolTip("Start the first run; each next one starts when the one before has ended by itself")
+        self.go_button.clicked.connect(lambda _: self._go())
+        self.halt = QCheckBox("Stop after this run")
+        self.halt.setToolTip("Start nothing more from the queue when the present run is over")
+        self.halt.toggled.connect(self._on_halt)
+        self._lay_out()
+        self.refresh()
+
+    def add(self, run: QueuedRun) -> None:
+        self.queue.add(run)
+        self.refresh()
+        self.list.setCurrentRow(self.list.count() - 1)
+
+    def load(self, queue: RunQueue) -> None:
+        """Show this queue from now on."""
+        self.queue = queue
+        self.refresh()
+
+    def show_run(self, *, active: bool) -> None:
+        """Whether a run owns the table now."""
+        if active != self._run_is_active:
+            self._run_is_active = active
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Show what the queue holds now."""
+        row = self.list.currentRow()
+        self.list.clear()
+        for place, run in enumerate(self.queue.waiting, start=1):
+            what, _, how = run.words.partition(" neurons · ")
+            if len(how) > _LONG:  # what does not fit into its line would be cut with all that follows
+                how = how.replace(" · ", "\n", 1)
+            item = QListWidgetItem(f"{place}.  {what} neurons\n{how}")
+            note = f"\n{run.experiment.note}" if run.experiment.note else ""
+            item.setToolTip(f"At most {count(run.experiment.epochs)} epochs on {run.experiment.bench}{note}")
+            self.list.addItem(item)
+        self.list.setCurrentRow(min(row, self.list.count() - 1))
+        waiting = len(self.queue.waiting)
+        self.heading.setText(f"Queue · {waiting} waiting" if waiting else "Queue")
+        self.list.setVisible(waiting > 0)
+        self.empty.setVisible(waiting == 0)
+        self.halt.blockSignals(True)
+        self.halt.setChecked(self.queue.halts)
+        self.halt.blockSignals(False)
+        self._show_buttons()
+        self.changed.emit()
+
+    # --- parts --------------------------------------------------------------------------------------------------
+    def _go(self) -> None:
+        first = self.queue.begin()
+        self.refresh()
+        if first is not None:
+            self.start_asked.emit(first)
+
+    def _move(self, by: int) -> None:
+        place = self.queue.move(self.list.currentRow(), by)
+        self.refresh()
+        self.list.setCurrentRow(place)
+
+    def _remove(self) -> None:
+        self.queue.remove(self.list.currentRow())
+        self.refresh()
+
+    def _edit(self) -> None:
+        run = self.queue.waiting[self.list.currentRow()]
+        self._remove()
+        self.edit_asked.emit(run)
+
+    def _on_halt(self, halts: bool) -> None:
+        self.queue.halts = halts
+        self.changed.emit()
+
+    def _show_buttons(self) -> None:
+        row, waiting = self.list.currentRow(), len(self.queue.waiting)
+        chosen = 0 <= row < waiting
+        self.up_button.setEnabled(chosen and row > 0)
+        self.down_button.setEnabled(chosen and row < waiting - 1)
+        self.edit_button.setEnabled(chosen)
+        self.remove_button.setEnabled(chosen)
+        self.go_button.setEnabled(waiting > 0 and not self._run_is_active)
+        self.halt.setEnabled(self.queue.going and self._run_is_active)
+
+    def _lay_out(self) -> None:
+        order = QHBoxLayout()
+        order.setSpacing(6)
+        for act in (self.up_button, self.down_button, self.edit_button, self.remove_button):
+            order.addWidget(act)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(14, 10, 14, 12)
+        layout.setSpacing(8)
+        layout.addWidget(self.heading)
+        layout.addWidget(self.add_button)
+        layout.addWidget(self.list, 1)
+        layout.addWidget(self.empty, 1)
+        layout.addLayout(order)
+        layout.addWidget(self.go_button)
+        layout.addWidget(self.halt)
+        self.setFixedWidth(300)

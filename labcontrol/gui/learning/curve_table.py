@@ -1,0 +1,218 @@
+"""Legend and values of the curves, in one table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from PyQt5.QtCore import QPointF, QSize, Qt, pyqtSignal
+from PyQt5.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PyQt5.QtWidgets import (
+    QAbstractButton,
+    QButtonGroup,
+    QCheckBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QRadioButton,
+    QSizePolicy,
+    QWidget,
+)
+
+from labcontrol.gui.learning.curves import LINES, curve_colours
+from labcontrol.gui.learning.model_curves import MODEL_NAMES, ModelCurve
+from labcontrol.gui.shared.theme import Theme
+from labcontrol.gui.shared.words import figures
+
+_HEADINGS = ("", "", "τ (epochs), 95 %", "τ / N", "R²", "error now", "at the end", "residual")
+_VALUES = 5
+_LEAST_NAME_PX = 90
+_TWIN_ROW_HELP = (
+    "Tick to simulate this run many times over in software, with other random choices, on the states it has measured; "
+    "the window goes on meanwhile."
+)
+
+
+@dataclass(frozen=True)
+class _Row:
+    box: QCheckBox
+    cells: list[QLabel]
+    against: QRadioButton | None
+
+
+class CurveTable(QWidget):
+    """One row a curve: its line, its name, its values.
+
+    `hidden_changed` tells the keys of curves switched off, `against_changed` the model that the residual is taken
+    against, `twin_wanted` that the twin should be computed.
+    """
+
+    hidden_changed = pyqtSignal(object)
+    against_changed = pyqtSignal(str)
+    twin_wanted = pyqtSignal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(18)
+        grid.setVerticalSpacing(3)
+        grid.setColumnStretch(1, 1)
+        for column, heading in enumerate(_HEADINGS):
+            label = QLabel(heading)
+            label.setProperty("role", "head")
+            label.setAlignment(Qt.AlignmentFlag.AlignRight if column > 1 else Qt.AlignmentFlag.AlignLeft)
+            grid.addWidget(label, 0, column)
+        self._swatches: dict[str, _Swatch] = {}
+        self._boxes: dict[str, QCheckBox] = {}
+        self._rows: dict[str, _Row] = {}
+        self._residuals = QButtonGroup(self)
+        self._add_measured(grid)
+        for row, key in enumerate(MODEL_NAMES, start=2):
+            self._add_model(grid, row, key)
+        self._boxes["twin"].setChecked(False)
+        self._boxes["twin"].setToolTip(_TWIN_ROW_HELP)
+        for key, box in self._boxes.items():
+            box.toggled.connect(lambda on, key=key: self._on_toggled(key, on))
+        self.set_models({}, 1)
+
+    def set_theme(self, theme: Theme) -> None:
+        colours = curve_colours(theme)
+        for key, swatch in self._swatches.items():
+            swatch.set_colour(colours[key])
+
+    @property
+    def hidden(self) -> set[str]:
+        """Keys of curves switched off."""
+        return {key for key, box in self._boxes.items() if not box.isChecked()}
+
+    @property
+    def controls(self) -> list[QAbstractButton]:
+        """What can be clicked, but for the twin, which is computed on demand."""
+        boxes = [box for key, box in self._boxes.items() if key != "twin"]
+        return [*boxes, *(row.against for row in self._rows.values() if row.against is not None)]
+
+    def set_models(self, models: Mapping[str, ModelCurve], neurons: int) -> None:
+        """Values of the models; rows of models that are not there stay empty."""
+        for key, row in self._rows.items():
+            if row.against is None:
+                continue
+            model = models.get(key)
+            row.box.setEnabled(model is not None or key == "twin")
+            row.against.setEnabled(model is not None)
+            texts = ["", "", ""]
+            if model is None:
+                row.box.setText(MODEL_NAMES[key])
+            else:
+                row.box.setText(model.name)
+                row.box.setToolTip(model.help)
+                texts = [
+                    _interval(model.tau),
+                    figures(model.tau[0] / neurons) if model.tau else "",
+                    figures(model.r_squared, 4) if model.r_squared is not None else "",
+                ]
+            for cell, text in zip(row.cells, texts, strict=False):
+                cell.setText(text)
+
+    def set_errors(self, now: Mapping[str, float], end: Mapping[str, float]) -> None:
+        """Errors by key of the curve: at the present epoch, and at the last one the run may take."""
+        for key, row in self._rows.items():
+            for cell, errors in zip(row.cells[3:], (now, end), strict=True):
+                cell.setText(figures(errors[key]) if key in errors else "")
+
+    def say_of_twin(self, words: str, tip: str = _TWIN_ROW_HELP, *, ticked: bool = True) -> None:
+        """State of the computation, instead of the twin's name; empty for its name."""
+        box = self._boxes["twin"]
+        box.setText(f"{MODEL_NAMES['twin']}{f' ({words})' if words else ''}")
+        box.setToolTip(tip)
+        box.blockSignals(True)
+        box.setChecked(ticked)
+        box.blockSignals(False)
+
+    def _add_measured(self, grid: QGridLayout) -> None:
+        """Both measured curves share a row."""
+        names = QHBoxLayout()
+        names.setSpacing(18)
+        best = self._box("incumbent", "Best so far", "Error of the best mask so far")
+        each = self._box("each", "each epoch", "Error of the mask that was tried in each epoch")
+        self._swatches["incumbent"] = _Swatch(Qt.PenStyle.SolidLine)
+        self._swatches["each"] = _Swatch(None)
+        names.addWidget(best)
+        names.addWidget(self._swatches["each"])
+        names.addWidget(each)
+        names.addStretch(1)
+        grid.addWidget(self._swatches["incumbent"], 1, 0)
+        grid.addLayout(names, 1, 1)
+        self._rows["incumbent"] = _Row(best, self._add_cells(grid, 1), None)
+
+    def _add_model(self, grid: QGridLayout, row: int, key: str) -> None:
+        swatch, box = _Swatch(LINES[key]), self._box(key, MODEL_NAMES[key], "")
+        # A long name gives way rather than widening the window.
+        box.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Fixed)
+        against = QRadioButton()
+        against.setToolTip("Show how far the measured error is from this curve, below the plot")
+        against.setChecked(key == "prediction")
+        against.toggled.connect(lambda on: self.against_changed.emit(key) if on else None)
+        self._residuals.addButton(against)
+        self._swatches[key] = swatch
+        grid.addWidget(swatch, row, 0)
+        grid.addWidget(box, row, 1)
+        self._rows[key] = _Row(box, self._add_cells(grid, row), against)
+        grid.addWidget(against, row, 2 + _VALUES, Qt.AlignmentFlag.AlignRight)
+
+    @staticmethod
+    def _add_cells(grid: QGridLayout, row: int) -> list[QLabel]:
+        cells = [QLabel("") for _ in range(_VALUES)]
+        for column, cell in enumerate(cells, start=2):
+            cell.setAlignment(Qt.AlignmentFlag.AlignRight)
+            grid.addWidget(cell, row, column)
+        return cells
+
+    def _box(self, key: str, name: str, tip: str) -> QCheckBox:
+        box = QCheckBox(name)
+        box.setMinimumWidth(_LEAST_NAME_PX)  # a long name must not widen the window
+        box.setChecked(True)
+        box.setToolTip(tip)
+        self._boxes[key] = box
+        return box
+
+    def _on_toggled(self, key: str, on: bool) -> None:
+        self.hidden_changed.emit(self.hidden)
+        if key == "twin" and on:
+            self.twin_wanted.emit()
+
+
+class _Swatch(QWidget):
+    """A piece of the line a curve is drawn with; without a style, the dots of single epochs."""
+
+    def __init__(self, style: Qt.PenStyle | None) -> None:
+        super().__init__()
+        self._style = style
+        self._colour = QColor("black")
+        self.setFixedSize(QSize(34, 12))
+
+    def set_colour(self, colour: str) -> None:
+        self._colour = QColor(colour)
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.Antialiasing)
+        middle = self.height() / 2
+        if self._style is None:
+            painter.setPen(QPen(self._colour, 3.2, Qt.PenStyle.SolidLine, Qt.PenCapStyle.SquareCap))
+            for x, y in ((4, 1), (11, -2), (18, 2), (25, -1), (31, 1)):
+                painter.drawPoint(QPointF(x, middle + y))
+        else:
+            painter.setPen(QPen(self._colour, 2.2, self._style))
+            painter.drawLine(QPointF(2, middle), QPointF(self.width() - 2, middle))
+
+
+def _interval(tau: tuple[float, float, float] | None) -> str:
+    if tau is None or not math.isfinite(tau[0]):
+        return ""
+    value, low, high = tau
+    if low == high:
+        return figures(value)
+    return f"{figures(value)}  [{figures(low)}, {figures(high)}]"

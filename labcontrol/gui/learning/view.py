@@ -1,0 +1,264 @@
+"""The learning view: verdict, outlook, curve, residual and values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from PyQt5.QtCore import Qt
+from PyQt5.QtWidgets import QComboBox, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+
+from labcontrol.config import LearningConfig
+from labcontrol.errors import UserError
+from labcontrol.gui.learning.axes import HORIZONTALS, Scales
+from labcontrol.gui.learning.curve_table import CurveTable
+from labcontrol.gui.learning.data import LearningData
+from labcontrol.gui.learning.marks import Mark
+from labcontrol.gui.learning.model_curves import ModelCurve, goes_flip_by_flip, verdict, why_no_law
+from labcontrol.gui.learning.model_jobs import SampledModel, twin_model
+from labcontrol.gui.learning.model_process import ModelProcess
+from labcontrol.gui.learning.plot import LearningPlot, Overlay
+from labcontrol.gui.shared.panel import Panel
+from labcontrol.gui.shared.theme import LIGHT, Theme
+from labcontrol.gui.shared.words import duration, figures
+
+_RECENT_EPOCHS = 100
+
+
+class LearningView(Panel):
+    """Shows one run's learning curve against its models, live or from a record.
+
+    Call `begin` once a run, `set_models` when models are known or renewed, `set_marks` when something happened,
+    `renew` when the data has grown, `close_background` before the program ends.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._data = LearningData("nmse")
+        self._models: dict[str, ModelCurve] = {}
+        self._planned = 1
+        self._at_end: dict[str, float] = {}
+        self._expected = ""
+        self._record: Path | None = None
+        self._is_over = False
+        self._remark, self._tried = "", "flips"
+        self._theme = LIGHT
+        self._twin = ModelProcess(self)
+
+        self.title = QLabel("Learning curve")
+        self.title.setProperty("role", "title")
+        self.verdict = QLabel("")
+        self.verdict.setMinimumWidth(1)
+        self.outlook = QLabel("")
+        self.outlook.setMinimumWidth(1)
+        self.plot = LearningPlot()
+        self.table = CurveTable()
+        self.loss = _combo("Which of the two error measures is shown", "nmse", "mse")
+        self.horizontal = _combo("What the horizontal axis counts", *HORIZONTALS)
+        self.log_x = _toggle("log x", "Logarithmic horizontal axis")
+        self.log_y = _toggle("log y", "Logarithmic error axis")
+        self.follow = _toggle(
+            "follow", "Axes follow the run; zooming or dragging stops that, a double click resumes it"
+        )
+        self.log_y.setChecked(True)
+        self.follow.setChecked(True)
+        self._lay_out()
+
+        self.table.hidden_changed.connect(self.plot.set_hidden)
+        self.table.against_changed.connect(self.plot.set_against)
+        self.table.twin_wanted.connect(self._compute_twin)
+        self.loss.currentTextChanged.connect(self._change_loss)
+        self.horizontal.currentTextChanged.connect(lambda _: self._change_axes())
+        self.log_x.toggled.connect(lambda _: self._change_axes())
+        self.log_y.toggled.connect(lambda _: self._change_axes())
+        self.follow.clicked.connect(self.plot.set_following)
+        self.plot.followed.connect(self.follow.setChecked)
+        self.plot.set_hidden(self.table.hidden)
+        self._change_axes()
+
+    def begin(
+        self,
+        data: LearningData,
+        planned: int,
+        learning: LearningConfig,
+        record: Path | None = None,
+        *,
+        is_over: bool = False,
+    ) -> None:
+        """Show a run from its start. planned: epochs it may take. record: its file. is_over: nothing more will come."""
+        self._data, self._planned, self._is_over = data, planned, is_over
+        self._remark = why_no_law(learning)
+        self.outlook.setVisible(not is_over or bool(self._remark))
+        self._tried = "flips" if goes_flip_by_flip(learning) else "masks"
+        self._models = {}
+        self._look_ahead()
+        self._record = record
+        self._twin.close()
+        self.table.say_of_twin("", ticked=False)
+        self.verdict.setText("")
+        self.outlook.setText("")
+        self.table.set_errors({}, {})
+        self.table.set_models({}, data.neurons)
+        self.plot.set_data(data, len(data) if is_over else planned)
+        self.plot.set_hidden(self.table.hidden)
+        self.loss.setCurrentText(data.loss)
+        self._change_loss(data.loss)
+        self.plot.set_models({})
+        self.renew()
+
+    def set_record(self, record: Path | None) -> None:
+        """The file of the run on show, once there is one."""
+        self._record = record
+
+    def set_models(self, models: Iterable[ModelCurve]) -> None:
+        """Add models, or replace those of the same key."""
+        self._models |= {model.key: model for model in models}
+        self._look_ahead()
+        self.plot.set_models(self._models)
+        self.table.set_models(self._models, self._data.neurons)
+        self.renew()
+
+    @property
+    def epochs(self) -> int:
+        """Taken in so far."""
+        return len(self._data)
+
+    @property
+    def models(self) -> Mapping[str, ModelCurve]:
+        return self._models
+
+    def set_overlays(self, overlays: Sequence[Overlay]) -> None:
+        """Other runs to compare with."""
+        self.plot.set_overlays(overlays)
+
+    def set_marks(self, marks: Sequence[Mark]) -> None:
+        """What happened to the run."""
+        self.plot.set_marks(marks)
+        self.renew()
+
+    def set_over(self) -> None:
+        """Nothing more will come."""
+        self._is_over = True
+        self.plot.set_planned(len(self._data))
+        self.renew()
+
+    def draw(self) -> None:
+        self.plot.refresh()
+        self._show_values()
+
+    def set_theme(self, theme: Theme) -> None:
+        self._theme = theme
+        self.plot.set_theme(theme)
+        self.table.set_theme(theme)
+        self._show_values()
+
+    def close_background(self) -> None:
+        """End what is computed beside the window."""
+        self._twin.close()
+
+    # --- parts --------------------------------------------------------------------------------------------------
+    def _show_values(self) -> None:
+        now: dict[str, float] = {}
+        if self._data.rows:
+            epoch, measured = float(self._data.index[-1]), float(self._data.incumbent(self._data.loss)[-1])
+            telling = {key: model for key, model in self._models.items() if epoch <= model.until}
+            now = {key: model.at(epoch) for key, model in telling.items()} | {"incumbent": measured}
+            kind, words = verdict(measured, epoch, self._models)
+            colour = {"good": self._theme.good, "caution": self._theme.caution}.get(kind, self._theme.muted)
+            weight = 600 if kind in ("good", "caution") else 400
+            self.verdict.setToolTip(words)
+            self.verdict.setText(f'<span style="color:{colour}; font-weight:{weight}">{words}</span>')
+            self.outlook.setText(self._outlook(epoch))
+        self.table.set_errors(now, self._at_end)
+
+    def _look_ahead(self) -> None:
+        """Errors at the last epoch, and in words what is expected there; changes with the models only."""
+        last = float(self._planned - 1)
+        self._at_end = {key: model.at(last) for key, model in self._models.items() if model.until >= last}
+        expected = []
+        if "fit" in self._at_end:
+            low, high = self._models["fit"].interval_at(last) or (math.nan, math.nan)
+            value = figures(self._at_end["fit"])
+            expected.append(f"<b>{value}</b> ({figures(max(low, 0))} – {figures(high)}) by the fit")
+        if "mean-field" in self._at_end:
+            expected.append(f"<b>{figures(self._at_end['mean-field'])}</b> by Law 3")
+        elif "prediction" in self._at_end:
+            expected.append(f"<b>{figures(self._at_end['prediction'])}</b> by Law 2")
+        self._expected = f"Expected at epoch {self._planned}: {', '.join(expected)}" if expected else ""
+
+    def _outlook(self, epoch: float) -> str:
+        """What is to be expected of the rest of the run, in one line."""
+        parts = [self._remark] if self._remark else []
+        if not self._is_over:
+            if self._expected:
+                parts.append(self._expected)
+            left_s = max(self._planned - 1 - epoch, 0) * self._data.epoch_s
+            if left_s > 0:
+                parts.append(f"<b>{duration(left_s)}</b> left")
+        whole, recent = self._data.accepted_share(), self._data.accepted_share(_RECENT_EPOCHS)
+        if math.isfinite(whole):
+            lately = f", of the last {_RECENT_EPOCHS} <b>{recent:.0%}</b>" if len(self._data) > _RECENT_EPOCHS else ""
+            parts.append(f"{self._tried} accepted: <b>{whole:.0%}</b>{lately}")
+        words = " &nbsp;·&nbsp; ".join(parts)
+        return f'<span style="color:{self._theme.muted}">{words}</span>'
+
+    def _compute_twin(self) -> None:
+        if "twin" in self._models or self._twin.is_busy:
+            return
+        if self._record is None:
+            self.table.say_of_twin("no record yet", "Start a run, or select a recorded one.", ticked=False)
+            self.plot.set_hidden(self.table.hidden)
+            return
+        self.table.say_of_twin("computing …")
+        self._twin.run(partial(twin_model, self._record), self._show_twin, self._refuse_twin)
+
+    def _show_twin(self, twin: SampledModel) -> None:
+        self.table.say_of_twin("")
+        self.set_models([twin.curve()])
+
+    def _refuse_twin(self, error: UserError) -> None:
+        self.table.say_of_twin("not for this run", str(error), ticked=False)
+        self.plot.set_hidden(self.table.hidden)
+
+    def _change_loss(self, loss: str) -> None:
+        self.plot.set_loss(loss)
+
+    def _change_axes(self) -> None:
+        horizontal = HORIZONTALS[self.horizontal.currentText()]
+        self.plot.set_scales(Scales(horizontal, self.log_x.isChecked(), self.log_y.isChecked()))
+
+    def _lay_out(self) -> None:
+        bar = QHBoxLayout()
+        bar.setSpacing(8)
+        bar.addWidget(self.title)
+        bar.addSpacing(8)
+        bar.addWidget(self.verdict)
+        bar.addStretch(1)
+        for widget in (self.loss, self.horizontal, self.log_x, self.log_y, self.follow):
+            bar.addWidget(widget)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(14, 10, 14, 12)
+        layout.setSpacing(6)
+        layout.addLayout(bar)
+        layout.addWidget(self.outlook)
+        layout.addWidget(self.plot, 1)
+        layout.addWidget(self.table)
+
+
+def _toggle(text: str, tip: str) -> QToolButton:
+    button = QToolButton()
+    button.setObjectName("toggle")
+    button.setText(text)
+    button.setToolTip(tip)
+    button.setCheckable(True)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return button
+
+
+def _combo(tip: str, *items: str) -> QComboBox:
+    combo = QComboBox()
+    combo.setToolTip(tip)
+    combo.addItems(list(items))
+    return combo

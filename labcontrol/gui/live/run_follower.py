@@ -1,0 +1,231 @@
+"""Takes the events of a run to the views of the live page."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PyQt5.QtCore import QObject
+
+from labcontrol.config import ExperimentConfig
+from labcontrol.engine import (
+    DriftMeasured,
+    EpochDone,
+    Event,
+    FaultSeen,
+    Predicted,
+    Prepared,
+    RunState,
+    RunStatus,
+    Seen,
+    StateChanged,
+)
+from labcontrol.errors import UserError
+from labcontrol.gui.learning.data import LearningData
+from labcontrol.gui.learning.marks import Mark, drift_mark, fault_mark, pause_mark
+from labcontrol.gui.learning.model_curves import MeasuredCurve, ModelCurve, prediction_curve
+from labcontrol.gui.learning.model_jobs import mean_field_model
+from labcontrol.gui.learning.record_contents import read_contents
+from labcontrol.gui.learning.view import LearningView
+from labcontrol.gui.live.neuron_traces import NeuronTraces
+from labcontrol.gui.shared.background import Background
+from labcontrol.gui.shared.camera_view import CameraView
+from labcontrol.gui.shared.output_view import OutputView
+from labcontrol.gui.shared.pattern_views import MaskView, SlmView
+from labcontrol.reservoir import StepView
+from labcontrol.tasks import ErrorMeasure
+from labcontrol.theory import AmplitudeLaw
+
+log = logging.getLogger(__name__)
+
+_MODEL_INTERVAL_S = 1.0
+_MOST_MARKS = 1000
+
+
+@dataclass(frozen=True)
+class TableViews:
+    """What shows every step of the table."""
+
+    camera: CameraView
+    slm: SlmView
+    traces: NeuronTraces
+
+
+@dataclass(frozen=True)
+class LiveViews:
+    """The views that follow a run. table: None where only its record is followed."""
+
+    learning: LearningView
+    mask: MaskView
+    output: OutputView
+    table: TableViews | None = None
+
+
+class RunFollower(QObject):
+    """Follows one run after the other; never asks anything of them.
+
+    Call `begin` for each run, `follow` with its events, `renew_models` now and then, `close` at the end.
+    """
+
+    def __init__(self, views: LiveViews, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._views = views
+        self._experiment = ExperimentConfig()
+        self._data = LearningData("nmse")
+        self._background = Background(self)
+        self._target: NDArray[np.float64] = np.zeros(0)
+        self._mask: NDArray[np.bool_] = np.zeros(0, dtype=bool)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._measure: ErrorMeasure | None = None
+        self._washout = 0
+        self._law: AmplitudeLaw | None = None
+        self._record: Path | None = None
+        self._law3_wanted = False
+        self._modelled_s = 0.0
+        self._modelled_epochs = 0
+        self._marks: list[Mark] = []
+        self._paused_unix_s: float | None = None
+
+    def begin(self, experiment: ExperimentConfig) -> None:
+        """A new run starts."""
+        self._forget()
+        self._experiment = experiment
+        self._data = LearningData(experiment.learning.loss, experiment.neurons)
+        self._views.learning.begin(self._data, experiment.epochs, experiment.learning)
+
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether the models know all that was measured."""
+        return len(self._data) == self._modelled_epochs
+
+    def follow(self, events: list[Event], status: RunStatus) -> None:
+        """Everything that happened since the last call."""
+        if status.record is not None and status.record != self._record:
+            self._record = status.record
+            self._views.learning.set_record(status.record)
+        for event in events:
+            self._show(event)
+        done = [event for event in events if isinstance(event, EpochDone)]
+        if done:
+            self._on_epochs(done)
+        if done:
+            self._data.epoch_s = status.epoch_s
+            self._views.learning.renew()
+
+    def _show(self, event: Event) -> None:
+        """Anything but epochs, which are taken in together."""
+        match event:
+            case Prepared():
+                self._on_prepared(event)
+            case Predicted():
+                self._on_prediction(event.law)
+            case Seen():
+                self._on_step(event.view)
+            case StateChanged():
+                self._on_state(event.status)
+            case FaultSeen():
+                self._mark(fault_mark(event.fault))
+            case DriftMeasured():
+                self._mark(drift_mark(event))
+
+    def renew_models(self, *, at_once: bool) -> None:
+        """Fit what has been measured since, if it is time. at_once: because nothing more will come."""
+        data, law, now_s = self._data, self._law, time.monotonic()
+        if law is None or self.is_up_to_date or self._background.is_busy:
+            return
+        if now_s - self._modelled_s < _MODEL_INTERVAL_S and not at_once:
+            return
+        learning = self._experiment.learning
+        measured = MeasuredCurve(*data.sampled(data.loss), law, learning)
+        record = self._record if self._law3_wanted else None
+        self._law3_wanted = False
+
+        def job() -> list[ModelCurve]:
+            law3 = None if record is None else mean_field_model(record)
+            return [*measured.models(), *([] if law3 is None else [law3.curve()])]
+
+        def show(models: list[ModelCurve]) -> None:
+            if data is self._data:
+                self._views.learning.set_models(models)
+
+        if self._background.run(job, show):
+            self._modelled_s, self._modelled_epochs = now_s, len(data)
+
+    def end(self) -> None:
+        """The run is over."""
+        self._views.learning.set_over()
+
+    def close(self) -> None:
+        """Let go of what works beside the window."""
+        self._background.close()
+        self._views.learning.close_background()
+
+    # --- one kind of event each ---------------------------------------------------------------------------------
+    def _on_prepared(self, event: Prepared) -> None:
+        self._target = event.task.train_target
+        self._washout = len(event.task.washout_input)
+        if self._views.table is not None:
+            self._views.table.camera.set_neurons(event.centres_px)
+            self._views.table.traces.begin(event.centres_px, len(self._target))
+        self._views.output.set_target(self._target)
+        self._mask = event.initial_mask
+        self._views.mask.set_mask(self._mask)
+
+    def _on_step(self, view: StepView) -> None:
+        table = self._views.table
+        if table is not None:
+            table.camera.set_frame(view.frame)
+            table.slm.set_pattern(view.pattern)
+            table.traces.set_frame(view.step - self._washout, view.frame)
+
+    def _on_prediction(self, law: AmplitudeLaw) -> None:
+        self._measure = ErrorMeasure(self._target, law.gain)
+        self._law = law
+        self._law3_wanted = True
+        law2 = prediction_curve(law, self._experiment.learning)
+        self._views.learning.set_models([] if law2 is None else [law2])
+
+    def _on_epochs(self, done: list[EpochDone]) -> None:
+        if not len(self._data):
+            self._recall(done[0].epoch.index, done[0].status.record)
+        self._data.append([event.epoch for event in done], [event.incumbent_error for event in done])
+        accepted = [event.epoch for event in done if event.epoch.accepted]
+        if accepted:
+            self._mask = accepted[-1].mask
+            if self._measure is not None:
+                self._views.output.set_output(accepted[-1].output, self._measure, self._data.loss)
+        last = done[-1].epoch
+        self._views.mask.set_mask(self._mask, last.mirror, last.accepted)
+
+    def _on_state(self, status: RunStatus) -> None:
+        """Remember pauses, and how long they lasted."""
+        now_s, began_s = time.time(), self._paused_unix_s
+        if status.state is RunState.PAUSED and began_s is None:
+            self._paused_unix_s = now_s
+            self._mark(pause_mark(max(status.epoch - 1, 0), now_s, status.reason))
+        elif status.state is not RunState.PAUSED and began_s is not None:
+            self._paused_unix_s = None
+            begun = next(mark for mark in reversed(self._marks) if mark.kind == "pause")
+            reason = begun.text.split("  ", 1)[-1]
+            self._marks.remove(begun)
+            self._mark(pause_mark(begun.epoch, began_s, reason, now_s - began_s))
+
+    def _mark(self, mark: Mark | None) -> None:
+        if mark is not None:
+            self._marks = [*self._marks[-_MOST_MARKS:], mark]
+            self._views.learning.set_marks(self._marks)
+
+    def _recall(self, epochs: int, record: Path | None) -> None:
+        """The epochs before the first one told: those of a run that is continued."""
+        if record is None or epochs == 0:
+            return
+        try:
+            self._data.begin_with(read_contents(record).data, epochs)
+        except UserError as error:
+            log.warning("earlier epochs are not shown: %s", error)

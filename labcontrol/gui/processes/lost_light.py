@@ -1,0 +1,119 @@
+"""What is known of the laser when the process that held the devices has ended without a word."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from PyQt5.QtCore import QObject, pyqtSignal
+
+from labcontrol.bench import driver_classes
+from labcontrol.config import BenchConfig
+from labcontrol.errors import UserError
+from labcontrol.guardian import Transition, read_journal
+from labcontrol.gui.shared.ticking import ticking
+
+_LOOK_MS = 200
+_SWITCHED_OFF = "tripped"
+
+
+@dataclass(frozen=True)
+class Light:
+    """kind: of the chip. chip: in a few words. words: what is known, and from whom."""
+
+    kind: str
+    chip: str
+    words: str
+
+
+def guardian_journal() -> Path:
+    """A new place for a laser's guardian to write to, kept until this program ends."""
+    folder = tempfile.mkdtemp(prefix="labcontrol-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder) / "laser"
+
+
+class LostLight(QObject):
+    """Looks at what the laser's guardian writes when nobody else is left to hear it.
+
+    `changed` tells that more is known. The guardian is a third process: it outlives the one that was lost.
+    """
+
+    changed = pyqtSignal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.known: Light | None = None
+        """None while no process is lost."""
+        self._journal = Path()
+        self._was_on = False
+        self._timer = ticking(self, _LOOK_MS, self.look)
+
+    def begin(self, bench: BenchConfig, journal: Path, *, was_on: bool) -> None:
+        """A process is lost. bench: that it held. journal: of its laser's guardian. was_on: as last heard."""
+        self._journal, self._was_on, self.known = journal, was_on, None
+        if _is_simulated(bench):
+            self._timer.stop()
+            self._set(Light("idle", "○  No light: simulated", "The laser was a simulated one and ended with it."))
+            return
+        self._timer.start()
+        self.look()
+
+    def look(self) -> None:
+        """Read what the guardian has written so far."""
+        told = read_journal(self._journal)
+        light = _told(told[-1]) if told else _not_told(self._was_on)
+        if told and told[-1].state == _SWITCHED_OFF:
+            self._timer.stop()
+        self._set(light)
+
+    def forget(self) -> None:
+        """The laser is in somebody's hands again."""
+        self._timer.stop()
+        self._set(None)
+
+    def _set(self, light: Light | None) -> None:
+        if light != self.known:
+            self.known = light
+            self.changed.emit()
+
+
+def _told(news: Transition) -> Light:
+    when = datetime.fromtimestamp(news.unix_s).strftime("%H:%M:%S")
+    if news.state == _SWITCHED_OFF:
+        words = f"Its guardian, a process of its own, switched the laser off at {when}: {news.reason}."
+        return Light("idle", "○  Laser off, by its guardian", words)
+    return Light(
+        "danger",
+        "⚠  Laser not confirmed off",
+        f"Its guardian tries to switch the laser off, which has not confirmed that at {when}: {news.reason}. "
+        "Switch it off by its key.",
+    )
+
+
+def _not_told(was_on: bool) -> Light:
+    if was_on:
+        return Light(
+            "caution",
+            "?  Laser: not known",
+            "The laser was on. Its guardian, a process of its own, switches it off when this happens, but has not said "
+            "so yet. Look at the laser.",
+        )
+    return Light(
+        "caution",
+        "?  Laser: last heard off",
+        "The laser was off when it was last heard of, and nothing holds the permission to switch it on. Look at the "
+        "laser to be sure.",
+    )
+
+
+def _is_simulated(bench: BenchConfig) -> bool:
+    try:
+        laser, _ = driver_classes(bench)["laser"]
+    except UserError:
+        return False
+    return bool(laser.on_table)

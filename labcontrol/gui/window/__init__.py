@@ -1,0 +1,1 @@
+"""The main window: what is around its pages, and between them."""

@@ -1,0 +1,60 @@
+"""Why a run is held up, what to do about it, and the two ways on; always above the views while it lasts."""
+
+from __future__ import annotations
+
+from html import escape
+
+from PyQt5.QtCore import pyqtSignal
+from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
+
+from labcontrol.engine import RunState, RunStatus
+from labcontrol.gui.experiment.queue_list import STOPPED
+from labcontrol.gui.shared.buttons import button
+from labcontrol.records import Fault
+
+_BY_A_PERSON = ("", "paused by the user", STOPPED)
+
+
+class PauseNotice(QFrame):
+    """Shown while a run is paused for a reason of its own. Signals: `resume`, `abort`."""
+
+    resume = pyqtSignal()
+    abort = pyqtSignal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("banner")
+        self.setProperty("kind", "caution")
+        self._fault: Fault | None = None
+        self.text = QLabel("")
+        self.text.setWordWrap(True)
+        self.resume_button = button(
+            "Resume now", "Connect the device again and go on with the same epoch", self.resume.emit
+        )
+        self.resume_button.setObjectName("primary")
+        self.abort_button = button("Abort", "End the run; what was measured is kept", self.abort.emit)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(14, 8, 8, 8)
+        layout.addWidget(self.text, 1)
+        layout.addWidget(self.resume_button)
+        layout.addWidget(self.abort_button)
+        self.hide()
+
+    def show_fault(self, fault: Fault) -> None:
+        """The newest fault; it explains the pause that comes with it."""
+        self._fault = fault
+
+    def show_status(self, status: RunStatus) -> None:
+        held_up = status.state is RunState.PAUSED and status.reason not in _BY_A_PERSON
+        if held_up:
+            self.text.setText(self._words(status.reason))
+        self.setVisible(held_up)
+
+    def _words(self, reason: str) -> str:
+        fault = self._fault
+        if fault is None or fault.text not in reason:
+            return f"<b>The run is paused.</b> {escape(reason)}"
+        return (
+            f"<b>The run is paused: {escape(fault.device)}, {escape(fault.kind)}.</b> {escape(fault.text)}"
+            f"<br><b>Now:</b> {escape(fault.action)}."
+        )

@@ -1,0 +1,211 @@
+"""The strip that is always visible: state, laser, progress, buttons, and the way to safety."""
+
+from __future__ import annotations
+
+from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtGui import QKeySequence
+from PyQt5.QtWidgets import (
+    QAction,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from labcontrol.engine import RunState, RunStatus
+from labcontrol.gui.shared.theme import set_kind
+from labcontrol.gui.shared.words import STATE_WORDS, count, duration, figures, power
+
+_HOLDING = (RunState.PREPARING, RunState.RUNNING, RunState.STOPPING)
+
+
+class RunHeader(QFrame):
+    """Shows a run's status and turns buttons and keys into wishes; it decides nothing.
+
+    Signals: start, pause, resume, stop, abort, safe_off.
+    """
+
+    start = pyqtSignal()
+    pause = pyqtSignal()
+    resume = pyqtSignal()
+    stop = pyqtSignal()
+    abort = pyqtSignal()
+    safe_off = pyqtSignal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("header")
+        self._state = RunState.IDLE
+        self.state = _chip("What the run is doing")
+        self.laser = _chip("Whether the program has the laser's emission switched on")
+        self.error = _Fact("best error", "0.00000")
+        self.epoch = _Fact("epoch", "100 / 100")
+        self.left = _Fact("time left", "59 s")
+        self.accepted = _Fact("accepted", "10%")
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(False)
+        self.progress.setRange(0, 1)
+
+        self.start_action = self._action("Start", "F5", "Start a run", self.start.emit)
+        self.pause_action = self._action(
+            "Pause", "F6", "Hold before the next step; the light stays on", self._toggle_pause
+        )
+        self.stop_action = self._action(
+            "Stop", "F7", "Finish this epoch, measure the result, laser off, record closed", self.stop.emit
+        )
+        self.abort_action = self._action(
+            "Abort", "F8", "End before the next step, laser off, record closed; no result is measured", self.abort.emit
+        )
+        self.safe_action = self._action(
+            "Safe off", "F12", "Laser off at once; ends the run and keeps what was measured", self.safe_off.emit
+        )
+        self.buttons = {
+            action: self._button(action)
+            for action in (self.start_action, self.pause_action, self.stop_action, self.abort_action)
+        }
+        self.buttons[self.start_action].setObjectName("primary")
+        self.safe_button = self._button(self.safe_action)
+        self.safe_button.setObjectName("safeOff")
+
+        row = QHBoxLayout()
+        row.setContentsMargins(16, 8, 16, 8)
+        row.setSpacing(12)
+        row.addWidget(self.state)
+        row.addWidget(self.laser)
+        row.addSpacing(6)
+        for fact in (self.error, self.epoch, self.left, self.accepted):
+            row.addWidget(fact)
+        row.addStretch(1)
+        for button in self.buttons.values():
+            row.addWidget(button)
+        row.addSpacing(8)
+        row.addWidget(self.safe_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addLayout(row)
+        layout.addWidget(self.progress)
+        self.setSizePolicy(QSizePolicy.Preferred, QSizePolicy.Fixed)
+        self.show_status(RunStatus(), "nmse", None)
+
+    def show_status(self, status: RunStatus, loss: str, power_w: float | None) -> None:
+        """loss: name of the error shown. power_w: the laser's setpoint, named while it emits."""
+        self._state = state = status.state
+        kind, word = STATE_WORDS[state]
+        _set_chip(self.state, kind, word, status.reason)
+        if status.laser_on:
+            words = "☀  Laser ON" + (f" · {power(power_w)}" if power_w else "")
+            _set_chip(self.laser, "light", words, "Emission is on; the power is the setpoint")
+        else:
+            _set_chip(self.laser, "idle", "○  Laser off", "The program has not switched emission on")
+        measured = status.epoch > 0
+        self.error.set(figures(status.error) if measured else "–", f"best {loss}")
+        self.epoch.set(f"{count(status.epoch)} / {count(status.epochs)}" if status.epochs else "–")
+        self.left.set(duration(status.seconds_left) if measured and not state.is_final else "–", _left_caption(state))
+        self.accepted.set(f"{status.accepted / max(status.epoch - 1, 1):.0%}" if measured else "–")
+        # Whole replays go beyond the epochs planned; a strategy that is done needs fewer.
+        whole = max(status.epoch if state is RunState.FINISHED else status.epochs, status.epoch, 1)
+        if self.progress.maximum() != whole:
+            self.progress.setRange(0, whole)
+        if self.progress.value() != status.epoch:
+            self.progress.setValue(status.epoch)
+        self._enable(state)
+
+    def show_light(self, kind: str, words: str, tip: str) -> None:
+        """What is known of the laser from somebody else than the program that used it."""
+        _set_chip(self.laser, kind, words, tip)
+
+    def show_by_hand(self) -> None:
+        """No run owns the table, but a person uses its devices."""
+        _set_chip(self.state, "idle", "By hand", "Devices are open in the devices view; no run owns the table")
+
+    def show_calibrating(self, *, measuring: bool) -> None:
+        """No run owns the table, but the calibration does; while it measures no run can start."""
+        kind, word = ("active", "Calibrating") if measuring else ("idle", "Calibration")
+        _set_chip(self.state, kind, word, "The calibration holds the table")
+        self.start_action.setEnabled(not measuring)
+
+    def _enable(self, state: RunState) -> None:
+        over = state is RunState.IDLE or state.is_final
+        self.start_action.setEnabled(over)
+        self.start_action.setText("Run again" if state.is_final else "Start")
+        self.pause_action.setEnabled(state in _HOLDING or state is RunState.PAUSED)
+        self.pause_action.setText("Resume" if state is RunState.PAUSED else "Pause")
+        self.stop_action.setEnabled(state in (RunState.PREPARING, RunState.RUNNING, RunState.PAUSED))
+        self.abort_action.setEnabled(not over)
+        # never disabled: who wants the light off must not have to think about states
+        self.safe_action.setEnabled(True)
+
+    def _toggle_pause(self) -> None:
+        (self.resume if self._state is RunState.PAUSED else self.pause).emit()
+
+    def _action(self, text: str, key: str, tip: str, on_trigger: object) -> QAction:
+        action = QAction(text, self)
+        action.setShortcut(QKeySequence(key))
+        action.setShortcutContext(Qt.ShortcutContext.ApplicationShortcut)
+        action.setToolTip(f"{tip} ({key})")
+        action.triggered.connect(lambda _: on_trigger())  # type: ignore[operator]
+        self.addAction(action)
+        return action
+
+    def _button(self, action: QAction) -> QPushButton:
+        button = QPushButton(action.text())
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        button.clicked.connect(action.trigger)
+
+        def follow() -> None:
+            button.setText(action.text())
+            button.setToolTip(action.toolTip())
+            button.setEnabled(action.isEnabled())
+
+        action.changed.connect(follow)
+        follow()
+        return button
+
+
+class _Fact(QWidget):
+    """A small caption over a large value. widest: a value as wide as most, so that the strip stays still."""
+
+    def __init__(self, caption: str, widest: str) -> None:
+        super().__init__()
+        self._widest = widest
+        self._caption, self._value = QLabel(caption), QLabel("–")
+        self._caption.setProperty("role", "caption")
+        self._value.setProperty("role", "value")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 0, 4, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self._caption)
+        layout.addWidget(self._value)
+
+    def set(self, value: str, caption: str | None = None) -> None:
+        self._value.setMinimumWidth(self._value.fontMetrics().horizontalAdvance(self._widest))
+        self._value.setText(value)
+        if caption is not None:
+            self._caption.setText(caption)
+
+    @property
+    def text(self) -> str:
+        return self._value.text()
+
+
+def _chip(tip: str) -> QLabel:
+    chip = QLabel("")
+    chip.setObjectName("chip")
+    chip.setToolTip(tip)
+    chip.setAlignment(Qt.AlignmentFlag.AlignCenter)
+    return chip
+
+
+def _set_chip(chip: QLabel, kind: str, text: str, tip: str) -> None:
+    chip.setText(text)
+    chip.setToolTip(tip)
+    set_kind(chip, kind)
+
+
+def _left_caption(state: RunState) -> str:
+    return "time left (paused)" if state is RunState.PAUSED else "time left"
