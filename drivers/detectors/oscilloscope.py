@@ -1,7 +1,7 @@
 """A channel of a Keysight InfiniiVision oscilloscope (2000, 3000, 4000, 6000 X series) as sampled detector.
 
 Source: Keysight InfiniiVision X-Series programmer's guides: :SINGle with :AER? and :OPERegister:CONDition?,
-:WAVeform:PREamble?, :WAVeform:DATA? in 16-bit words.
+:WAVeform:PREamble?, :WAVeform:DATA? in 16-bit words, several questions in one message.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, Self
 
 import numpy as np
@@ -28,6 +29,7 @@ from drivers.interfaces import (
     Surroundings,
 )
 from drivers.transports import Line, Reply, ScpiConversation, VisaLine
+from drivers.transports.scpi import scpi_error
 
 _MODEL = re.compile(r"(agilent|keysight)[^,]*,\s*(DSO|MSO)-?X", re.IGNORECASE)
 _RUNNING = 1 << 3  # bit of the operation status condition register
@@ -77,6 +79,7 @@ class Preamble:
     y_reference: float
 
 
+@lru_cache(maxsize=4)  # it rarely differs from the one before
 def parse_preamble(reply: Reply) -> Preamble:
     """The ten fields of ``:WAVeform:PREamble?``: format, type, points, count, then x and y scaling."""
     fields = reply.text().split(",")
@@ -91,6 +94,15 @@ def parse_preamble(reply: Reply) -> Preamble:
     if not (points >= 1 and preamble.x_increment_s > 0.0 and preamble.y_increment_v > 0.0):
         raise reply.unexpected("at least one point and positive increments")
     return preamble
+
+
+def running_unless_refused(reply: Reply) -> bool:
+    """The operation status after ``:TRIGger:FORCe`` and a look into the error queue."""
+    entry, condition = reply.parts(2)
+    number, text = scpi_error(entry)
+    if number != 0:
+        raise reply.refusal(text)
+    return bool(condition.whole() & _RUNNING)
 
 
 def average_in_steps(
@@ -184,7 +196,7 @@ class OscilloscopeDetector(Detector):
         return self._talk.identity()
 
     def _read_status(self) -> DeviceStatus:
-        running = bool(self._talk.ask(":OPER:COND?", Reply.whole) & _RUNNING)
+        running = self._running()
         return DeviceStatus(
             ok=True,
             summary="waiting for a trigger" if running else "ready",
@@ -198,26 +210,35 @@ class OscilloscopeDetector(Detector):
     # --- detector -----------------------------------------------------------------------------------------------
     def _read(self, samples: int, rate_hz: float) -> Samples:
         self._arm(samples, rate_hz)
-        self._talk.tell(":TRIG:FORC")
-        return self._fetch(samples / rate_hz + self._options.timeout_s)
+        running = self._talk.ask(":TRIG:FORC;:SYST:ERR?;:OPER:COND?", running_unless_refused)
+        return self._collect(samples / rate_hz + self._options.timeout_s, running=running)
 
     def _arm(self, samples: int, rate_hz: float) -> None:
         self._prepare(self._options.delay_s + samples / rate_hz, 1.0 / rate_hz)
-        self._talk.ask(":AER?", Reply.whole)  # reading the arm event clears it
-        self._talk.start(":SING")
         give_up_s = self.clock.now_s() + self._options.timeout_s
-        while self._talk.ask(":AER?", Reply.whole) == 0:
-            if self.clock.now_s() > give_up_s:
-                raise DeviceTimeoutError(self.name, "did not get ready for a trigger.", "Look at its display.")
+        # The first question clears the arm event, the second one is whether it has come again.
+        ready = self._talk.ask(":AER?;:SING;:AER?", lambda reply: reply.parts(2)[1].whole())
+        while not ready:
             self.clock.sleep(_POLL_S)
+            ready = self._talk.ask(":AER?", Reply.whole)
+            if not ready and self.clock.now_s() > give_up_s:
+                raise DeviceTimeoutError(self.name, "did not get ready for a trigger.", "Look at its display.")
         self._armed = (samples, rate_hz)
 
     def _fetch(self, timeout_s: float) -> Samples:
         if self._armed is None:
             raise DeviceRefusedError(self.name, "is not armed.", "Arm it before the trigger pulse.")
+        return self._collect(timeout_s, running=self._running())
+
+    def _running(self) -> bool:
+        return bool(self._talk.ask(":OPER:COND?", Reply.whole) & _RUNNING)
+
+    def _collect(self, timeout_s: float, *, running: bool) -> Samples:
+        """Wait until the armed acquisition has ended, and transfer it."""
+        assert self._armed is not None
         samples, rate_hz = self._armed
         give_up_s = self.clock.now_s() + timeout_s
-        while self._talk.ask(":OPER:COND?", Reply.whole) & _RUNNING:
+        while running:
             if self.clock.now_s() > give_up_s:
                 self._armed = None
                 self._talk.tell(":STOP")
@@ -225,14 +246,14 @@ class OscilloscopeDetector(Detector):
                     self.name, f"saw no trigger pulse within {timeout_s:g} s.", "Check the trigger cable and its level."
                 )
             self.clock.sleep(_POLL_S)
+            running = self._running()
         self._armed = None
         end_s = self.clock.now_s()
         volts, preamble = self._read_waveform()
         return self._samples(volts, preamble, samples, rate_hz, end_s - samples / rate_hz)
 
     def _read_waveform(self) -> tuple[NDArray[np.float64], Preamble]:
-        preamble = self._talk.ask(":WAV:PRE?", parse_preamble)
-        block = self._talk.ask_block(":WAV:DATA?", 2 * preamble.points)
+        preamble, block = self._talk.ask_with_block(":WAV:PRE?;:WAV:DATA?", parse_preamble, lambda p: 2 * p.points)
         words = np.frombuffer(block, dtype=">u2").astype(np.float64)
         return (words - preamble.y_reference) * preamble.y_increment_v + preamble.y_origin_v, preamble
 

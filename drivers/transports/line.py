@@ -92,8 +92,8 @@ class Line(ABC):
     def read_exactly(self, count: int, timeout_s: float) -> bytes:
         """The next ``count`` bytes. Raises DeviceTimeoutError when they are not here in time."""
         deadline = time.monotonic() + timeout_s
-        self._expect(binary=True)
         while len(self._buffer) < count:
+            self._expect(binary=True)
             self._read_more(count - len(self._buffer), deadline)
         data = bytes(self._buffer[:count])
         del self._buffer[:count]

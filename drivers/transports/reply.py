@@ -13,6 +13,7 @@ T = TypeVar("T")
 
 _NUMBER = re.compile(rb"[+-]?(\d{1,30}(\.\d{0,30})?|\.\d{1,30})([eE][+-]?\d{1,2})?")
 _WHOLE = re.compile(rb"[+-]?\d{1,15}")
+_PART = re.compile(rb'(?:"[^"]*"|[^;"])+')
 _REMEDY = "Check that this driver fits the device at this address; if it does, report these bytes."
 
 
@@ -53,12 +54,19 @@ class Reply:
         if self.received != expected:
             raise self.unexpected(repr(expected))
 
+    def parts(self, count: int) -> list[Reply]:
+        """The answers to a message of ``count`` questions, which semicolons separate (IEEE 488.2)."""
+        parts = _PART.findall(self.received)
+        if len(parts) != count or b";".join(parts) != self.received:
+            raise self.unexpected(f"{count} answers separated by semicolons")
+        return [Reply(self.device, self.command, part) for part in parts]
+
     def text(self) -> str:
         """One non-empty line of printable ASCII, stripped of blanks at its ends."""
         line = self.received.strip(b" ")
-        if not line or not all(0x20 <= byte < 0x7F for byte in line):
+        if not line or not line.isascii() or not (text := line.decode("ascii")).isprintable():
             raise self.unexpected("one line of text")
-        return line.decode("ascii")
+        return text
 
     def number(self) -> float:
         """A finite decimal number."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 import itertools
 import re
 import time
+from collections.abc import Callable
 from typing import TypeVar
 
 from drivers.interfaces import DeviceRefusedError, DeviceReplyError, DeviceTimeoutError, Identity
 from drivers.transports.conversation import ATTEMPTS, Conversation
 from drivers.transports.line import Line
-from drivers.transports.reply import Reply
+from drivers.transports.reply import Parse, Reply
 
 T = TypeVar("T")
 
@@ -49,7 +50,7 @@ class ScpiConversation(Conversation):
     def __init__(self, line: Line, *, timeout_s: float = 2.0, spacing_s: float = 0.0) -> None:
         super().__init__(line, timeout_s=timeout_s, spacing_s=spacing_s)
         self._once = itertools.cycle(range(100, 256))  # other answers are rarely as large
-        self._block_bytes = -1
+        self._read_other: Callable[[float], bytes] | None = None
 
     def identity(self) -> Identity:
         """Who the instrument says it is."""
@@ -70,28 +71,33 @@ class ScpiConversation(Conversation):
                 self._clear_errors()
                 raise DeviceRefusedError(self.device, f"refused {command!r}: {number}, {text}.", _REFUSED)
 
-    def start(self, command: str) -> None:
-        """Send a command without reply or check, because the instrument will be busy for a while."""
-        with self._lock:
-            self._get_in_step(command)
-            self._in_step = False
-            self._send(command)
-            self._in_step = True
+    def ask_with_block(
+        self, command: str, parse: Parse[T], byte_count: Callable[[T], int], timeout_s: float | None = None
+    ) -> tuple[T, bytes]:
+        """Ask two questions in one message, the second one for a definite-length block, and return both answers.
 
-    def ask_block(self, command: str, byte_count: int, timeout_s: float | None = None) -> bytes:
-        """Ask for a definite-length block of exactly ``byte_count`` bytes."""
+        byte_count: how long the block must be, by the first answer.
+        """
+        answer: list[T] = []
+
+        def read(timeout_s: float) -> bytes:
+            head = self.line.read_line(b";", timeout_s)
+            answer.append(parse(Reply(self.device, command.encode("ascii"), head)))
+            return self._read_block(byte_count(answer[0]), timeout_s)
+
         with self._lock:
-            self._block_bytes = byte_count
+            self._read_other = read
             try:
-                return self.ask(command, lambda reply: reply.received, timeout_s)
+                block = self.ask(command, lambda reply: reply.received, timeout_s)
             finally:
-                self._block_bytes = -1
+                self._read_other = None
+            return answer[0], block
 
     # --- dialect ------------------------------------------------------------------------------------------------
     def _read_reply(self, timeout_s: float) -> bytes:
-        if self._block_bytes < 0:
-            return self.line.read_line(self.reply_ending, timeout_s).removesuffix(b"\r")
-        return self._read_block(self._block_bytes, timeout_s)
+        if self._read_other is not None:
+            return self._read_other(timeout_s)
+        return self.line.read_line(self.reply_ending, timeout_s).removesuffix(b"\r")
 
     def _read_block(self, expected: int, timeout_s: float) -> bytes:
         head = self.line.read_exactly(2, timeout_s)

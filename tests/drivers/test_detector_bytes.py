@@ -189,20 +189,21 @@ ARMING: Script = [
     *told(b":TIM:RANG 4.545455E-03"),
     (b":TIM:RANG?", b"+5.0E-03"),
     *told(b":WAV:POIN 100"),
-    (b":AER?", b"+0"),
-    (b":SING", b""),
-    (b":AER?", b"+0"),
+    (b":AER?;:SING;:AER?", b"+1;+0"),
     (b":AER?", b"+1"),
 ]
 # 20 points 0.5 ms apart, two of them before the trigger; word 32768 is 1 V, 16384 words are 1 V
 VOLTS = np.array([0.0, 0.0, *np.repeat([0.25, 0.5, 0.75, 1.0], 2), *[2.9] * 10])
 WORDS = np.round((VOLTS - 1.0) * 16384 + 32768).astype(">u2").tobytes()
-FETCHING: Script = [
-    (b":OPER:COND?", b"+8"),
-    (b":OPER:COND?", b"+0"),
-    (b":WAV:PRE?", b"+1,+3,+20,+1,+5.0E-04,-1.0E-03,+0,+6.103515625E-05,+1.0E+00,+32768"),
-    (b":WAV:DATA?", b"#8%08d" % len(WORDS) + WORDS),
-]
+PREAMBLE = b"+1,+3,+20,+1,+5.0E-04,-1.0E-03,+0,+6.103515625E-05,+1.0E+00,+32768"
+
+
+def waveform(preamble: bytes, words: bytes) -> tuple[bytes, bytes]:
+    return b":WAV:PRE?;:WAV:DATA?", preamble + b";#8%08d" % len(words) + words
+
+
+FORCING: Script = [(b":TRIG:FORC;:SYST:ERR?;:OPER:COND?", b'+0,"No error";+8')]
+FETCHING: Script = [(b":OPER:COND?", b"+8"), (b":OPER:COND?", b"+0"), waveform(PREAMBLE, WORDS)]
 
 
 def scope(script: Script, **options: float) -> tuple[OscilloscopeDetector, ScriptedLine]:
@@ -232,7 +233,7 @@ def test_scope_status(condition: bytes, summary: str) -> None:
 
 
 def test_scope_samples_after_the_trigger_pulse() -> None:
-    device, line = scope([*SCOPE_OPENING, *ARMING, *FETCHING, *ARMING[-4:], *FETCHING], watts_per_volt=2e-3)
+    device, line = scope([*SCOPE_OPENING, *ARMING, *FETCHING, *ARMING[-2:], *FETCHING], watts_per_volt=2e-3)
     with device:
         device.arm(4, 1000.0)
         samples = device.fetch(1.0)
@@ -244,9 +245,26 @@ def test_scope_samples_after_the_trigger_pulse() -> None:
 
 
 def test_scope_reads_at_once_by_forcing_the_trigger() -> None:
-    device, line = scope([*SCOPE_OPENING, *ARMING, *told(b":TRIG:FORC"), *FETCHING])
+    device, line = scope([*SCOPE_OPENING, *ARMING, *FORCING, *FETCHING])
     with device:
         np.testing.assert_allclose(device.read(4, 1000.0).data, [0.25, 0.5, 0.75, 1.0], atol=1e-4)
+        assert line.all_said()
+
+
+def test_scope_that_is_ready_and_done_at_once_is_asked_three_times() -> None:
+    arming, forcing = [*ARMING[:-2], (ARMING[-2][0], b"+0;+1")], [(FORCING[0][0], b'+0,"No error";+0')]
+    device, line = scope([*SCOPE_OPENING, *arming, *forcing, *FETCHING[2:]])
+    with device:
+        np.testing.assert_allclose(device.read(4, 1000.0).data, [0.25, 0.5, 0.75, 1.0], atol=1e-4)
+        assert line.all_said()
+
+
+def test_scope_that_refuses_to_trigger_says_why() -> None:
+    forcing = [(FORCING[0][0], b'-221,"Settings conflict; stopped";+0')]
+    device, line = scope([*SCOPE_OPENING, *ARMING, *forcing])
+    with device:
+        with pytest.raises(DeviceRefusedError, match="Settings conflict; stopped"):
+            device.read(4, 1000.0)
         assert line.all_said()
 
 
@@ -265,16 +283,15 @@ def test_scope_without_trigger_pulse_times_out_and_stops() -> None:
 
 def test_scope_marks_values_at_the_end_of_its_range() -> None:
     clipped = np.full(20, 65535, dtype=">u2").tobytes()
-    device, _ = scope([*SCOPE_OPENING, *ARMING, *FETCHING[:-1], (b":WAV:DATA?", b"#8%08d" % len(clipped) + clipped)])
+    device, _ = scope([*SCOPE_OPENING, *ARMING, *FETCHING[:-1], waveform(PREAMBLE, clipped)])
     with device:
         device.arm(4, 1000.0)
         assert device.fetch(1.0).overload
 
 
 def test_scope_with_too_few_points_is_refused() -> None:
-    preamble = (b":WAV:PRE?", b"+1,+3,+2,+1,+5.0E-03,-1.0E-03,+0,+6.1E-05,+1.0E+00,+32768")
-    words = WORDS[:4]
-    device, _ = scope([*SCOPE_OPENING, *ARMING, *FETCHING[1:2], preamble, (b":WAV:DATA?", b"#8%08d" % 4 + words)])
+    two_points = waveform(b"+1,+3,+2,+1,+5.0E-03,-1.0E-03,+0,+6.1E-05,+1.0E+00,+32768", WORDS[:4])
+    device, _ = scope([*SCOPE_OPENING, *ARMING, *FETCHING[1:2], two_points])
     with device:
         device.arm(4, 1000.0)
         with pytest.raises(DeviceRefusedError, match="too few for 4 samples"):
@@ -306,7 +323,7 @@ PREAMBLES = st.lists(FIELDS, min_size=9, max_size=11).map(lambda fields: ",".joi
 @settings(max_examples=EXAMPLES, deadline=None)
 def test_whatever_comes_as_preamble_is_a_waveform_or_our_error(received: bytes) -> None:
     try:
-        preamble = parse_preamble(Reply("scope", b":WAV:PRE?\n", received))
+        preamble = parse_preamble(Reply("scope", b":WAV:PRE?;:WAV:DATA?\n", received))
     except DeviceReplyError:
         return
     assert preamble.points >= 1

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SENDING = ("ask", "tell", "start", "ask_block", "_send", "_exchange")
+SENDING = ("ask", "tell", "ask_with_block", "_send", "_exchange")
 SCRIPTS = ("laser_cases.py", "test_laser_bytes.py", "test_detector_bytes.py")
 ON_A_LINE = {
     "lasers/cobolt.py": "@cobas?",
@@ -18,7 +18,7 @@ ON_A_LINE = {
     "lasers/ibeam.py": "prom on",
     "lasers/thorlabs_diode.py": "OUTP2 ON",
     "detectors/pm100.py": "READ?",
-    "detectors/oscilloscope.py": ":WAV:DATA?",
+    "detectors/oscilloscope.py": ":WAV:PRE?;:WAV:DATA?",
     "transports/scpi.py": "*IDN?",
 }
 

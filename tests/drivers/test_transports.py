@@ -306,9 +306,13 @@ def test_a_setting_is_checked_in_the_error_queue(register: tuple[ScpiConversatio
     assert port.received[-3:] == [b"SYST:ERR?", b"*CLS", b"SYST:ERR?"]
 
 
+def value_and_block(talk: ScpiConversation, byte_count: int) -> tuple[float, bytes]:
+    return talk.ask_with_block("VAL?;:BLOC?", Reply.number, lambda _: byte_count)
+
+
 def test_a_block_may_contain_line_ends(register: tuple[ScpiConversation, Port]) -> None:
     talk, _ = register
-    assert talk.ask_block("BLOC?", 5) == b"ab\ncd"
+    assert value_and_block(talk, 5) == (1.5, b"ab\ncd")
     assert talk.ask("VAL?", Reply.number) == 1.5
 
 
@@ -318,10 +322,10 @@ def test_a_block_of_another_length_is_refused_and_what_follows_is_not_confused(
     talk, _ = register
     for wrong in (4, 6, 50):
         with pytest.raises(DeviceReplyError, match=f"a block of {wrong} bytes"):
-            talk.ask_block("BLOC?", wrong)
+            value_and_block(talk, wrong)
         assert talk.ask("VAL?", Reply.number) == 1.5
     with pytest.raises(DeviceReplyError, match="a definite-length block"):
-        talk.ask_block("VAL?", 3)
+        talk.ask_with_block("VAL?;:VAL?", Reply.number, lambda _: 3)
     assert talk.identity().serial_number == "7"
 
 
@@ -345,7 +349,7 @@ def test_a_cut_block_times_out_and_what_follows_is_not_confused(register: tuple[
     talk, port = register
     port.mischief.plan("cut", matching="BLOC")
     with pytest.raises(DeviceTimeoutError):
-        talk.ask_block("BLOC?", 5)
+        value_and_block(talk, 5)
     assert talk.ask("VAL?", Reply.number) == 1.5
 
 
@@ -361,12 +365,12 @@ def test_whatever_arrives_scpi_parsers_raise_only_our_errors(received: bytes) ->
 @given(st.binary(max_size=40) | st.binary(max_size=20).map(lambda data: b"#15" + data), st.integers(0, 8))
 @settings(max_examples=EXAMPLES, deadline=None)
 def test_whatever_arrives_instead_of_a_block_raises_only_our_errors(received: bytes, count: int) -> None:
-    line = ScriptedLine([(b"BLOC?\n", received)], device="scope")
+    line = ScriptedLine([(b"VAL?;:BLOC?\n", b"1.5;" + received)], device="scope")
     line.open()
     talk = ScpiConversation(line, timeout_s=1e-4)
     talk._in_step = True
     try:
-        data = talk.ask_block("BLOC?", count)
+        _, data = value_and_block(talk, count)
     except (DeviceReplyError, DeviceTimeoutError):
         return
     assert received[: 3 + count] == b"#1%d" % count + data
