@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -136,25 +137,34 @@ class DisplayModulator(Modulator):
         edge, pixels = self._options.macro_pixel, self._link.pixels
         last, self._last = self._last, None  # until this one is on the screen
         if last is None:
-            last, area = pattern.copy(), whole_area(pattern)
-            shown = whole_area(pixels)
+            area, shown = whole_area(pattern), whole_area(pixels)
             self._draw(np.zeros_like(pixels), pixels, shown)  # also where no pattern reaches
         else:
             area = differing_area(last, pattern)
-            last[area] = pattern[area]
             shown = enlarged_area(area, edge)
         self._draw(enlarged(pattern[area], edge), pixels, enlarged_area(area, edge))
+        if edge == 1 and self._draws_as_it_is:
+            last = pixels
+        elif last is None:
+            last = pattern.copy()
+        else:
+            last[area] = pattern[area]
         number = self._link.show(shown)
         self._last = last
         return number
 
     # --- for kinds ----------------------------------------------------------------------------------------------
+    @property
+    def _draws_as_it_is(self) -> bool:
+        """Whether the grey levels on the screen are those of the pattern."""
+        return False
+
     def _prepare(self, rows: int, columns: int) -> None:
         """Load what belongs to this size of screen."""
 
+    @abstractmethod
     def _draw(self, part: Pattern, screen: NDArray[np.uint8], area: Area) -> None:
         """Write the grey levels that show a part of a pattern into this area of the screen."""
-        raise NotImplementedError
 
 
 class DisplaySlm(DisplayModulator):
@@ -179,6 +189,10 @@ class DisplaySlm(DisplayModulator):
         self._correction = (
             None if options.correction_image is None else self._load_image(options.correction_image, (rows, columns))
         )
+
+    @property
+    def _draws_as_it_is(self) -> bool:
+        return self._correction is None and self._table is None
 
     def _draw(self, part: Pattern, screen: NDArray[np.uint8], area: Area) -> None:
         if self._correction is not None:

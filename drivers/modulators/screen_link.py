@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import queue
 import subprocess
@@ -26,7 +27,10 @@ from drivers.interfaces import (
     DeviceReplyError,
     DeviceTimeoutError,
 )
-from drivers.modulators.areas import Area
+from drivers.modulators.areas import Area, whole_area
+from drivers.modulators.x_painter import PainterError, XPainter
+
+logger = logging.getLogger(__name__)
 
 START_TIMEOUT_S = 20.0
 SHOW_TIMEOUT_S = 2.0
@@ -82,6 +86,7 @@ class ScreenLink:
         self._complaints: list[str] = []
         self._last_words: threading.Thread | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._painter: XPainter | None = None
         self._number = 0
         self._fault = ""
 
@@ -96,7 +101,7 @@ class ScreenLink:
             stderr=subprocess.PIPE,
             env=_environment(self.display),
         )
-        _in_background(_follow_events, self._process.stdout, self._events)
+        _in_background(_follow_events, self._process.stdout, self._events, self._paint_again)
         self._last_words = _in_background(_follow_errors, self._process.stderr, self._complaints)
         event = self._next(START_TIMEOUT_S)
         if event["event"] == "refused":
@@ -104,11 +109,14 @@ class ScreenLink:
         facts = facts_of(event)
         if facts is None:
             raise self._unexpected(event)
-        self._share_pixels(facts.rows, facts.columns)
+        self._share_pixels(facts.rows, facts.columns, x_window_of(event))
         return facts
 
     def close(self) -> None:
         """Close the window; may be called in any state."""
+        painter, self._painter = self._painter, None
+        if painter is not None:
+            painter.close()
         process, self._process = self._process, None
         if process is not None:
             assert process.stdin is not None
@@ -132,16 +140,12 @@ class ScreenLink:
         """
         self.check()
         self._number += 1
-        rows, columns = area
-        place = [columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start]
-        self._send({"show": self._number, "area": place})
-        deadline = time.monotonic() + SHOW_TIMEOUT_S
-        while True:
-            event = self._next(deadline - time.monotonic())
-            self._note(event)
-            if event["event"] == "shown" and event.get("number") == self._number:
-                self.check()
-                return self._number
+        if self._painter is None:
+            self._let_window_show(area)
+        else:
+            self._paint(self._painter, area)
+        self.check()
+        return self._number
 
     def check(self) -> None:
         """Raise DeviceFaultError when the screen is not what it was when the window was opened."""
@@ -154,13 +158,43 @@ class ScreenLink:
             )
 
     # --- inner workings -----------------------------------------------------------------------------------------
-    def _share_pixels(self, rows: int, columns: int) -> None:
+    def _let_window_show(self, area: Area) -> None:
+        rows, columns = area
+        place = [columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start]
+        self._send({"show": self._number, "area": place})
+        deadline = time.monotonic() + SHOW_TIMEOUT_S
+        event: dict[str, Any] = {}
+        while (event.get("event"), event.get("number")) != ("shown", self._number):
+            event = self._next(deadline - time.monotonic())
+            self._note(event)
+
+    def _paint(self, painter: XPainter, area: Area) -> None:
+        try:
+            painter.paint(area, SHOW_TIMEOUT_S)
+        except TimeoutError:
+            raise self._no_answer() from None
+        except PainterError as error:
+            logger.debug("%s: %s", self.device, error)
+            self._note(self._next(SHOW_TIMEOUT_S))  # the window's process says why
+
+    def _paint_again(self) -> None:
+        """Something had covered the window."""
+        if (painter := self._painter) is not None:
+            with suppress(PainterError, TimeoutError):  # the next pattern will tell
+                painter.paint(whole_area(self.pixels), SHOW_TIMEOUT_S)
+
+    def _share_pixels(self, rows: int, columns: int, x_window: int | None) -> None:
         # A file both processes map: patterns of megabytes a hundred times a second do not go through a pipe.
         memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
         self._folder = tempfile.TemporaryDirectory(prefix="labcontrol-screen-", dir=memory, ignore_cleanup_errors=True)
         path = Path(self._folder.name) / "pixels"
         self.pixels = np.memmap(path, dtype=np.uint8, mode="w+", shape=(rows, columns))
-        self._send({"buffer": str(path)})
+        if x_window is not None:
+            try:
+                self._painter = XPainter(self.display, x_window, path, rows, columns)
+            except PainterError as error:
+                logger.debug("%s: its window paints itself: %s", self.device, error)
+        self._send({"buffer": str(path), "paints": self._painter is None})
 
     def _send(self, order: dict[str, Any]) -> None:
         if self._process is None:
@@ -176,14 +210,17 @@ class ScreenLink:
         try:
             event = self._events.get(timeout=max(0.0, timeout_s))
         except queue.Empty:
-            raise DeviceTimeoutError(
-                self.device,
-                f"got no answer from its window on screen {self.screen}.",
-                "Close the device and open it again; check that the desktop responds.",
-            ) from None
+            raise self._no_answer() from None
         if event is _ENDED:
             self._died()
         return event
+
+    def _no_answer(self) -> DeviceTimeoutError:
+        return DeviceTimeoutError(
+            self.device,
+            f"got no answer from its window on screen {self.screen}.",
+            "Close the device and open it again; check that the desktop responds.",
+        )
 
     def _note(self, event: dict[str, Any]) -> None:
         if event is _ENDED:
@@ -238,6 +275,12 @@ def event_of(line: bytes) -> dict[str, Any]:
     return {"event": "garbled", "line": line[:80].decode("ascii", "backslashreplace")}
 
 
+def x_window_of(event: dict[str, Any]) -> int | None:
+    """The number of a window that is ready, on an X server; None elsewhere."""
+    number = event.get("x_window")
+    return number if isinstance(number, int) and 0 < number < 1 << 32 else None
+
+
 def facts_of(event: dict[str, Any]) -> ScreenFacts | None:
     """The facts of a window that is ready; None where they cannot be those of a screen."""
     texts = [event.get(name) for name in ("name", "manufacturer", "model", "serial_number")]
@@ -258,10 +301,14 @@ def _in_background(follow: Callable[..., None], *arguments: object) -> threading
     return thread
 
 
-def _follow_events(source: IO[bytes], events: queue.Queue[dict[str, Any]]) -> None:
+def _follow_events(source: IO[bytes], events: queue.Queue[dict[str, Any]], when_exposed: Callable[[], None]) -> None:
     with source:
         for line in source:
-            events.put(event_of(line))
+            event = event_of(line)
+            if event["event"] == "exposed":
+                when_exposed()
+            else:
+                events.put(event)
     events.put(_ENDED)
 
 

@@ -5,10 +5,13 @@ With ``--list`` in place of a screen, it says what screens there are and ends.
 A window of its own process needs no event loop in the program that runs the experiment, is not disturbed by that
 program's own windows, and goes away with it: when standard input ends, the window closes.
 
-Lines of JSON in: ``{"buffer": path}`` once, then ``{"show": number, "area": [left, top, width, height]}`` for each
-pattern in the buffer (one byte a pixel, row by row) with the area in which it has changed. Lines out:
-``{"event": "ready", ...}``, ``{"event": "shown", "number": ...}``, ``{"event": "fault", "reason": ...}``,
-``{"event": "refused", "reason": ..., "screens": [...]}``.
+Lines of JSON in: ``{"buffer": path, "paints": true}`` once, then
+``{"show": number, "area": [left, top, width, height]}`` for each pattern in the buffer (one byte a pixel, row by row)
+with the area in which it has changed. Lines out: ``{"event": "ready", ...}``, ``{"event": "shown", "number": ...}``,
+``{"event": "fault", "reason": ...}``, ``{"event": "refused", "reason": ..., "screens": [...]}``.
+
+On an X server, whoever started this may paint the window himself (``"paints": false``). Then he is told
+``{"event": "exposed"}`` after something had covered the window.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from typing import Any, BinaryIO
 
 from PyQt5 import sip
 from PyQt5.QtCore import QLockFile, QObject, QRect, Qt, pyqtSignal
-from PyQt5.QtGui import QGuiApplication, QImage, QPainter, QPaintEvent, QScreen
+from PyQt5.QtGui import QGuiApplication, QImage, QPaintEngine, QPainter, QPaintEvent, QScreen
 from PyQt5.QtWidgets import QApplication, QWidget
 
 
@@ -60,6 +63,7 @@ class PatternWindow(QWidget):
         self.rows, self.columns = area.height(), area.width()
         self._buffer: mmap.mmap | None = None
         self._image: QImage | None = None
+        self._paints = True
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setCursor(Qt.CursorShape.BlankCursor)
         self.winId()  # creates the native window, which alone can be put on a screen
@@ -70,7 +74,10 @@ class PatternWindow(QWidget):
         self.showFullScreen()
 
     def take_orders(self, order: dict[str, Any]) -> None:
-        if "buffer" in order:
+        if not order.get("paints", True):
+            self._paints = False
+            self.setAttribute(Qt.WidgetAttribute.WA_PaintOnScreen)  # nothing of it is kept here, to be put there
+        elif "buffer" in order:
             with Path(order["buffer"]).open("rb") as file:
                 self._buffer = mmap.mmap(file.fileno(), self.rows * self.columns, access=mmap.ACCESS_READ)
             # Without a copy, neither here nor at every pattern: nobody writes to the buffer until a pattern is shown.
@@ -82,8 +89,14 @@ class PatternWindow(QWidget):
             QGuiApplication.sync()  # until the window system has processed it
             say("shown", number=order["show"])
 
+    def paintEngine(self) -> QPaintEngine | None:  # noqa: N802 (Qt's name)
+        return super().paintEngine() if self._paints else None
+
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802 (Qt's name)
         assert event is not None
+        if not self._paints:
+            say("exposed")
+            return
         painter = QPainter(self)
         painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_Source)
         if self._image is None:
@@ -166,7 +179,11 @@ def main(arguments: list[str]) -> int:
         lambda gone: say("fault", reason=f"screen {name} was removed") if gone.name() == name else None
     )
     screen.geometryChanged.connect(lambda _: say("fault", reason=f"screen {name} changed its resolution or place"))
-    say("ready", **facts(screen))
+    # The window is there, and has painted itself black, before anybody else paints it.
+    for _ in range(2):
+        QGuiApplication.sync()
+    x_window = {"x_window": int(window.winId())} if QGuiApplication.platformName() == "xcb" else {}
+    say("ready", **facts(screen), **x_window)
     orders.follow(sys.stdin.buffer)
     return int(application.exec_())
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,9 @@ from PIL import Image
 
 if sys.platform == "win32":
     pytest.skip("needs an X server", allow_module_level=True)
+
+import xcffib
+from xcffib import xproto
 
 from drivers.interfaces import (
     DeviceDisconnectedError,
@@ -26,6 +30,7 @@ from drivers.interfaces import (
 )
 from drivers.modulators.display import DisplayDmd, DisplayOptions, DisplaySlm, DisplaySlmOptions
 from drivers.modulators.screen_link import list_screens
+from drivers.modulators.x_painter import XPainter
 from mock_devices.wire.desktop import VirtualDesktop, why_not
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
@@ -45,6 +50,16 @@ def at_this_desktop(desktop: VirtualDesktop, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("DISPLAY", desktop.display)
 
 
+@pytest.fixture(params=["server", "server, from a copy", "window"])
+def painter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Who turns grey levels into the pixels of a screen."""
+    if request.param == "server, from a copy":
+        monkeypatch.setattr(XPainter, "_server_draws_from_shared_memory", lambda _: False)
+    elif request.param == "window":
+        monkeypatch.setattr(XPainter, "_share", lambda *_: next(iter(())))
+    return str(request.param)
+
+
 def slm(screen: str = SLM, **options: object) -> DisplaySlm:
     return DisplaySlm(Surroundings("slm"), screen, DisplaySlmOptions.model_validate({**QUICK, **options}))
 
@@ -53,8 +68,9 @@ def noise(shape: tuple[int, int], top: int = 256) -> Pattern:
     return np.random.default_rng(3).integers(0, top, shape, dtype=np.uint8)
 
 
-def test_patterns_are_on_the_named_screen_pixel_by_pixel(desktop: VirtualDesktop) -> None:
+def test_patterns_are_on_the_named_screen_pixel_by_pixel(desktop: VirtualDesktop, painter: str) -> None:
     with slm() as device:
+        assert (device._link._painter is None) == (painter == "window")
         assert device.shape == (600, 800)
         assert device.identity.serial_number == SLM
         for number in (1, 2):
@@ -62,6 +78,28 @@ def test_patterns_are_on_the_named_screen_pixel_by_pixel(desktop: VirtualDesktop
             assert device.show(pattern).id == number
             np.testing.assert_array_equal(desktop.see(SLM), pattern)
     assert not desktop.see(SLM).any()
+
+
+def test_a_pattern_is_there_again_after_something_covered_it(desktop: VirtualDesktop, painter: str) -> None:
+    with slm() as device:
+        device.show(noise((600, 800)))
+        connection = xcffib.connect(display=desktop.display)
+        root = connection.get_setup().roots[0]
+        cover, place = connection.generate_id(), (700, 50, 200, 200)  # columns 60 to 260 of the screen beside
+        override = (xproto.CW.BackPixel | xproto.CW.OverrideRedirect, [0, 1])
+        connection.core.CreateWindow(root.root_depth, cover, root.root, *place, 0, 1, root.root_visual, *override)
+        connection.core.MapWindowChecked(cover).check()
+        assert not desktop.see(SLM)[50:250, 60:260].any()
+        connection.core.DestroyWindowChecked(cover).check()
+        connection.disconnect()
+        wait_until(lambda: np.array_equal(desktop.see(SLM), noise((600, 800))))
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    give_up_s = time.monotonic() + 10.0
+    while not condition():
+        assert time.monotonic() < give_up_s, "it did not happen"
+        time.sleep(0.01)
 
 
 def test_a_screen_belongs_to_one_program_at_a_time(desktop: VirtualDesktop) -> None:
@@ -86,7 +124,7 @@ def test_a_screen_is_free_after_its_program_was_killed() -> None:
 
 @pytest.mark.parametrize("macro_pixel", [1, 5])
 def test_patterns_that_change_in_part_are_on_the_screen_as_a_whole(
-    desktop: VirtualDesktop, tmp_path: Path, macro_pixel: int
+    desktop: VirtualDesktop, painter: str, tmp_path: Path, macro_pixel: int
 ) -> None:
     correction = np.random.default_rng(4).integers(0, 256, (600, 800), dtype=np.uint8)
     Image.fromarray(correction).save(tmp_path / "flat.png")
@@ -162,13 +200,14 @@ def test_a_removed_screen_is_a_fault_until_it_is_opened_again(desktop: VirtualDe
         np.testing.assert_array_equal(desktop.see(SLM), noise((600, 800)))
 
 
-def test_a_window_that_dies_is_a_lost_device_and_comes_back(desktop: VirtualDesktop) -> None:
+def test_a_window_that_dies_is_a_lost_device_and_comes_back(desktop: VirtualDesktop, painter: str) -> None:
     device = slm().open()
     assert device._link._process is not None
     os.kill(device._link._process.pid, signal.SIGKILL)
-    with pytest.raises(DeviceDisconnectedError, match="is gone"):
-        device.show(noise((600, 800)))
+    error = show_until_it_fails(device)
     device.close()
+    assert isinstance(error, DeviceDisconnectedError)
+    assert "is gone" in error.message
     with device:
         device.show(noise((600, 800)))
         np.testing.assert_array_equal(desktop.see(SLM), noise((600, 800)))
