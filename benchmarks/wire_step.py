@@ -12,9 +12,12 @@ included). The rest is the device's: `--device-time` shows it, but of emulated i
 done once for a mask, not at every step, is spread over the steps of the sequence. The clock that measures all this
 costs some hundredths of a millisecond, which are in "loop".
 
+The detector is read while the camera exposes. What the program does then, as long as the exposure lasts, makes no step
+longer; the last line is without it.
+
 Both the median and the mean of the fastest quarter are given: on a computer that does other things as well, the
 latter is nearer to what a free one would do. The emulated optics of a million pixels empty the caches between the
-steps, which real ones do not. Exit code 1 when the median of the whole is above --target.
+steps, which real ones do not. Exit code 1 when the median of what is added to a step is above --target.
 """
 
 from __future__ import annotations
@@ -47,7 +50,7 @@ from labcontrol.reservoir import Reservoir, reservoir
 from labcontrol.reservoir.mask_readout import MaskReadout
 from labcontrol.reservoir.proofs import PatternProof
 from labcontrol.reservoir.rehearsal import Rehearsal
-from mock_devices.wire.wire_bench import SLM_MARGIN_PX
+from mock_devices.wire.wire_bench import EXPOSURE_S, SLM_MARGIN_PX
 
 # Where the time goes: what is called, under which name it is counted, and whether it waits for a device.
 PARTS: tuple[tuple[Any, str, str, bool], ...] = (
@@ -70,6 +73,7 @@ PARTS: tuple[tuple[Any, str, str, bool], ...] = (
     (RunWriter, "checkpoint", "record", False),
     (Session, "_judge", "learning", False),
 )
+IN_EXPOSURE = "readout"
 ONCE_A_MASK = ("mask", "guardian", "record", "learning", "between masks")
 
 
@@ -200,12 +204,15 @@ def summary(watch: Stopwatch, steps_of_a_mask: int) -> dict[str, dict[str, float
     names = [*dict.fromkeys(name for step in watch.own_s for name in step)]
     columns: dict[str, list[float]] = {name: [step.get(name, 0.0) for step in watch.own_s] for name in names}
     columns |= {name: [mask[name] / steps_of_a_mask for mask in watch.masks_s] for name in ONCE_A_MASK}
+    hidden = [min(step.get(IN_EXPOSURE, 0.0), EXPOSURE_S) for step in watch.own_s]
     steps = [sum(step.values()) for step in watch.own_s]
     once = [sum(mask.values()) / steps_of_a_mask for mask in watch.masks_s]
     found = {}
     for kind, of in (("median", statistics.median), ("fastest quarter", fastest_quarter)):
         found[kind] = {name: 1e3 * of(values) for name, values in columns.items()}
         found[kind]["whole"] = 1e3 * (of(steps) + of(once))
+        added = [whole - part for whole, part in zip(steps, hidden, strict=True)]
+        found[kind]["added to a step"] = 1e3 * (of(added) + of(once))
     found["devices"] = {name: 1e3 * statistics.median(s.get(name, 0.0) for s in watch.device_s) for name in names}
     return found
 
@@ -230,7 +237,7 @@ def main() -> int:
             device = found["devices"].get(name, 0.0)
             waits = f"  and {device:.3f} of the device" if arguments.device_time and device > 0 else ""
             print(f"{name:16s}{median:10.3f}{found['fastest quarter'][name]:18.3f}{once}{waits}")
-    return int(found["median"]["whole"] > arguments.target)
+    return int(found["median"]["added to a step"] > arguments.target)
 
 
 if __name__ == "__main__":
