@@ -25,6 +25,7 @@ from drivers.interfaces import (
     DeviceError,
     DeviceFaultError,
     DeviceRefusedError,
+    DeviceTimeoutError,
     Pattern,
     Surroundings,
 )
@@ -209,6 +210,26 @@ def test_a_window_that_dies_is_a_lost_device_and_comes_back(desktop: VirtualDesk
     assert isinstance(error, DeviceDisconnectedError)
     assert "is gone" in error.message
     with device:
+        device.show(noise((600, 800)))
+        np.testing.assert_array_equal(desktop.see(SLM), noise((600, 800)))
+
+
+def test_a_window_system_that_hangs_hangs_no_run(
+    desktop: VirtualDesktop, painter: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del painter
+    monkeypatch.setattr("drivers.modulators.screen_link.SHOW_TIMEOUT_S", 0.2)
+    assert desktop._server is not None
+    with slm() as device:
+        device.show(noise((600, 800)))
+        os.kill(desktop._server.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(DeviceTimeoutError, match="got no answer from its window"):
+                device.show(noise((600, 800)) + 1)
+        finally:
+            os.kill(desktop._server.pid, signal.SIGCONT)
+        device.close()
+        device.open()
         device.show(noise((600, 800)))
         np.testing.assert_array_equal(desktop.see(SLM), noise((600, 800)))
 
