@@ -9,8 +9,8 @@ A run like any other, with its record, its guardian and a listener, against the 
 What is counted: for patterns, SLM, signals, proofs, learning and record all time that passes, the window system's
 included; where the program waits for camera and detector, the processor time of its own thread (vendor's library
 included). The rest is the device's: `--device-time` shows it, but of emulated instruments it says nothing. Work that is
-done once for a mask, not at every step, is spread over the steps of the sequence. The clock that measures all this
-costs some hundredths of a millisecond, which are in "loop".
+done once for a mask, not at every step, is spread over the steps of the sequence. The stopwatch that measures all this
+is measured as well, in a loop of its own, and taken off.
 
 The detector is read while the camera exposes. What the program does then, as long as the exposure lasts, makes no step
 longer; the last line is without it.
@@ -74,6 +74,7 @@ PARTS: tuple[tuple[Any, str, str, bool], ...] = (
     (Session, "_judge", "learning", False),
 )
 IN_EXPOSURE = "readout"
+Call = Callable[..., Any]
 ONCE_A_MASK = ("mask", "guardian", "record", "learning", "between masks")
 
 
@@ -92,18 +93,49 @@ class Stopwatch:
         self._own: dict[str, float] = defaultdict(float)
         self._device: dict[str, float] = defaultdict(float)
         self._last = (time.perf_counter(), time.thread_time())
+        self._calls = 0
+        self._call_s = 0.0
+        self._call_s = self._cost_of_a_call()
+
+    def _cost_of_a_call(self) -> float:
+        """What it takes to time something that takes no time."""
+        self.begin("nothing")
+        timed = self.around(lambda: None, partial(self.begin, "nothing"), self.end)
+        costs = []
+        for _ in range(500):
+            start = time.perf_counter()
+            timed()
+            costs.append(time.perf_counter() - start)
+        self.end()
+        self._own.clear()
+        self._device.clear()
+        self._calls = 0
+        return statistics.median(costs)
+
+    def around(
+        self, call: Callable[..., Any], begin: Callable[[], None], end: Callable[[], None]
+    ) -> Callable[..., Any]:
+        """The call, timed where it is made in this thread."""
+
+        def timed(*arguments: Any, **named: Any) -> Any:
+            if threading.get_ident() != self._thread:
+                return call(*arguments, **named)
+            begin()
+            try:
+                return call(*arguments, **named)
+            finally:
+                end()
+
+        return timed
 
     def begin(self, name: str, waits: bool = False) -> None:
+        self._calls += 1
         self._charge()
         self._open.append(("mask" if any(outer == "mask" for outer, _ in self._open) else name, waits))
 
     def end(self) -> None:
         self._charge()
         self._open.pop()
-
-    @property
-    def is_for_this_thread(self) -> bool:
-        return threading.get_ident() == self._thread
 
     def _charge(self) -> None:
         name, waits = self._open[-1]
@@ -115,10 +147,12 @@ class Stopwatch:
 
     def end_step(self) -> None:
         self.end()
+        calls, self._calls = self._calls, 0
         if not self.masks_s:  # a rehearsal, without readout
             self._own.clear()
             self._device.clear()
             return
+        self._own["loop"] -= calls * self._call_s
         once = {name: self._own.pop(name, 0.0) for name in ONCE_A_MASK}
         self.masks_s[-1] = {name: self.masks_s[-1][name] + once[name] for name in ONCE_A_MASK}
         self.own_s.append(dict(self._own))
@@ -137,17 +171,7 @@ def watched(watch: Stopwatch) -> Iterator[None]:
     with ExitStack() as stack:
 
         def put(owner: Any, attribute: str, begin: Callable[[], None], end: Callable[[], None]) -> None:
-            call = getattr(owner, attribute)
-
-            def timed(*arguments: Any, **named: Any) -> Any:
-                if not watch.is_for_this_thread:
-                    return call(*arguments, **named)
-                begin()
-                try:
-                    return call(*arguments, **named)
-                finally:
-                    end()
-
+            timed = watch.around(getattr(owner, attribute), begin, end)
             stack.enter_context(mock.patch.object(owner, attribute, timed))
 
         for owner, attribute, name, waits in PARTS:
