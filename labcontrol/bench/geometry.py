@@ -134,36 +134,62 @@ class _Block:
                 f"Correct geometry.{name.lower()} in the bench file, or use fewer neurons.",
             )
 
+        self._levels: NDArray[np.uint8] | None = None
+        self._runs = (np.zeros((0, 0), dtype=np.int64), np.zeros((0, 0), dtype=np.uint8))
+
     def pattern(self, values: NDArray[np.int64], levels: NDArray[np.uint8], background: int) -> Pattern:
+        if levels is not self._levels:
+            self._levels, self._runs = levels, runs_of(levels, self._pitch**2)
         pattern = np.full(self._shape, background, dtype=np.uint8)
-        _fill_cells(pattern, values, levels, self._side, self._pitch, self._row, self._column)
+        _fill_cells(pattern, values, *self._runs, self._side, self._pitch, self._row, self._column)
         return pattern
+
+
+def runs_of(levels: NDArray[np.uint8], pixels: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Runs of equal levels among the pixels of a cell: (values, runs) where each ends, and its level.
+
+    levels: (any, values); where there are fewer than pixels, they repeat. Dithering spreads the pixels of a neuron over
+    one grey step, in order, so that there are two to four runs: less to read than a level for each pixel.
+    """
+    of_pixels = levels[np.arange(pixels) % len(levels)].T
+    value, before_change = np.nonzero(of_pixels[:, 1:] != of_pixels[:, :-1])
+    run = np.arange(len(value)) - np.searchsorted(value, value)
+    ends = np.full((len(of_pixels), int(run.max(initial=-1)) + 2), pixels)
+    levels_of_runs = np.repeat(of_pixels[:, -1:], ends.shape[1], axis=1)
+    ends[value, run] = before_change + 1
+    levels_of_runs[value, run] = of_pixels[value, before_change]
+    return ends, levels_of_runs
 
 
 @compiled
 def _fill_cells(
     pattern: NDArray[np.uint8],
     values: NDArray[np.int64],
+    ends: NDArray[np.int64],
     levels: NDArray[np.uint8],
     side: int,
     pitch: int,
     row: int,
     column: int,
 ) -> None:
-    """Pixel (r, c) of a cell shows ``levels[r * pitch + c, value]``; with fewer levels they repeat."""
-    enough = len(levels) >= pitch * pitch
+    """The pixels of each cell, line by line, show the runs of its value."""
     for cell in range(side * side):
-        of_cell = levels[:, values[cell]]
+        value = values[cell]
         top, left = row + cell // side * pitch, column + cell % side * pitch
+        run = 0
+        end, level = ends[value, 0], levels[value, 0]
         for r in range(pitch):
             line = pattern[top + r, left : left + pitch]
-            if enough:
-                given = of_cell[r * pitch : (r + 1) * pitch]
-                for c in range(pitch):  # a loop the compiler turns into a copy of the line
-                    line[c] = given[c]
+            first = r * pitch
+            if first + pitch <= end:
+                for c in range(pitch):  # a loop the compiler turns into a few large stores
+                    line[c] = level
             else:
                 for c in range(pitch):
-                    line[c] = of_cell[(r * pitch + c) % len(of_cell)]
+                    if first + c >= end:
+                        run += 1
+                        end, level = ends[value, run], levels[value, run]
+                    line[c] = level
 
 
 @compiled

@@ -32,6 +32,19 @@ def test_neurons_fill_the_middle_columns_of_a_wider_grid() -> None:
     assert (pattern != 99).sum() == 16 * 9
 
 
+@pytest.mark.parametrize("given", [1, 2, 4, 9, 12])
+@pytest.mark.parametrize("seed", range(4))
+def test_each_pixel_of_a_neuron_shows_its_own_level(given: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    levels, values = rng.integers(0, 2 + seed, (given, 6), dtype=np.uint8), rng.integers(0, 6, 16)
+    pattern = neuron_map().slm_pattern(values, levels, background=99)
+    for neuron, value in enumerate(values):
+        row, column = 1 + 3 * (neuron // 4), 5 + 3 * (neuron % 4)
+        cell = levels[np.arange(9) % given, value].reshape(3, 3)
+        np.testing.assert_array_equal(pattern[row : row + 3, column : column + 3], cell)
+    assert (pattern == 99).sum() == pattern.size - 16 * 9
+
+
 def test_a_mask_becomes_mirrors_that_are_on() -> None:
     mask = np.zeros(16, dtype=bool)
     mask[[0, 5]] = True
