@@ -27,7 +27,7 @@ from drivers.interfaces import (
 )
 from drivers.modulators.areas import whole_area
 from drivers.modulators.display import DisplaySlm, DisplaySlmOptions
-from drivers.modulators.screen_link import ScreenLink, event_of, facts_of
+from drivers.modulators.screen_link import ScreenLink, event_of, facts_of, x_window_of
 
 EXAMPLES = int(os.environ.get("LABCONTROL_FUZZ", "30"))
 FUZZ = settings(
@@ -47,7 +47,7 @@ READY = {
 VALUES: st.SearchStrategy[Any] = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
 EVENTS = st.fixed_dictionaries(
     {"event": st.sampled_from(["ready", "shown", "fault", "refused", "x"])},
-    optional={name: VALUES for name in [*READY, "number", "reason", "screens"] if name != "event"},
+    optional={name: VALUES for name in [*READY, "x_window", "number", "reason", "screens"] if name != "event"},
 )
 LINES = (
     st.binary(max_size=60)
@@ -60,8 +60,10 @@ LINES = (
 @given(LINES)
 @FUZZ
 def test_whatever_a_window_says_when_it_is_opened_is_facts_or_nothing(line: bytes) -> None:
-    facts = facts_of(event_of(line))
+    event = event_of(line)
+    facts, window = facts_of(event), x_window_of(event)
     assert facts is None or (facts.rows >= 0 and facts.columns >= 0 and facts.refresh_hz > 0)
+    assert window is None or 0 < window < 2**32
 
 
 def test_what_a_window_says_of_its_screen_is_read() -> None:
@@ -90,7 +92,7 @@ class Talker(ScreenLink):
 def test_whatever_a_window_says_when_it_shows_only_our_errors_come_out(lines: list[bytes]) -> None:
     link = Talker([*lines, b'{"event": "shown", "number": 1}'])
     try:
-        assert link.show(whole_area(link.pixels)) == 1
+        assert link.show([whole_area(link.pixels)]) == 1
     except (DeviceReplyError, DeviceFaultError, DeviceTimeoutError, DeviceDisconnectedError) as error:
         assert error.device == "slm"  # noqa: PT017
         assert lines  # not without a reason
