@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TypeAlias
 
 import numpy as np
@@ -28,28 +27,6 @@ def differing_area(before: Pattern, after: Pattern) -> Area:
     if rows.size == 0:
         return slice(0, 0), slice(0, 0)
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(width * int(columns[0]), width * (int(columns[-1]) + 1))
-
-
-def area_around(areas: Iterable[Area]) -> Area:
-    """The smallest area that holds others; empty where all are."""
-    some = [area for area in areas if area[0].start < area[0].stop]
-    if not some:
-        return slice(0, 0), slice(0, 0)
-    rows, columns = zip(*some, strict=True)
-    return (
-        slice(min(each.start for each in rows), max(each.stop for each in rows)),
-        slice(min(each.start for each in columns), max(each.stop for each in columns)),
-    )
-
-
-def stripes(rows: int, count: int) -> list[slice]:
-    """Rows in ``count`` stripes of about the same height."""
-    return [slice(rows * k // count, rows * (k + 1) // count) for k in range(count)]
-
-
-def moved(area: Area, rows: int) -> Area:
-    """An area of a stripe that begins at this row, as an area of the whole."""
-    return slice(area[0].start + rows, area[0].stop + rows), area[1]
 
 
 def enlarged(pattern: Pattern, edge: int) -> Pattern:

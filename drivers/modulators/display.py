@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -25,10 +25,8 @@ from drivers.interfaces import (
     Shown,
     Surroundings,
 )
-from drivers.modulators.areas import Area, differing_area, enlarged, enlarged_area, moved, stripes, whole_area
+from drivers.modulators.areas import Area, differing_area, enlarged, enlarged_area, whole_area
 from drivers.modulators.screen_link import ScreenFacts, ScreenLink
-
-_STRIPES = 3
 
 
 class DisplayOptions(DriverOptions):
@@ -136,31 +134,24 @@ class DisplayModulator(Modulator):
 
     def _show_changes(self, pattern: Pattern) -> int:
         """Draw and show where a pattern differs from the last one."""
+        edge, pixels = self._options.macro_pixel, self._link.pixels
         last, self._last = self._last, None  # until this one is on the screen
-        number = self._link.show(self._drawn_anew(pattern) if last is None else self._drawn_changes(last, pattern))
-        if self._options.macro_pixel == 1 and self._draws_as_it_is:
-            self._last = self._link.pixels
+        if last is None:
+            area, shown = whole_area(pattern), whole_area(pixels)
+            self._draw(np.zeros_like(pixels), pixels, shown)  # also where no pattern reaches
         else:
-            self._last = pattern.copy() if last is None else last
+            area = differing_area(last, pattern)
+            shown = enlarged_area(area, edge)
+        self._draw(enlarged(pattern[area], edge), pixels, enlarged_area(area, edge))
+        if edge == 1 and self._draws_as_it_is:
+            last = pixels
+        elif last is None:
+            last = pattern.copy()
+        else:
+            last[area] = pattern[area]
+        number = self._link.show(shown)
+        self._last = last
         return number
-
-    def _drawn_anew(self, pattern: Pattern) -> Iterator[Area]:
-        pixels, edge = self._link.pixels, self._options.macro_pixel
-        self._draw(np.zeros_like(pixels), pixels, whole_area(pixels))  # also where no pattern reaches
-        self._draw(enlarged(pattern, edge), pixels, enlarged_area(whole_area(pattern), edge))
-        yield whole_area(pixels)
-
-    def _drawn_changes(self, last: Pattern, pattern: Pattern) -> Iterator[Area]:
-        """In stripes, so that one is compared and drawn while the one before is on its way to the screen."""
-        pixels, edge = self._link.pixels, self._options.macro_pixel
-        for stripe in stripes(len(pattern), _STRIPES):
-            area = moved(differing_area(last[stripe], pattern[stripe]), stripe.start)
-            part, shown = pattern[area], enlarged_area(area, edge)
-            if part.size:
-                self._draw(enlarged(part, edge), pixels, shown)
-                if last is not pixels:
-                    last[area] = part
-                yield shown
 
     # --- for kinds ----------------------------------------------------------------------------------------------
     @property

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from drivers.interfaces import (
     DeviceReplyError,
     DeviceTimeoutError,
 )
-from drivers.modulators.areas import Area, area_around, whole_area
+from drivers.modulators.areas import Area, whole_area
 from drivers.modulators.x_painter import PainterError, XPainter
 
 logger = logging.getLogger(__name__)
@@ -133,18 +133,17 @@ class ScreenLink:
             with suppress(OSError):  # on Windows the file lives as long as its mapping
                 folder.cleanup()
 
-    def show(self, areas: Iterable[Area]) -> int:
-        """Show `pixels`, which have changed in these areas since they were shown last.
+    def show(self, area: Area) -> int:
+        """Show `pixels`, which have changed in this area since they were shown last.
 
-        Each may be drawn when it is asked for, while the one before is being shown. Returns when the window system has
-        all of them, with the number of the pattern.
+        Returns when the window system has them, with the number of the pattern.
         """
         self.check()
         self._number += 1
         if self._painter is None:
-            self._let_window_show(area_around(areas))
+            self._let_window_show(area)
         else:
-            self._paint(self._painter, areas)
+            self._paint(self._painter, area)
         self.check()
         return self._number
 
@@ -169,9 +168,9 @@ class ScreenLink:
             event = self._next(deadline - time.monotonic())
             self._note(event)
 
-    def _paint(self, painter: XPainter, areas: Iterable[Area]) -> None:
+    def _paint(self, painter: XPainter, area: Area) -> None:
         try:
-            painter.paint(areas, SHOW_TIMEOUT_S)
+            painter.paint(area, SHOW_TIMEOUT_S)
         except TimeoutError:
             raise self._no_answer() from None
         except PainterError as error:
@@ -182,7 +181,7 @@ class ScreenLink:
         """Something had covered the window."""
         if (painter := self._painter) is not None:
             with suppress(PainterError, TimeoutError):  # the next pattern will tell
-                painter.paint([whole_area(self.pixels)], SHOW_TIMEOUT_S)
+                painter.paint(whole_area(self.pixels), SHOW_TIMEOUT_S)
 
     def _share_pixels(self, rows: int, columns: int, x_window: int | None) -> None:
         # A file both processes map: patterns of megabytes a hundred times a second do not go through a pipe.

@@ -10,7 +10,6 @@ import ctypes
 import os
 import select
 import threading
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -49,37 +48,32 @@ class XPainter:
             self.close()
             raise PainterError(f"the X server cannot paint from shared memory: {error!r}") from error
 
-    def paint(self, areas: Iterable[Area], timeout_s: float) -> None:
-        """Paint areas, each while the next one is being made; returns when the server has done them all.
+    def paint(self, area: Area, timeout_s: float) -> None:
+        """Paint an area; returns when the server has done it.
 
         Raises TimeoutError when it does not in time, PainterError when the window or the server is gone.
         """
+        rows, columns = area
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        at = (columns.start, rows.start)
         with self._lock:
             if self._connection is None:
                 raise PainterError("the painter has been closed")
             try:
-                requests = [self._begin(area) for area in areas]
+                if self._copies:
+                    image = (*self._size[::-1], *at, width, height, *at, 8, self._bitmap, 0, self._segment, 0)
+                    self._shm.PutImage(self._pixmap, self._context, *image)
+                pictures = (self._white, self._levels, self._window)
+                done = self._render.CompositeChecked(self._in_place, *pictures, 0, 0, *at, *at, width, height)
                 answer = self._connection.core.GetInputFocus()
                 self._connection.flush()
                 # A server that hangs must not hang the run.
                 if not select.select([self._connection.get_file_descriptor()], [], [], timeout_s)[0]:
                     raise TimeoutError
                 answer.reply()
-                for request in requests:
-                    request.check()
+                done.check()
             except self._error as error:
                 raise PainterError(f"the X server did not paint: {error!r}") from error
-
-    def _begin(self, area: Area) -> Any:
-        rows, columns = area
-        at, size = (columns.start, rows.start), (columns.stop - columns.start, rows.stop - rows.start)
-        if self._copies:
-            image = (*self._size[::-1], *at, *size, *at, 8, self._bitmap, 0, self._segment, 0)
-            self._shm.PutImage(self._pixmap, self._context, *image)
-        pictures = (self._white, self._levels, self._window)
-        request = self._render.CompositeChecked(self._in_place, *pictures, 0, 0, *at, *at, *size)
-        self._connection.flush()
-        return request
 
     def close(self) -> None:
         """Let go of the server; may be called again."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.modulators.areas import area_around, differing_area, enlarged, enlarged_area, moved, stripes
+from drivers.modulators.areas import differing_area, enlarged, enlarged_area
 
 
 @given(
@@ -42,19 +42,3 @@ def test_a_part_enlarged_is_that_part_of_the_whole_enlarged(edge: int) -> None:
     pattern = np.arange(48, dtype=np.uint8).reshape(6, 8)
     area = (slice(1, 4), slice(2, 7))
     np.testing.assert_array_equal(enlarged(pattern, edge)[enlarged_area(area, edge)], enlarged(pattern[area], edge))
-
-
-@given(rows=st.integers(0, 50), count=st.integers(1, 7))
-def test_stripes_are_all_rows_in_order(rows: int, count: int) -> None:
-    parts = stripes(rows, count)
-    assert [row for part in parts for row in range(part.start, part.stop)] == list(range(rows))
-    heights = [part.stop - part.start for part in parts]
-    assert max(heights) - min(heights) <= 1
-
-
-def test_an_area_around_others_holds_them_and_no_more() -> None:
-    nothing = (slice(0, 0), slice(0, 0))
-    assert area_around([]) == area_around([nothing]) == nothing
-    lower = moved((slice(1, 4), slice(8, 16)), 10)
-    assert lower == (slice(11, 14), slice(8, 16))
-    assert area_around([(slice(5, 6), slice(20, 30)), nothing, lower]) == (slice(5, 14), slice(8, 30))

@@ -92,7 +92,7 @@ class Talker(ScreenLink):
 def test_whatever_a_window_says_when_it_shows_only_our_errors_come_out(lines: list[bytes]) -> None:
     link = Talker([*lines, b'{"event": "shown", "number": 1}'])
     try:
-        assert link.show([whole_area(link.pixels)]) == 1
+        assert link.show(whole_area(link.pixels)) == 1
     except (DeviceReplyError, DeviceFaultError, DeviceTimeoutError, DeviceDisconnectedError) as error:
         assert error.device == "slm"  # noqa: PT017
         assert lines  # not without a reason
