@@ -1,7 +1,6 @@
-"""Practice in the dark: what computes while there is light is imported and compiled before.
+"""Practice in the dark: what a run computes while there is light is imported and compiled before.
 
-The first use of a compiled loop after an update of the program takes up to some seconds, and may keep all threads
-waiting for longer than the guardian of a laser waits for a sign of life.
+See `labcontrol.reservoir.practice` for the reason.
 """
 
 from __future__ import annotations
@@ -9,32 +8,18 @@ from __future__ import annotations
 import numpy as np
 
 from labcontrol.bench import NeuronMap
-from labcontrol.bench.response import update_phases
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine.pilot import Pilot, posed_problem, predict
 from labcontrol.learning import initial_mask, make_strategy
-from labcontrol.reservoir.proofs import proof_gain
-from labcontrol.reservoir.rehearsal import spread_between
+from labcontrol.reservoir.practice import practise_pictures
 
 _NEURONS, _STEPS, _FLIPS, _MASKS = 16, 64, 4, 200
 
 
 def practise(experiment: ExperimentConfig, neuron_map: NeuronMap) -> None:
     """Draw patterns, judge pictures and learn on numbers, as a run of this experiment will on light."""
-    rng = np.random.default_rng(0)
-    neuron_map.dmd_pattern(np.zeros(neuron_map.side**2, dtype=bool))
-    _judge_pictures(rng)
-    _learn(experiment, rng)
-
-
-def _judge_pictures(rng: np.random.Generator) -> None:
-    signals = rng.random((3, _NEURONS))
-    phases = np.zeros((3, _NEURONS), dtype=np.int64)
-    for picture, index in zip(signals, phases, strict=True):
-        update_phases(picture, 1.0, picture, 0.5, picture, index)
-    proof_gain(phases, signals, 1.0, np.zeros(3))
-    replay = signals.astype(np.float32)
-    spread_between(replay, replay)
+    practise_pictures(neuron_map)
+    _learn(experiment, np.random.default_rng(0))
 
 
 def _learn(experiment: ExperimentConfig, rng: np.random.Generator) -> None:

@@ -19,6 +19,7 @@ from labcontrol.config import ReservoirConfig
 from labcontrol.reservoir import markers
 from labcontrol.reservoir.mask_readout import MaskReadout, Reading
 from labcontrol.reservoir.pictures import Pictures, Seen
+from labcontrol.reservoir.practice import practise_pictures
 from labcontrol.reservoir.preparation import measure_preparation
 from labcontrol.reservoir.proofs import LEAST_NOISE, MirrorLevels, PatternProof, different, same
 from labcontrol.reservoir.rehearsal import MOST_VALUES, Rehearsal, Spread, spread_between
@@ -76,6 +77,7 @@ class Reservoir:
         Raises UserError when the camera is saturated or sees no light, DeviceFaultError when the SLM does not show what
         it is told to show.
         """
+        practise_pictures(self.map)
         self.preparation = measure_preparation(
             self._bench, self._pictures, self._readout, self._reference_phases, self.between_steps
         )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from labcontrol.bench import Bench, simulated_bench
 from labcontrol.config import BenchConfig, ExperimentConfig, ReservoirConfig, TaskConfig
 from labcontrol.errors import UserError
-from labcontrol.selftest import Report, memory_capacity, scan, selftest
+from labcontrol.selftest import Report, look_at, memory_capacity, scan, selftest
 from labcontrol.tasks import make_task
 
 NEURONS = 64
@@ -73,3 +76,36 @@ def test_memory_of_a_delay_line_is_its_length() -> None:
 def test_noise_remembers_nothing() -> None:
     rng = np.random.default_rng(2)
     assert memory_capacity(rng.random((20, 600)), rng.random(600)).sum() < 0.5
+
+
+# In a process of its own, where nothing has been loaded yet. What is compiled for the simulated light does not count.
+LOOK = """
+import sys
+import numpy as np
+from numba.core.dispatcher import Dispatcher
+from labcontrol.bench import Bench, simulated_bench
+from labcontrol.config import ReservoirConfig
+from labcontrol.selftest import look_at
+
+def compiled():
+    modules = [module for name, module in sys.modules.items() if name.startswith("labcontrol.")]
+    functions = [value for module in modules for value in vars(module).values() if isinstance(value, Dispatcher)]
+    return {(f.py_func.__name__, signature) for f in functions for signature in f.signatures}
+
+before_light, light_on = [], Bench.light_on
+
+def seen_light_on(bench):
+    before_light.append(compiled())
+    light_on(bench)
+
+Bench.light_on = seen_light_on
+with Bench(simulated_bench(16, 1)) as bench:
+    look_at(bench, ReservoirConfig(), 4, np.linspace(0, 1, 20), 5, 1)
+print(len(before_light[0]) > 0, sorted(map(str, compiled() - before_light[0])))
+"""
+
+
+def test_nothing_is_compiled_while_there_is_light() -> None:
+    """A guardian would hear nothing of the program meanwhile, and switch off."""
+    done = subprocess.run([sys.executable, "-c", LOOK], capture_output=True, text=True, check=False)
+    assert done.stdout == "True []\n", done.stderr
