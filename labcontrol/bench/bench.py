@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -154,6 +155,21 @@ class Bench:
     def check_light(self) -> None:
         """Raises DeviceError when the laser does not give the light it was told to give."""
         self.light.check()
+
+    @contextmanager
+    def good_light(self) -> Iterator[None]:
+        """For measuring in the light that was switched on.
+
+        Raises DeviceError when the laser did not give it until the end: also in place of what another device says that
+        got none.
+        """
+        try:
+            yield
+        except DeviceError as error:
+            if error.device != self.laser.name:
+                self.check_light()
+            raise
+        self.check_light()
 
     def close(self) -> None:
         """Laser off, then close every device; a device that fails to close is logged and the others still close."""

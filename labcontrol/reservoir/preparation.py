@@ -31,7 +31,7 @@ def measure_preparation(
 
     phases: indices into the table of the pictures. between_looks: called before every pattern; may block or raise.
     Raises UserError when the camera is saturated or sees no light, DeviceFaultError when the SLM does not show what it
-    is told to show.
+    is told to show, DeviceError when the laser does not give its light from beginning to end.
     """
 
     def look(of: NDArray[np.int64] | None = None) -> tuple[Frame, Floats]:
@@ -41,13 +41,14 @@ def measure_preparation(
     bench.light_off("the dark level is measured")
     dark = np.mean([look()[1] for _ in range(_DARK_FRAMES)], axis=0)
     bench.light_on()
-    half = readout.show(np.arange(len(dark)) % 2 == 0)
-    started = bench.clock.now_s()
-    taken, half_levels = [], []
-    for reference in (*phases, *phases):
-        taken.append(look(reference))
-        half_levels.append(half().mean())
-    step_s = (bench.clock.now_s() - started) / len(taken)
+    with bench.good_light():
+        half = readout.show(np.arange(len(dark)) % 2 == 0)
+        started = bench.clock.now_s()
+        taken, half_levels = [], []
+        for reference in (*phases, *phases):
+            taken.append(look(reference))
+            half_levels.append(half().mean())
+        step_s = (bench.clock.now_s() - started) / len(taken)
     frames, both = [frame for frame, _ in taken], np.array([counts for _, counts in taken]) - dark
     signals, again = np.split(both, 2)
     reference_counts = float(both.mean())

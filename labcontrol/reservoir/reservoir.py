@@ -75,7 +75,7 @@ class Reservoir:
         """Measure dark level, camera scale, step time, and what a change looks like; switches the laser on.
 
         Raises UserError when the camera is saturated or sees no light, DeviceFaultError when the SLM does not show what
-        it is told to show.
+        it is told to show, DeviceError when the laser does not give its light from beginning to end.
         """
         practise_pictures(self.map)
         self.preparation = measure_preparation(

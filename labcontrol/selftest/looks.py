@@ -53,9 +53,10 @@ class Look:
 def look_at(
     bench: Bench, config: ReservoirConfig, side: int, inputs: Floats, washout: int, seed: int, replays: int = 2
 ) -> Look:
-    """Prepare the reservoir, then replay a sequence. Leaves the laser on.
+    """Prepare the reservoir, then replay a sequence. The laser is off in the end: what is seen takes time to judge.
 
-    inputs: (washout + T,) in about [0, 1]. Raises UserError where the camera saturates or sees nothing.
+    inputs: (washout + T,) in about [0, 1]. Raises UserError where the camera saturates or sees nothing, DeviceError
+    where the laser does not give its light from beginning to end.
     """
     reservoir = Reservoir(bench, config, side, np.random.default_rng([seed, 1]))
     preparation = reservoir.prepare()
@@ -67,7 +68,10 @@ def look_at(
     masks = np.zeros((count + 2, total), dtype=bool)
     masks[np.arange(count), neurons] = True
     masks[count] = rng.random(total) < 0.5
-    outputs = np.stack([reservoir.replay(masks, inputs, washout).outputs for _ in range(replays)]).astype(np.float64)
+    with bench.good_light():
+        seen = [reservoir.replay(masks, inputs, washout).outputs for _ in range(replays)]
+    bench.light_off("the states are seen")
+    outputs = np.stack(seen).astype(np.float64)
     dark = outputs[:, -1:]  # all mirrors off: what leaks past them is no neuron's
     return Look(
         neurons,

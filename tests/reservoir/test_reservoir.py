@@ -1,5 +1,6 @@
 """The closed loop on the simulated table, and what it refuses to use."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from labcontrol.config import BenchConfig, ReservoirConfig, TaskConfig
 from labcontrol.errors import UserError
 from labcontrol.reservoir import Reservoir
 from labcontrol.tasks import make_task
+from mock_devices.table import SimulatedTable
 
 SIDE = 6
 INPUTS = make_task(TaskConfig(steps=60, washout=20), seed=1).training_sequence
@@ -96,15 +98,35 @@ def test_the_camera_scale_does_not_depend_on_the_exposure() -> None:
     assert np.corrcoef(*outputs)[0, 1] > 0.99
 
 
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [({"camera": {"exposure_s": 0.05}}, "saturated"), ({"laser": {"power_w": 1e-7}}, "sees no light")],
-)
-def test_a_saturated_camera_and_a_dark_one_are_named(change: dict[str, dict[str, float]], expected: str) -> None:
+def test_a_saturated_camera_is_named() -> None:
     config = quiet_bench()
-    update = {role: getattr(config, role).model_copy(update=values) for role, values in change.items()}
-    with Bench(config.model_copy(update=update)) as bench, pytest.raises(UserError, match=expected):
+    bright = config.model_copy(update={"camera": config.camera.model_copy(update={"exposure_s": 0.05})})
+    with Bench(bright) as bench, pytest.raises(UserError, match="saturated"):
         reservoir_on(bench)
+
+
+def test_a_camera_that_gets_no_light_is_named() -> None:
+    with Bench(quiet_bench(camera={"electrons_per_joule": 1.0})) as bench, pytest.raises(UserError, match="no light"):
+        reservoir_on(bench)
+
+
+@pytest.mark.parametrize("seen", [0, 3, 15])
+def test_a_laser_that_goes_off_while_the_table_is_prepared_is_named(seen: int) -> None:
+    """And not the camera, which has seen its light on none of the patterns, or on some of them only."""
+    with Bench(quiet_bench()) as bench:
+        reservoir = Reservoir(bench, ReservoirConfig(reference_patterns=8), SIDE, np.random.default_rng(2))
+        table = bench.table
+        assert isinstance(table, SimulatedTable)
+        looks = itertools.count(-4)  # those in the dark come first
+
+        def between_looks() -> None:
+            if next(looks) == seen:
+                table.laser.switch(False, table.clock.now_s())
+
+        reservoir.between_steps = between_looks
+        with pytest.raises(DeviceFaultError, match="laser: has stopped emission"):
+            reservoir.prepare()
+        assert reservoir.preparation is None
 
 
 def _tampered(bench: Bench, monkeypatch: pytest.MonkeyPatch, change: Callable[[Frame, int], Frame]) -> list[int]:

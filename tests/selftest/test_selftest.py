@@ -8,11 +8,13 @@ import sys
 import numpy as np
 import pytest
 
+from drivers.interfaces import DeviceFaultError, Frame
 from labcontrol.bench import Bench, simulated_bench
 from labcontrol.config import BenchConfig, ExperimentConfig, ReservoirConfig, TaskConfig
 from labcontrol.errors import UserError
 from labcontrol.selftest import Report, look_at, memory_capacity, scan, selftest
 from labcontrol.tasks import make_task
+from mock_devices.table import SimulatedTable
 
 NEURONS = 64
 TASK = TaskConfig(steps=100, test_steps=20)
@@ -76,6 +78,30 @@ def test_memory_of_a_delay_line_is_its_length() -> None:
 def test_noise_remembers_nothing() -> None:
     rng = np.random.default_rng(2)
     assert memory_capacity(rng.random((20, 600)), rng.random(600)).sum() < 0.5
+
+
+@pytest.mark.parametrize("steps_left", [60, 2])
+def test_states_seen_after_the_laser_went_off_are_none(steps_left: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = make_task(TASK, 1).training_sequence[:40]
+
+    def look(off_at: int) -> int:
+        with Bench(with_small_coupling()) as bench:
+            read, frames = bench.camera.read, [0]
+
+            def watched(timeout_s: float = 1.0) -> Frame:
+                frames[0] += 1
+                if frames[0] == off_at:
+                    assert isinstance(bench.table, SimulatedTable)
+                    bench.table.laser.switch(False, bench.clock.now_s())
+                return read(timeout_s)
+
+            monkeypatch.setattr(bench.camera, "read", watched)
+            look_at(bench, ReservoirConfig(), 8, inputs, 10, 1)
+            return frames[0]
+
+    frames = look(off_at=0)
+    with pytest.raises(DeviceFaultError, match="laser: has stopped emission"):
+        look(off_at=frames - steps_left)
 
 
 # In a process of its own, where nothing has been loaded yet. What is compiled for the simulated light does not count.

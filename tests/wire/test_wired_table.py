@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,12 +18,16 @@ if sys.platform == "win32":
     pytest.skip("needs an X server", allow_module_level=True)
 
 from labcontrol.bench.bench import Bench
-from labcontrol.config import BenchConfig
+from labcontrol.config import BenchConfig, ExperimentConfig
+from labcontrol.engine import Run
+from labcontrol.guardian import GuardedLaser
+from labcontrol.records import RunReader
 from mock_devices.wire import __main__ as command
 from mock_devices.wire.desktop import why_not
 from mock_devices.wire.wired_table import WiredTable
 
 ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 60.0
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
 
@@ -71,6 +77,43 @@ def test_every_frame_is_taken_at_its_trigger_and_shows_what_is_on_the_screen_the
         assert table.images.taken - taken == 20
     dim, bright = np.array(brightness[::3]), np.delete(np.array(brightness), np.s_[::3])
     assert dim.max() < bright.min()
+
+
+def test_a_guardian_that_switched_off_is_named_and_not_a_camera_without_light(
+    table: WiredTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program falls silent right after its light went on, as one does that a busy computer keeps waiting."""
+    light_on, silences = Bench.light_on, [0]
+
+    def falls_silent(bench: Bench, *arguments: Any, **options: Any) -> None:
+        light_on(bench, *arguments, **options)
+        silences[0] += 1
+        if silences[0] == 1:
+            assert isinstance(bench.laser, GuardedLaser)
+            bench.light.expect_signs(0.0)
+            give_up_s = time.monotonic() + PATIENCE_S
+            while not bench.laser.tripped:
+                assert time.monotonic() < give_up_s, "the guardian did not switch off"
+                time.sleep(0.01)
+            bench.light.expect_signs(PATIENCE_S)
+
+    monkeypatch.setattr(Bench, "light_on", falls_silent)
+    experiment = ExperimentConfig.model_validate(
+        {
+            "neurons": 16,
+            "task": {"steps": 20, "test_steps": 0, "washout": 2},
+            "prediction": {"pilot_flips": 2},
+            "stop": {"epochs": 2},
+            "faults": {"first_wait_s": 0.0},
+        }
+    )
+    bench = BenchConfig.model_validate(tomllib.loads(table.bench))
+    run = Run(experiment, bench, tmp_path, armed_by="the test: no laser here is real")
+    run.execute()
+    with RunReader(run.record) as record:
+        assert [(fault.device, fault.kind) for fault in record.faults] == [("laser", "timeout")]
+        assert "no sign of the application" in record.faults[0].text
+        assert len(record.epochs) == 2
 
 
 def test_the_experiment_learns_over_wires_what_it_learns_in_process() -> None:
