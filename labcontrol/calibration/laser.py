@@ -38,7 +38,7 @@ def measure(stand: Stand) -> Outcome:
     offset = steady_power(stand)
     watched_s = float(np.clip(2 * bench.laser.warm_up_time_s, _SHORTEST_S, _LONGEST_S))
     bench.clock.sleep(min(5.0, bench.laser.warm_up_time_s))
-    bench.light_on(lambda _warm_up_s: None, reason="its warm-up is watched")
+    stand.light_on(warm=False)
     started_s = bench.clock.now_s()
     times_s, power = [], []
     for k in range(_POINTS):

@@ -9,6 +9,7 @@ from typing import Any
 
 from drivers.interfaces import Frame
 from labcontrol.bench import Bench
+from labcontrol.calibration.procedure import Procedure
 from labcontrol.calibration.procedures import PROCEDURES
 from labcontrol.calibration.result import Calibration, Outcome
 from labcontrol.calibration.stand import Progress, Stand
@@ -92,14 +93,23 @@ class Session:
             raise UserError(f"'{kind}' builds on {', '.join(missing)}.", "Calibrate that first.")
         self._bench.camera.discard_frames()
         try:
-            outcome = procedure.measure(self._stand)
-            self._stand.check_light()  # what was measured in the dark says nothing of the devices
+            outcome = self._measured_in_the_light(procedure)
         finally:
             self._bench.camera.exposure_s = self._stand.config.camera.exposure_s
         calibration = self._described(kind, outcome)
         if save:
             self.keep(calibration)
         return calibration
+
+    def _measured_in_the_light(self, procedure: Procedure) -> Outcome:
+        """What was measured in the dark says nothing of the devices, and neither does what failed in it."""
+        try:
+            outcome = procedure.measure(self._stand)
+        except Exception:
+            self._stand.check_light()
+            raise
+        self._stand.check_light()
+        return outcome
 
     def keep(self, calibration: Calibration) -> None:
         """Save a result, and build on it if it passed."""

@@ -56,15 +56,18 @@ class Stand:
         self._table: tuple[tuple[PhaseResponseConfig, int], PhaseTable] | None = None
 
     # --- light --------------------------------------------------------------------------------------------------
-    def light_on(self) -> None:
-        """Emission on and warm; does nothing when it is on already."""
+    def light_on(self, *, warm: bool = True) -> None:
+        """Emission on; does nothing when it is on already. warm: whether to wait for its warm-up."""
         if not self.bench.laser.emission:
-            self.bench.light_on(self._wait, reason="calibration")
+            self.bench.light_on(self._wait if warm else lambda _warm_up_s: None, reason="calibration")
         self._lit = True
 
     def light_off(self) -> None:
-        self.bench.light_off("calibration needs the dark")
-        self._lit = False
+        """Emission off. Raises DeviceError, and it is off, when the light had gone before or was not as told."""
+        try:
+            self.check_light()
+        finally:
+            self.bench.light_off("calibration needs the dark")
 
     def check_light(self) -> None:
         """Raises DeviceError when the light was on and has gone, or is not what it was told to be."""

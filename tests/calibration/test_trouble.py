@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from hidden_tables import calibrate_on, hidden_table, truth
 
-from drivers.interfaces import DeviceError, Frame, Pattern, Table
+from drivers.interfaces import DeviceError, Frame, Pattern, Samples, Table
 from labcontrol.bench import Bench
-from labcontrol.calibration import Calibration, Session, store_of
+from labcontrol.calibration import Calibration, Session, store_of, with_needs
 from labcontrol.calibration.session import with_settings
 from labcontrol.calibration.stand import Stand
 from labcontrol.config import BenchConfig
@@ -145,13 +145,16 @@ def test_a_blocked_beam(tmp_path: Path) -> None:
     assert "no pixel sees light" in words(results)
 
 
-def test_a_laser_that_goes_off_meanwhile(bench: Bench, config: BenchConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("pattern", [5, 40])  # while the exposure is sought, and after
+def test_a_laser_that_goes_off_meanwhile(
+    bench: Bench, config: BenchConfig, monkeypatch: pytest.MonkeyPatch, pattern: int
+) -> None:
     session = Session(bench, config, store_of(config))
     laser, uniform, shown = table_of(bench).laser, Stand.uniform, [0]
 
     def going_off(stand: Stand, level: int) -> Pattern:
         shown[0] += 1
-        if shown[0] == 40:
+        if shown[0] == pattern:
             laser.switch(False, table_of(bench).clock.now_s())
         return uniform(stand, level)
 
@@ -160,3 +163,29 @@ def test_a_laser_that_goes_off_meanwhile(bench: Bench, config: BenchConfig, monk
     with pytest.raises(DeviceError, match="has stopped emission"):
         session.run("phase-response")
     assert store_of(config).newest("phase-response") is None
+
+
+@pytest.mark.parametrize(("kind", "reading"), [("detector", 3), ("mirrors", 6), ("laser", 64)])
+def test_a_laser_that_goes_off_while_the_detector_is_read(
+    calibrated_table: tuple[BenchConfig, dict[str, Calibration]],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    reading: int,
+) -> None:
+    config, _ = calibrated_table
+    with Bench(config) as bench:
+        session = Session(bench, config, store_of(config))
+        for need in with_needs([kind])[:-1]:
+            assert session.take_over(need)
+        read, done = bench.detector.read, [0]
+
+        def going_off(*arguments: Any, **options: Any) -> Samples:
+            done[0] += 1
+            if done[0] == reading:
+                table_of(bench).laser.switch(False, bench.clock.now_s())
+            return read(*arguments, **options)
+
+        monkeypatch.setattr(bench.detector, "read", going_off)
+        with pytest.raises(DeviceError, match="has stopped emission"):
+            session.run(kind, save=False)
+        assert done[0] > reading
