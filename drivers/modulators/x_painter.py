@@ -35,6 +35,7 @@ class XPainter:
         try:
             import xcffib
             from xcffib import render, shm, xproto
+            from xcffib.ffi import ffi
         except (ImportError, OSError) as error:
             raise PainterError(f"xcffib cannot be loaded: {error}") from error
         self._error: type[Exception] = xcffib.XcffibException
@@ -42,7 +43,7 @@ class XPainter:
         try:
             self._connection = xcffib.connect(display=display)
             self._shm, self._render = self._connection(shm.key), self._connection(render.key)
-            self._share(levels)
+            self._share(levels, int(ffi.cast("intptr_t", self._connection._conn)))  # noqa: SLF001
             self._prepare_pictures(window, render.COLOR.synthetic(*4 * (0xFFFF,)))
         except (self._error, KeyError, StopIteration, OSError) as error:
             self.close()
@@ -82,15 +83,12 @@ class XPainter:
             if connection is not None:
                 connection.disconnect()
 
-    def _share(self, levels: Path) -> None:
+    def _share(self, levels: Path, connection: int) -> None:
         """Let the server map the file: its descriptor goes through the socket, which xcffib itself cannot do."""
-        from xcffib.ffi import ffi
-
         library = ctypes.CDLL("libxcb-shm.so.0")
         library.xcb_shm_attach_fd.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_int, ctypes.c_uint8]
         self._segment = self._connection.generate_id()
-        number = int(ffi.cast("intptr_t", self._connection._conn))  # noqa: SLF001
-        library.xcb_shm_attach_fd(number, self._segment, os.open(levels, os.O_RDWR), 0)  # which closes the file
+        library.xcb_shm_attach_fd(connection, self._segment, os.open(levels, os.O_RDWR), 0)  # which closes the file
 
     def _prepare_pictures(self, window: int, white: Any) -> None:
         make, render, core = self._connection.generate_id, self._render, self._connection.core
