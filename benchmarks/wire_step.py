@@ -94,7 +94,6 @@ class Stopwatch:
         self._device: dict[str, float] = defaultdict(float)
         self._last = (time.perf_counter(), time.thread_time())
         self._calls = 0
-        self._call_s = 0.0
         self._call_s = self._cost_of_a_call()
 
     def _cost_of_a_call(self) -> float:

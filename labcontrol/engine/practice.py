@@ -39,6 +39,5 @@ def _learn(experiment: ExperimentConfig, rng: np.random.Generator) -> None:
     while measured < _MASKS and strategy.finished is None:
         proposal = strategy.ask()
         outputs = (proposal.masks @ states).astype(np.float32)
-        errors = problem.measure.mse(outputs) if learning.loss == "mse" else problem.measure.nmse(outputs)
-        strategy.tell(proposal, outputs, errors)
+        strategy.tell(proposal, outputs, problem.measure.errors(learning.loss, outputs))
         measured += len(proposal.masks)

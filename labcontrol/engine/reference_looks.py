@@ -35,7 +35,7 @@ class ReferenceLooks:
     ) -> None:
         self._policy = experiment.drift
         self._recovery = recovery
-        self._error = errors.mse if experiment.learning.loss == "mse" else errors.nmse
+        self._errors, self._loss = errors, experiment.learning.loss
         self._measure = measure
         self._drift = DriftWatch()
 
@@ -99,7 +99,7 @@ class ReferenceLooks:
 
     def _keep(self, epochs: int, look: Look, drift: Drift | None) -> None:
         """Record a look and tell what it says; the first ones say nothing."""
-        error = float(self._error(look.output[None])[0])
+        error = float(self._errors.errors(self._loss, look.output[None])[0])
         values: dict[str, Any] = {"epoch": epochs, "output": look.output, "error": error}
         values |= _UNMOVED if drift is None else asdict(drift)
         row = self._drift.rows

@@ -38,4 +38,4 @@ class Problem:
     def errors(self, outputs: NDArray[np.float64], loss: str) -> NDArray[np.float64]:
         """(B,) the loss, mse or nmse, of outputs (B, T)."""
         kept = np.atleast_2d(outputs).astype(np.float32)
-        return self.measure.mse(kept) if loss == "mse" else self.measure.nmse(kept)
+        return self.measure.errors(loss, kept)

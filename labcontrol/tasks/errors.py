@@ -58,3 +58,7 @@ class ErrorMeasure:
     def nmse(self, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """outputs: (B, T). Returns (B,)."""
         return np.array([nmse(output, self.target) for output in outputs])
+
+    def errors(self, loss: str, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The error that a loss, mse or nmse, asks for. outputs: (B, T). Returns (B,)."""
+        return self.mse(outputs) if loss == "mse" else self.nmse(outputs)

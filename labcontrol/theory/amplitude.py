@@ -193,7 +193,7 @@ def amplitude_law(
     responses = flip_responses(outputs[0], outputs[1:], mirrors, initial_mask, noise_std)
     measure = ErrorMeasure(target, gain_from_pilot(responses, target) if gain is None else gain)
     kept = outputs.astype(np.float32)
-    errors = measure.mse(kept) if loss == "mse" else measure.nmse(kept)
+    errors = measure.errors(loss, kept)
     start, differences = float(errors[0]), errors[1:] - errors[0]
     noise_variance, noise_floor = _noise_in_errors(noise_std, outputs[0], measure, loss, start)
     floor = noise_floor if floor is None else floor

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from PyQt5.QtCore import Qt, pyqtSignal
-from PyQt5.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QWidget
+from PyQt5.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QWidget
 
 from drivers.interfaces import Frame, Roi
 from labcontrol.gui.devices.bench import CameraFacts, Facts
 from labcontrol.gui.devices.card import DeviceCard
+from labcontrol.gui.devices.live_button import LiveButton
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.camera_view import CameraView
 from labcontrol.gui.shared.fields import Quantity, Whole
 from labcontrol.gui.shared.theme import Theme
-from labcontrol.gui.shared.ticking import ticking
 from labcontrol.gui.shared.words import figures
 
-_LIVE_MS = 50
 SIDE_PX = 190
 REGION_WORDS = ("First row of the region", "First column of the region", "Rows", "Columns")
 
@@ -44,15 +43,13 @@ class CameraCard(DeviceCard):
         for field in self.region:
             field.setMinimumWidth(48)
         self.whole_button = button("Whole sensor", "Use every pixel", self._use_whole)
-        self.live_button = QPushButton("Live")
-        self.live_button.setCheckable(True)
-        self.live_button.setToolTip("Take frames again and again")
-        self.live_button.toggled.connect(self._on_live)
         self.snap_button = button("Snap", "Take one frame", self.frame_asked.emit)
+        self.live_button = LiveButton(
+            "Take frames again and again", self.snap_button, self.forget_problem, self.frame_asked.emit
+        )
         for field in (self.exposure, self.gain, *self.region):
             field.valueChanged.connect(self._send)
         self.body.addLayout(self._controls_and_picture(), 1)
-        self._timer = ticking(self, _LIVE_MS, self._on_tick)
 
     def show_facts(self, facts: Facts) -> None:
         assert isinstance(facts, CameraFacts)
@@ -145,15 +142,3 @@ class CameraCard(DeviceCard):
         if self._facts is not None:
             self.forget_problem()
             self.set_camera.emit(self.exposure.si, self.gain.si, roi)
-
-    def _on_live(self, on: bool) -> None:
-        self.snap_button.setEnabled(not on)
-        if on:
-            self.forget_problem()
-            self._timer.start()
-        else:
-            self._timer.stop()
-
-    def _on_tick(self) -> None:
-        if self.isVisible():
-            self.frame_asked.emit()

@@ -5,20 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pyqtgraph as pg
 from PyQt5.QtCore import Qt, pyqtSignal
-from PyQt5.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QWidget
+from PyQt5.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QWidget
 
 from drivers.interfaces import Samples
 from labcontrol.gui.devices.bench import DetectorFacts, Facts
 from labcontrol.gui.devices.camera import SIDE_PX
 from labcontrol.gui.devices.card import DeviceCard
+from labcontrol.gui.devices.live_button import LiveButton
 from labcontrol.gui.shared.axes import readable_plot, style_plot
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.fields import Quantity, Whole
 from labcontrol.gui.shared.theme import Theme
-from labcontrol.gui.shared.ticking import ticking
 from labcontrol.gui.shared.words import count, figures, power, power_unit
-
-_LIVE_MS = 60
 
 
 class DetectorCard(DeviceCard):
@@ -32,11 +30,8 @@ class DetectorCard(DeviceCard):
         self.samples = Whole("", 1, 10_000_000, "Samples of one trace")
         self.samples.setValue(500)
         self.rate = Quantity("kHz", 1e3, 3, "Samples a second")
-        self.live_button = QPushButton("Live")
-        self.live_button.setCheckable(True)
-        self.live_button.setToolTip("Take traces again and again")
-        self.live_button.toggled.connect(self._on_live)
         self.read_button = button("Read", "Take one trace", self._ask)
+        self.live_button = LiveButton("Take traces again and again", self.read_button, self.forget_problem, self._ask)
         self.reading = QLabel("–")
         self.reading.setProperty("role", "value")
         self.reading.setToolTip("Mean of the trace, and the standard deviation of its samples as a share of it")
@@ -72,7 +67,6 @@ class DetectorCard(DeviceCard):
         both.addWidget(side)
         both.addWidget(self.canvas, 1)
         self.body.addLayout(both, 1)
-        self._timer = ticking(self, _LIVE_MS, self._on_tick)
 
     def choose_rate(self, rate_hz: float) -> None:
         """The rate the bench file asks for."""
@@ -115,18 +109,6 @@ class DetectorCard(DeviceCard):
         self.canvas.setBackground(theme.panel)
         style_plot(self.plot, theme)
         self.curve.setPen(pg.mkPen(theme.accent, width=1.5))
-
-    def _on_live(self, on: bool) -> None:
-        self.read_button.setEnabled(not on)
-        if on:
-            self.forget_problem()
-            self._timer.start()
-        else:
-            self._timer.stop()
-
-    def _on_tick(self) -> None:
-        if self.isVisible():
-            self._ask()
 
     def _ask(self) -> None:
         self.trace_asked.emit(self.samples.value(), self.rate.si)

@@ -48,40 +48,58 @@ class GroupFigures:
         return cls(number, group, {quantity: group.exponent(quantity) for quantity in QUANTITIES})
 
 
-class QuantityPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph is untyped
+class _StudyPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph is untyped
+    """One plot with a logarithmic axis on the left, which is drawn anew as a whole."""
+
+    def __init__(self, left: str, bottom: str, parent: QWidget | None) -> None:
+        super().__init__(parent)
+        self._theme = LIGHT
+        self._items: list[Any] = []
+        self.setMinimumSize(220, 160)
+        self.plot = readable_plot(left, bottom)
+        self.addItem(self.plot, 0, 0)
+        self.plot.getAxis("left").setWidth(_LEFT_AXIS_PX)
+        self.plot.getAxis("left").setLogMode(y=True)
+        self.plot.disableAutoRange()
+
+    def set_theme(self, theme: Theme) -> None:
+        self._theme = theme
+        self.setBackground(theme.panel)
+        style_plot(self.plot, theme)
+        self._renew()
+
+    def _renew(self) -> None:
+        for item in self._items:
+            self.plot.removeItem(item)
+        self._items = []
+        self._draw()
+
+    def _add(self, item: Any) -> None:
+        self.plot.addItem(item)
+        self._items.append(item)
+
+    def _draw(self) -> None:
+        """Add what is held now to the empty plot."""
+        raise NotImplementedError
+
+
+class QuantityPlot(_StudyPlot):
     """One quantity of each group against N on logarithmic axes: runs, medians with their spread, the fitted power law.
 
     quantity: `tau` or `k5`. The dashed line has the slope 1 that theory predicts.
     """
 
     def __init__(self, quantity: str, label: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__(label, "Neurons, N", parent)
         self._quantity = quantity
         self._groups: Sequence[GroupFigures] = ()
-        self._theme = LIGHT
-        self.setMinimumSize(220, 160)
-        self.plot = readable_plot(label, "Neurons, N")
-        self.addItem(self.plot, 0, 0)
-        self.plot.getAxis("left").setWidth(_LEFT_AXIS_PX)
-        self.plot.disableAutoRange()
-        for side in ("left", "bottom"):
-            self.plot.getAxis(side).setLogMode(x=side == "bottom", y=side == "left")
-        self._items: list[Any] = []
+        self.plot.getAxis("bottom").setLogMode(x=True)
 
     def show_groups(self, groups: Sequence[GroupFigures]) -> None:
         self._groups = groups
-        self._draw()
-
-    def set_theme(self, theme: Theme) -> None:
-        self._theme = theme
-        self.setBackground(theme.panel)
-        style_plot(self.plot, theme)
-        self._draw()
+        self._renew()
 
     def _draw(self) -> None:
-        for item in self._items:
-            self.plot.removeItem(item)
-        self._items = []
         shown = []
         for figures in self._groups:
             values = {n: v[np.isfinite(v) & (v > 0)] for n, v in figures.group.values(self._quantity).items()}
@@ -142,42 +160,21 @@ class QuantityPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph 
             )
         )
 
-    def _add(self, item: Any) -> None:
-        self.plot.addItem(item)
-        self._items.append(item)
 
-
-class CollapsePlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph is untyped
+class CollapsePlot(_StudyPlot):
     """Share of the excess that is left, over k / N: curves of all sizes fall together where learning scales with N."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__("Excess error left", "Epochs per neuron, k / N", parent)
         self._grid: Floats = np.empty(0)
         self._group: Group | None = None
-        self._theme = LIGHT
-        self.setMinimumSize(220, 160)
-        self.plot = readable_plot("Excess error left", "Epochs per neuron, k / N")
-        self.addItem(self.plot, 0, 0)
-        self.plot.getAxis("left").setWidth(_LEFT_AXIS_PX)
-        self.plot.getAxis("left").setLogMode(y=True)
-        self.plot.disableAutoRange()
-        self._items: list[Any] = []
 
     def show_group(self, grid: Floats, group: Group | None) -> None:
         """grid: (G,) epochs over N."""
         self._grid, self._group = grid, group
-        self._draw()
-
-    def set_theme(self, theme: Theme) -> None:
-        self._theme = theme
-        self.setBackground(theme.panel)
-        style_plot(self.plot, theme)
-        self._draw()
+        self._renew()
 
     def _draw(self) -> None:
-        for item in self._items:
-            self.plot.removeItem(item)
-        self._items = []
         group = self._group
         self.plot.setTitle(None)
         if group is None:
@@ -206,7 +203,3 @@ class CollapsePlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph 
             )
             mixed.append("#" + "".join(f"{part:02x}" for part in list(parts)[:3]))
         return mixed
-
-    def _add(self, item: Any) -> None:
-        self.plot.addItem(item)
-        self._items.append(item)
