@@ -102,7 +102,7 @@ def lamp(*, on_a_line: bool) -> Iterator[Lamp]:
         yield Lamp()
         return
     from mock_devices.wire.cobolt import CoboltInstrument
-    from mock_devices.wire.electronics import LaserElectronics
+    from mock_devices.wire.laser_electronics import LaserElectronics
     from mock_devices.wire.ports import PtyPort
 
     head = LaserElectronics()

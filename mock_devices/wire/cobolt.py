@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mock_devices.wire.electronics import LaserElectronics
 from mock_devices.wire.instrument import Instrument
+from mock_devices.wire.laser_electronics import LaserElectronics
 
 _FAULTS = {"temperature": 1, "interlock": 3, "constant power": 4}
 _BAD = b"Syntax error: illegal command\r\n"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from mock_devices.wire.electronics import LaserElectronics
 from mock_devices.wire.instrument import Instrument
+from mock_devices.wire.laser_electronics import LaserElectronics
 
 _SYNTAX = "%SYS-E-001, unknown command or parameter"
 _LOCKED = "%SYS-E-030, laser locked"

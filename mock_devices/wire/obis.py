@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mock_devices.wire.electronics import LaserElectronics
+from mock_devices.wire.laser_electronics import LaserElectronics
 from mock_devices.wire.scpi import OUT_OF_RANGE, UNDEFINED_HEADER, ScpiError, ScpiInstrument, number, switch
 
 _NUMBERS = {UNDEFINED_HEADER[0]: b"ERR-100", OUT_OF_RANGE[0]: b"ERR-220"}

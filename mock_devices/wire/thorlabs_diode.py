@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mock_devices.wire.electronics import LaserElectronics
+from mock_devices.wire.laser_electronics import LaserElectronics
 from mock_devices.wire.scpi import EXECUTION, ScpiError, ScpiInstrument, number, switch
 
 

@@ -30,8 +30,8 @@ from mock_devices.modulators import SimulatedDmd, SimulatedSlm
 from mock_devices.table import SimulatedTable
 from mock_devices.wire.cobolt import CoboltInstrument
 from mock_devices.wire.desktop import VirtualDesktop
-from mock_devices.wire.electronics import LaserElectronics
 from mock_devices.wire.infiniivision import InfiniiVisionInstrument
+from mock_devices.wire.laser_electronics import LaserElectronics
 from mock_devices.wire.light_and_signal import TableLight, TableSignal
 from mock_devices.wire.ports import PtyPort, TcpPort
 from mock_devices.wire.triggered_images import TriggeredImages

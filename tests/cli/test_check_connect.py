@@ -20,7 +20,7 @@ from mock_devices.camera import SimulatedCamera
 
 if sys.platform != "win32":
     from mock_devices.wire.cobolt import CoboltInstrument
-    from mock_devices.wire.electronics import LaserElectronics
+    from mock_devices.wire.laser_electronics import LaserElectronics
     from mock_devices.wire.ports import PtyPort
 
 needs_pty = pytest.mark.skipif(sys.platform == "win32", reason="instruments are emulated on other systems")

@@ -21,7 +21,7 @@ from labcontrol.engine import FaultSeen, Run, RunState
 from labcontrol.errors import UserError
 from labcontrol.records import RunReader
 from mock_devices.wire.cobolt import CoboltInstrument
-from mock_devices.wire.electronics import LaserElectronics
+from mock_devices.wire.laser_electronics import LaserElectronics
 from mock_devices.wire.ports import PtyPort
 
 PATIENCE_S = 60.0

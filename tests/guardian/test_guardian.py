@@ -21,7 +21,7 @@ from drivers.interfaces import DeviceDisconnectedError, DeviceRefusedError, Surr
 from drivers.lasers.cobolt import CoboltLaser, CoboltOptions
 from labcontrol.guardian import GuardedLaser, Limits
 from mock_devices.wire.cobolt import CoboltInstrument
-from mock_devices.wire.electronics import Lamp, LaserElectronics
+from mock_devices.wire.laser_electronics import Lamp, LaserElectronics
 from mock_devices.wire.ports import PtyPort
 
 IN_TIME_S = 0.5

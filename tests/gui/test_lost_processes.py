@@ -22,7 +22,7 @@ if sys.platform == "win32":
     pytest.skip("emulated serial lines need POSIX", allow_module_level=True)
 
 from mock_devices.wire.cobolt import CoboltInstrument
-from mock_devices.wire.electronics import LaserElectronics
+from mock_devices.wire.laser_electronics import LaserElectronics
 from mock_devices.wire.ports import PtyPort
 
 PATIENCE_MS = 60_000

@@ -14,9 +14,9 @@ from drivers.lasers.obis import ObisLaser
 from drivers.lasers.thorlabs_diode import ThorlabsDiodeLaser, ThorlabsDiodeOptions
 from drivers.lasers.wired_laser import SerialLaserOptions
 from mock_devices.wire.cobolt import CoboltInstrument
-from mock_devices.wire.electronics import LaserElectronics
 from mock_devices.wire.ibeam import IBeamInstrument
 from mock_devices.wire.instrument import Instrument
+from mock_devices.wire.laser_electronics import LaserElectronics
 from mock_devices.wire.obis import ObisInstrument
 from mock_devices.wire.ports import Port, PtyPort, TcpPort
 from mock_devices.wire.thorlabs_diode import ThorlabsDiodeInstrument
