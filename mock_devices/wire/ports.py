@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from mock_devices.wire.instrument import Instrument
-from mock_devices.wire.mischief import Mischief
+from mock_devices.wire.line_faults import LineFaults
 
 
 class _DroppedError(Exception):
@@ -28,13 +28,13 @@ class _DroppedError(Exception):
 class Port(ABC):
     """Serves one instrument to one client at a time, until stopped.
 
-    mischief: what goes wrong on this line.
+    line_faults: what goes wrong on this line.
     received: every command that arrived, in order.
     """
 
-    def __init__(self, instrument: Instrument, mischief: Mischief | None = None) -> None:
+    def __init__(self, instrument: Instrument, line_faults: LineFaults | None = None) -> None:
         self.instrument = instrument
-        self.mischief = mischief or Mischief()
+        self.line_faults = line_faults or LineFaults()
         self.received: list[bytes] = []
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -104,16 +104,16 @@ class Port(ABC):
         replies = b""
         while (command := self.instrument.split(pending)) is not None:
             self.received.append(command)
-            replies += self._mischievously(command)
+            replies += self._answer_with_line_faults(command)
         return replies
 
-    def _mischievously(self, command: bytes) -> bytes:
-        deed = self.mischief.next(command)
-        if deed is None:
+    def _answer_with_line_faults(self, command: bytes) -> bytes:
+        fault = self.line_faults.next(command)
+        if fault is None:
             return self._answer(command)
-        if deed.event is not None:
-            deed.event()
-        match deed.kind:
+        if fault.event is not None:
+            fault.event()
+        match fault.kind:
             case "deaf":
                 return b""
             case "dropped":
@@ -122,11 +122,11 @@ class Port(ABC):
                 self._answer(command)
                 return b""
             case "late":
-                self._stopping.wait(deed.seconds)
+                self._stopping.wait(fault.seconds)
         reply = self._answer(command)
-        match deed.kind:
+        match fault.kind:
             case "garbled":
-                return self.mischief.garble(reply)
+                return self.line_faults.garble(reply)
             case "cut":
                 return reply[: len(reply) // 2]
             case "doubled":
@@ -141,8 +141,8 @@ class Port(ABC):
 class PtyPort(Port):
     """A serial port: a pseudo-terminal, reached through a link that stays when it is plugged in anew."""
 
-    def __init__(self, instrument: Instrument, mischief: Mischief | None = None) -> None:
-        super().__init__(instrument, mischief)
+    def __init__(self, instrument: Instrument, line_faults: LineFaults | None = None) -> None:
+        super().__init__(instrument, line_faults)
         self._folder = tempfile.TemporaryDirectory(prefix="labcontrol-port-")
         self._link = Path(self._folder.name) / "tty"
         self._ours = self._theirs = -1
@@ -182,8 +182,8 @@ class PtyPort(Port):
 class TcpPort(Port):
     """A TCP socket of this computer, as an instrument on the network or a serial server has one."""
 
-    def __init__(self, instrument: Instrument, mischief: Mischief | None = None, number: int = 0) -> None:
-        super().__init__(instrument, mischief)
+    def __init__(self, instrument: Instrument, line_faults: LineFaults | None = None, number: int = 0) -> None:
+        super().__init__(instrument, line_faults)
         self._number = number
         self._listener: socket.socket | None = None
 

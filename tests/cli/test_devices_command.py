@@ -72,7 +72,7 @@ def test_what_said_who_it_is_comes_as_lines_for_a_bench_file(cli: Callable[..., 
 
 
 def test_a_port_without_an_answer_is_said_to_have_none(cli: Callable[..., Any], laser: PtyPort) -> None:
-    laser.mischief.plan("silent", times=100)
+    laser.line_faults.plan("silent", times=100)
     outcome = cli("devices", "--at", laser.address, "--identify")
     assert outcome.code == 0
     assert "does not answer" in outcome.out
@@ -80,7 +80,7 @@ def test_a_port_without_an_answer_is_said_to_have_none(cli: Callable[..., Any], 
 
 
 def test_a_port_with_another_device_is_said_to_have_no_driver(cli: Callable[..., Any], laser: PtyPort) -> None:
-    laser.mischief.plan("garbled", times=100)
+    laser.line_faults.plan("garbled", times=100)
     outcome = cli("devices", "--at", laser.address, "--identify")
     assert "answers as no device that a driver knows" in outcome.out
 

@@ -31,7 +31,7 @@ from peers import ScriptedLine
 
 from mock_devices.wire.cobolt import CoboltInstrument
 from mock_devices.wire.instrument import Instrument
-from mock_devices.wire.mischief import Kind
+from mock_devices.wire.line_faults import Kind
 from mock_devices.wire.ports import Port, PtyPort, TcpPort
 from mock_devices.wire.scpi import ScpiInstrument
 
@@ -102,7 +102,7 @@ def ask(stand: Stand, command: str) -> bytes:
 
 
 def plan(stand: Stand, kind: Kind, command: str = "", **how: Any) -> None:
-    stand.port.mischief.plan(kind, re.escape(command), **how)
+    stand.port.line_faults.plan(kind, re.escape(command), **how)
 
 
 @pytest.fixture(autouse=True)
@@ -143,7 +143,7 @@ def test_replies_late_one_after_the_other_never_answer_another_question(stand: S
 
 @pytest.mark.parametrize("stand", MISCHIEVOUS, indirect=True)
 @pytest.mark.parametrize("kind", ["garbled", "cut", "silent", "deaf", "doubled"])
-def test_after_any_mischief_questions_get_their_own_answers(stand: Stand, kind: Kind) -> None:
+def test_after_any_line_fault_questions_get_their_own_answers(stand: Stand, kind: Kind) -> None:
     for command, answer in stand.questions[:2]:
         plan(stand, kind, command)
         try:
@@ -209,7 +209,7 @@ def test_opening_what_is_not_there_says_where_it_looked(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_silent_instrument_is_a_timeout_when_opened(kind: str) -> None:
     with Stand(kind) as stand:
-        stand.port.mischief.plan("deaf", times=1000)
+        stand.port.line_faults.plan("deaf", times=1000)
         with pytest.raises(DeviceTimeoutError, match="did not answer"):
             stand.talk.open()
 
@@ -347,7 +347,7 @@ def test_a_late_answer_that_looks_like_the_number_used_once_is_not_taken_for_it(
 
 def test_a_cut_block_times_out_and_what_follows_is_not_confused(register: tuple[ScpiConversation, Port]) -> None:
     talk, port = register
-    port.mischief.plan("cut", matching="BLOC")
+    port.line_faults.plan("cut", matching="BLOC")
     with pytest.raises(DeviceTimeoutError):
         value_and_block(talk, 5)
     assert talk.ask("VAL?", Reply.number) == 1.5

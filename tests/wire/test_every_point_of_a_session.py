@@ -31,7 +31,7 @@ from drivers.interfaces import (
     Surroundings,
 )
 from mock_devices.wire.infiniivision import InfiniiVisionInstrument
-from mock_devices.wire.mischief import Kind, Mischief
+from mock_devices.wire.line_faults import Kind, LineFaults
 from mock_devices.wire.pm100 import Pm100Instrument
 from mock_devices.wire.ports import Port, TcpPort
 from mock_devices.wire.signals import FunctionSignal
@@ -127,7 +127,7 @@ def commands_of(made: Session) -> int:
 
 def happened(made: Session, kind: Kind) -> bool:
     """Whether what was planned for one command has been done; nothing is left to be done."""
-    done, made.port.mischief = made.port.mischief.done, Mischief()
+    done, made.port.line_faults = made.port.line_faults.done, LineFaults()
     assert [what for what, _ in done] in ([], [kind])
     return bool(done)
 
@@ -137,7 +137,7 @@ def test_a_reply_that_comes_late_is_never_taken_for_another(name: str) -> None:
     with session(name) as made:
         commands = commands_of(made)
         for point in range(0, commands, STRIDE):
-            made.port.mischief.plan("late", after=point, seconds=LATE_S)
+            made.port.line_faults.plan("late", after=point, seconds=LATE_S)
             try:
                 made.use()
             except (DeviceTimeoutError, DeviceReplyError, DeviceFaultError) as error:
@@ -153,7 +153,7 @@ def test_a_line_that_breaks_at_any_command_is_a_clear_error_and_comes_back(name:
     with session(name) as made:
         commands = commands_of(made)
         for point in range(0, commands, STRIDE):
-            made.port.mischief.plan("dropped", after=point)
+            made.port.line_faults.plan("dropped", after=point)
             caught: DeviceError | None = None
             try:
                 made.use()

@@ -25,7 +25,7 @@ from mock_devices.laser import SimulatedLaser
 from mock_devices.options import TableOptions
 from mock_devices.table import SimulatedTable
 from mock_devices.wire.infiniivision import InfiniiVisionInstrument
-from mock_devices.wire.mischief import Kind, Mischief
+from mock_devices.wire.line_faults import Kind, LineFaults
 from mock_devices.wire.pm100 import Pm100Instrument
 from mock_devices.wire.ports import TcpPort
 from mock_devices.wire.signals import FunctionSignal
@@ -88,10 +88,10 @@ def test_meter_without_sensor_says_so(meter: Meter) -> None:
 
 
 @pytest.mark.parametrize("kind", ["late", "garbled", "cut", "silent", "doubled"])
-def test_no_wrong_power_is_read_after_mischief(meter: Meter, kind: Kind) -> None:
+def test_no_wrong_power_is_read_after_a_line_fault(meter: Meter, kind: Kind) -> None:
     device, _, port, _ = meter
     device.open()
-    port.mischief.plan(kind, matching="WAV", seconds=0.08)
+    port.line_faults.plan(kind, matching="WAV", seconds=0.08)
     try:
         device.status()
     except (DeviceTimeoutError, DeviceReplyError):
@@ -129,10 +129,10 @@ def test_scope_reads_at_once(scope: Scope) -> None:
 
 
 @pytest.mark.parametrize("kind", ["cut", "garbled", "silent", "late"])
-def test_no_wrong_waveform_is_read_after_mischief(scope: Scope, kind: Kind) -> None:
+def test_no_wrong_waveform_is_read_after_a_line_fault(scope: Scope, kind: Kind) -> None:
     device, signal, port = scope
     device.open()
-    port.mischief.plan(kind, matching="PRE|DATA", seconds=0.3)
+    port.line_faults.plan(kind, matching="PRE|DATA", seconds=0.3)
     device.arm(20, 10_000.0)
     signal.pulse()
     try:
@@ -141,7 +141,7 @@ def test_no_wrong_waveform_is_read_after_mischief(scope: Scope, kind: Kind) -> N
         pass
     else:
         assert kind == "garbled"
-    port.mischief = Mischief()
+    port.line_faults = LineFaults()
     device.arm(20, 10_000.0)
     signal.pulse()
     np.testing.assert_allclose(device.fetch(1.0).data, 0.1 * np.arange(1, 21), atol=1e-4)

@@ -20,7 +20,7 @@ from drivers.interfaces import (
     DeviceTimeoutError,
     Laser,
 )
-from mock_devices.wire.mischief import Kind, Mischief
+from mock_devices.wire.line_faults import Kind, LineFaults
 
 STRIDE = int(os.environ.get("LABCONTROL_UNPLUG_STRIDE", "4"))
 
@@ -85,7 +85,7 @@ def test_limits_are_the_lasers_and_nothing_beyond_is_sent(bench: Stand) -> None:
 def test_a_setting_the_laser_ignores_is_noticed(bench: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     laser = bench.laser.open()
     laser.power_setpoint_w = 0.01
-    bench.port.mischief.plan("event", event=lambda: monkeypatch.setattr(bench.head, "max_power_w", 0.05))
+    bench.port.line_faults.plan("event", event=lambda: monkeypatch.setattr(bench.head, "max_power_w", 0.05))
     with pytest.raises(DeviceRefusedError):
         laser.power_setpoint_w = 0.09
     assert bench.head.setpoint_w == pytest.approx(0.01)
@@ -128,10 +128,10 @@ def test_a_fault_stops_emission_and_is_named(bench: Stand) -> None:
 
 
 @pytest.mark.parametrize("kind", ["late", "garbled", "silent", "doubled"])
-def test_off_is_reached_through_any_single_mischief(bench: Stand, kind: Kind) -> None:
+def test_off_is_reached_through_any_single_line_fault(bench: Stand, kind: Kind) -> None:
     laser = bench.laser.open()
     laser.emission_on()
-    bench.port.mischief.plan(kind, seconds=0.08)
+    bench.port.line_faults.plan(kind, seconds=0.08)
     laser.emission_off()
     assert not bench.head.emitting
 
@@ -139,7 +139,7 @@ def test_off_is_reached_through_any_single_mischief(bench: Stand, kind: Kind) ->
 def test_a_laser_that_falls_silent_while_emitting_cannot_be_closed_unnoticed(bench: Stand) -> None:
     laser = bench.laser.open()
     laser.emission_on()
-    bench.port.mischief.plan("deaf", times=100)
+    bench.port.line_faults.plan("deaf", times=100)
     with pytest.raises(DeviceTimeoutError):
         laser.close()
     assert not laser.is_open
@@ -164,7 +164,7 @@ def test_unplugged_at_any_point_it_is_a_clear_error_and_comes_back(kind: str) ->
         use(bench.laser)  # the first session also sent settings that the laser has kept since
         commands = len(bench.port.received) - before
         for point in range(0, commands - 1, STRIDE):
-            bench.port.mischief.plan("dropped", after=point)
+            bench.port.line_faults.plan("dropped", after=point)
             try:
                 use(bench.laser)
             except (DeviceDisconnectedError, DeviceTimeoutError) as error:
@@ -176,15 +176,15 @@ def test_unplugged_at_any_point_it_is_a_clear_error_and_comes_back(kind: str) ->
             with bench.laser as laser:
                 assert not laser.emission
                 assert not bench.head.emitting
-            assert bench.port.mischief.done[-1][0] == "dropped"
+            assert bench.port.line_faults.done[-1][0] == "dropped"
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_under_random_mischief_no_wrong_value_is_ever_read(kind: str) -> None:
+def test_under_random_line_faults_no_wrong_value_is_ever_read(kind: str) -> None:
     with stand(kind) as bench:
         laser = bench.laser.open()
         laser.power_setpoint_w = 0.03
-        bench.port.mischief = Mischief(
+        bench.port.line_faults = LineFaults(
             7, {"late": 0.03, "cut": 0.03, "silent": 0.03, "deaf": 0.03, "doubled": 0.05}, 0.07
         )
         right = 0
@@ -197,12 +197,12 @@ def test_under_random_mischief_no_wrong_value_is_ever_read(kind: str) -> None:
                 continue
             right += 1
         assert right >= 3
-        assert bench.port.mischief.done
-        bench.port.mischief = Mischief()
+        assert bench.port.line_faults.done
+        bench.port.line_faults = LineFaults()
 
 
 def test_an_error_while_opening_leaves_the_port_free(bench: Stand) -> None:
-    bench.port.mischief.plan("dropped", after=2)
+    bench.port.line_faults.plan("dropped", after=2)
     with pytest.raises(DeviceError):
         bench.laser.open()
     assert not bench.laser.is_open

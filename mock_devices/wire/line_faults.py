@@ -1,4 +1,4 @@
-"""Mischief on the line: slow, garbled, cut, missing and doubled replies, lost commands, dropped lines, on a script."""
+"""Line faults: slow, garbled, cut, missing and doubled replies, lost commands, dropped lines, on a script."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ Kind = Literal["late", "garbled", "cut", "silent", "deaf", "doubled", "dropped",
 
 
 @dataclass
-class Deed:
-    """Something bad that happens to a command or its reply.
+class LineFault:
+    """What goes wrong with a command or its reply.
 
     kind: late (answers after ``seconds``), garbled (one byte of the reply is wrong), cut (the reply stops half-way),
         silent (does it but does not answer), deaf (neither does it nor answers), doubled (answers twice),
@@ -31,10 +31,10 @@ class Deed:
     event: Callable[[], None] | None = None
 
 
-class Mischief:
-    """A script of deeds, and seeded random ones.
+class LineFaults:
+    """A script of faults, and seeded random ones.
 
-    seed: of the generator behind random deeds and garbled bytes.
+    seed: of the generator behind random faults and garbled bytes.
     rates: probability of each kind, per command.
     late_s: how late random late replies are.
     """
@@ -43,7 +43,7 @@ class Mischief:
         self._random = random.Random(seed)
         self._rates = dict(rates or {})
         self._late_s = late_s
-        self._script: list[Deed] = []
+        self._script: list[LineFault] = []
         self.done: list[tuple[Kind, bytes]] = []
 
     def plan(
@@ -56,25 +56,25 @@ class Mischief:
         seconds: float = 0.0,
         event: Callable[[], None] | None = None,
     ) -> None:
-        """Add a deed to the script; see `Deed`. Raises ValueError for an unknown kind."""
+        """Add a fault to the script; see `LineFault`. Raises ValueError for an unknown kind."""
         if kind not in get_args(Kind):
             raise ValueError(f"unknown kind {kind!r}; known are {', '.join(get_args(Kind))}")
-        self._script.append(Deed(kind, re.compile(matching.encode()), after, times, seconds, event))
+        self._script.append(LineFault(kind, re.compile(matching.encode()), after, times, seconds, event))
 
-    def next(self, command: bytes) -> Deed | None:
-        """The deed for this command, if there is one; it is then done."""
-        for deed in self._script:
-            if deed.times > 0 and deed.matching.search(command):
-                if deed.after > 0:
-                    deed.after -= 1
+    def next(self, command: bytes) -> LineFault | None:
+        """The fault for this command, if there is one; it is then done."""
+        for fault in self._script:
+            if fault.times > 0 and fault.matching.search(command):
+                if fault.after > 0:
+                    fault.after -= 1
                     continue
-                deed.times -= 1
-                self.done.append((deed.kind, command))
-                return deed
+                fault.times -= 1
+                self.done.append((fault.kind, command))
+                return fault
         for kind, rate in self._rates.items():
             if self._random.random() < rate:
                 self.done.append((kind, command))
-                return Deed(kind, re.compile(b""), seconds=self._late_s)
+                return LineFault(kind, re.compile(b""), seconds=self._late_s)
         return None
 
     def garble(self, reply: bytes) -> bytes:
