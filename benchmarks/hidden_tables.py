@@ -1,9 +1,10 @@
-"""Is calibration right, and are its intervals honest? Random hidden tables, calibrated, compared with their truth.
+"""Is calibration right, and are its intervals honest? Random hidden tables, compared with their ground truth.
 
 Every table hides its own geometry, response and delays. All steps are run through the same drivers as on a real bench;
-only then is the truth looked at. Printed are the largest errors over all tables, against what is asked for, how often
-the truth lay in the stated 95 % interval (and the 95 % interval of that share, from the binomial distribution), and how
-far it was from the value, rms in stated standard errors: 1 is honest, more is boastful, less is timid.
+only then is the ground truth looked at. Printed are the largest errors over all tables, against what is asked for, how
+often the ground truth lay in the stated 95 % interval (and the 95 % interval of that share, from the binomial
+distribution), and how far it was from the value, rms in stated standard errors: 1 is honest, more is boastful, less is
+timid.
 
 With --learn, learning on each calibrated table is compared with learning on the same table perfectly known.
 
@@ -35,8 +36,8 @@ from labcontrol.engine import Run
 from labcontrol.records import reading
 from labcontrol.reservoir import Reservoir
 from labcontrol.tasks import make_task, nmse
+from mock_devices.ground_truth import ground_truth_of, true_phase, true_pixels, true_settings
 from mock_devices.options import TableOptions
-from mock_devices.truth import true_phase, true_pixels, true_settings, truth_of
 
 Values = NDArray[np.float64]
 
@@ -110,72 +111,78 @@ def compare(
 ) -> None:
     """Add this table's errors, absolute and in standard errors."""
     assert config.table is not None
-    truth = truth_of(config.table.options)
+    ground_truth = ground_truth_of(config.table.options)
     arrays = found["registration"].outcome.arrays
-    off = arrays["pixels"] - true_pixels(truth, arrays["cells"])
+    off = arrays["pixels"] - true_pixels(ground_truth, arrays["cells"])
     errors["registration (px rms)"].append(float(np.sqrt(np.mean(np.sum(off**2, axis=1)))))
     offs["registration: neuron's pixel"].append((off / arrays["error_px"]).ravel())
     response = found["phase-response"].outcome.arrays
-    off = response["phase_rad"] - true_phase(truth)
+    off = response["phase_rad"] - true_phase(ground_truth)
     errors["phase response (waves rms)"].append(float(np.sqrt(np.mean(off**2))) / (2 * np.pi))
     offs["phase-response: phase of a grey level"].append(off / response["error_rad"])
     window = found["window"].outcome.quantities
     origin = (window["origin_row_px"].value, window["origin_column_px"].value)
-    errors["grid on the SLM (px)"].append(float(np.max(np.abs(np.subtract(origin, truth.slm.origin_px)))))
-    errors["mirrors of another neuron (share)"].append(_wrong_mirrors(config, truth))
+    errors["grid on the SLM (px)"].append(float(np.max(np.abs(np.subtract(origin, ground_truth.slm.origin_px)))))
+    errors["mirrors of another neuron (share)"].append(_wrong_mirrors(config, ground_truth))
     timing = found["timing"].outcome.quantities
-    settle_s = truth.slm.latency_s + 1 / truth.slm.refresh_hz - np.log(1e-3) * truth.slm.response_time_s
-    frame_s = 1 / truth.slm.refresh_hz
-    errors["SLM settling (frames)"].append(abs(timing["settle_s"].value - settle_s) / frame_s)
-    errors["SLM latency (frames)"].append(abs(timing["latency_s"].value - truth.slm.latency_s) / frame_s)
-    errors["camera latency (frames)"].append(
-        abs(timing["camera_latency_s"].value - truth.camera.readout_time_s) / frame_s
+    settle_s = (
+        ground_truth.slm.latency_s + 1 / ground_truth.slm.refresh_hz - np.log(1e-3) * ground_truth.slm.response_time_s
     )
-    for kind, name, value in _truths(truth, settle_s):
+    frame_s = 1 / ground_truth.slm.refresh_hz
+    errors["SLM settling (frames)"].append(abs(timing["settle_s"].value - settle_s) / frame_s)
+    errors["SLM latency (frames)"].append(abs(timing["latency_s"].value - ground_truth.slm.latency_s) / frame_s)
+    errors["camera latency (frames)"].append(
+        abs(timing["camera_latency_s"].value - ground_truth.camera.readout_time_s) / frame_s
+    )
+    for kind, name, value in _ground_truths(ground_truth, settle_s):
         quantity = found[kind].outcome.quantities[name]
         half = quantity.high - quantity.value if value > quantity.value else quantity.value - quantity.low
         offs[f"{kind}: {name}"].append(np.array([SIGMAS * (value - quantity.value) / half]))
 
 
 def inside(offs: list[Values]) -> Values:
-    """Share (tables,) of truths inside their 95 % intervals, from their distances in standard errors."""
+    """Share (tables,) of ground truths inside their 95 % intervals, from their distances in standard errors."""
     return np.array([np.mean(np.abs(off) <= SIGMAS) for off in offs])
 
 
-def _truths(truth: TableOptions, settle_s: float) -> list[tuple[str, str, float]]:
-    """Quantities with a truth to compare with."""
-    gain = (2**truth.camera.bit_depth - 1 - truth.camera.dark_level) / truth.camera.full_well_e
-    (m00, m01), (m10, m11) = truth.camera_matrix
-    (d00, d01), (d10, d11) = truth.dmd_matrix
-    middle = [(size - 1) / 2 + off for size, off in zip(truth.cells, truth.optics.beam_centre, strict=True)]
-    half_diagonal = np.hypot(truth.rows - 1, truth.columns - 1) / 2
+def _ground_truths(ground_truth: TableOptions, settle_s: float) -> list[tuple[str, str, float]]:
+    """Quantities with a ground truth to compare with."""
+    gain = (2**ground_truth.camera.bit_depth - 1 - ground_truth.camera.dark_level) / ground_truth.camera.full_well_e
+    (m00, m01), (m10, m11) = ground_truth.camera_matrix
+    (d00, d01), (d10, d11) = ground_truth.dmd_matrix
+    middle = [
+        (size - 1) / 2 + off for size, off in zip(ground_truth.cells, ground_truth.optics.beam_centre, strict=True)
+    ]
+    half_diagonal = np.hypot(ground_truth.rows - 1, ground_truth.columns - 1) / 2
     return [
-        ("camera", "dark_counts", truth.camera.dark_level), ("camera", "gain_counts_per_e", gain),
-        ("phase-response", "span_rad", float(np.ptp(true_phase(truth)))),
+        ("camera", "dark_counts", ground_truth.camera.dark_level), ("camera", "gain_counts_per_e", gain),
+        ("phase-response", "span_rad", float(np.ptp(true_phase(ground_truth)))),
         ("registration", "m00", m00), ("registration", "m01", m01), ("registration", "m10", m10),
-        ("registration", "m11", m11), ("registration", "distortion", truth.camera.distortion),
-        ("registration", "row", truth.camera_offset_px[0]), ("registration", "column", truth.camera_offset_px[1]),
-        ("registration", "blur", truth.camera.blur_px),
+        ("registration", "m11", m11), ("registration", "distortion", ground_truth.camera.distortion),
+        ("registration", "row", ground_truth.camera_offset_px[0]),
+        ("registration", "column", ground_truth.camera_offset_px[1]),
+        ("registration", "blur", ground_truth.camera.blur_px),
         ("mirrors", "m00", d00), ("mirrors", "m01", d01), ("mirrors", "m10", d10), ("mirrors", "m11", d11),
-        ("mirrors", "row", truth.dmd_offset_px[0]), ("mirrors", "column", truth.dmd_offset_px[1]),
-        ("timing", "settle_s", settle_s), ("timing", "latency_s", truth.slm.latency_s),
-        ("timing", "tau_s", truth.slm.response_time_s), ("timing", "refresh_hz", truth.slm.refresh_hz),
-        ("detector", "offset_w", truth.detector.offset_w), ("detector", "bandwidth_hz", truth.detector.bandwidth_hz),
-        ("detector", "noise_w", truth.detector.noise * truth.detector.full_scale_w),
-        ("detector", "trigger_delay_s", truth.detector.trigger_delay_s),
-        ("laser", "warm_up_share", truth.laser.warm_up_share),
-        ("laser", "warm_up_tau_s", truth.laser.warm_up_time_s / 6), ("laser", "drift_per_min", 0.0),
+        ("mirrors", "row", ground_truth.dmd_offset_px[0]), ("mirrors", "column", ground_truth.dmd_offset_px[1]),
+        ("timing", "settle_s", settle_s), ("timing", "latency_s", ground_truth.slm.latency_s),
+        ("timing", "tau_s", ground_truth.slm.response_time_s), ("timing", "refresh_hz", ground_truth.slm.refresh_hz),
+        ("detector", "offset_w", ground_truth.detector.offset_w),
+        ("detector", "bandwidth_hz", ground_truth.detector.bandwidth_hz),
+        ("detector", "noise_w", ground_truth.detector.noise * ground_truth.detector.full_scale_w),
+        ("detector", "trigger_delay_s", ground_truth.detector.trigger_delay_s),
+        ("laser", "warm_up_share", ground_truth.laser.warm_up_share),
+        ("laser", "warm_up_tau_s", ground_truth.laser.warm_up_time_s / 6), ("laser", "drift_per_min", 0.0),
         ("profile", "centre_row", middle[0]), ("profile", "centre_column", middle[1]),
-        ("profile", "waist_row", truth.optics.beam_waist * half_diagonal),
-        ("profile", "waist_column", truth.optics.beam_waist * half_diagonal),
+        ("profile", "waist_row", ground_truth.optics.beam_waist * half_diagonal),
+        ("profile", "waist_column", ground_truth.optics.beam_waist * half_diagonal),
     ]  # fmt: skip
 
 
-def _wrong_mirrors(config: BenchConfig, truth: TableOptions) -> float:
+def _wrong_mirrors(config: BenchConfig, ground_truth: TableOptions) -> float:
     """Share of mirrors that show another neuron than they would if everything were known."""
     side = config.geometry.rows
-    shapes = (truth.slm_shape, truth.dmd_shape, truth.sensor_shape)
-    known = with_settings(config, true_settings(truth))
+    shapes = (ground_truth.slm_shape, ground_truth.dmd_shape, ground_truth.sensor_shape)
+    known = with_settings(config, true_settings(ground_truth))
     masks = np.random.default_rng(2).random((24, side * side)) < 0.5
     ours, theirs = (NeuronMap(c.geometry, side, *shapes).dmd_patterns(masks) for c in (calibrated(config), known))
     return float(np.mean(np.any(ours != theirs, axis=0)))
@@ -187,7 +194,7 @@ def learn_twice(config: BenchConfig, folder: Path, options: argparse.Namespace, 
     experiment = ExperimentConfig(neurons=options.neurons, seed=seed, task=TaskConfig())
     experiment = experiment.model_copy(update={"stop": experiment.stop.model_copy(update={"epochs": options.epochs})})
     ours = calibrated(config)
-    known = with_settings(config, true_settings(truth_of(config.table.options)))
+    known = with_settings(config, true_settings(ground_truth_of(config.table.options)))
     known = known.model_copy(
         update={"calibration": None, "camera": known.camera.model_copy(update={"exposure_s": ours.camera.exposure_s})}
     )

@@ -1,4 +1,4 @@
-"""A table that hides its truth is calibrated over wires, by the command a person would use, and compared with it.
+"""A table that hides its ground truth is calibrated over wires by the command a person would use, and compared.
 
 Serial laser, two display modulators, pypylon camera and VISA detector against the emulated instruments of
 `mock_devices.wire`; its camera has 8 bits, and an exposure that cannot be changed. Time on the table is virtual: how
@@ -25,8 +25,8 @@ from rich.table import Table
 
 from labcontrol.calibration import PROCEDURES, Calibration, store_of
 from labcontrol.config import load_bench
+from mock_devices.ground_truth import true_phase, true_pixels
 from mock_devices.options import TableOptions
-from mock_devices.truth import true_phase, true_pixels
 from mock_devices.wire.wired_table import WiredTable
 
 _TRIES = 3
@@ -78,33 +78,36 @@ def calibrate(bench: str, folder: Path, steps: list[str]) -> tuple[float, dict[s
 
 def compare(table: WiredTable, found: dict[str, Calibration]) -> dict[str, float]:
     """Errors of what was found."""
-    truth, stated = table.table.truth, tomllib.loads(table.bench)["geometry"]  # stated: where the modulators begin
+    ground_truth, stated = (
+        table.table.ground_truth,
+        tomllib.loads(table.bench)["geometry"],
+    )  # stated: where the modulators begin
     errors = {}
     if "registration" in found:
         arrays = found["registration"].outcome.arrays
-        off = arrays["pixels"] - true_pixels(truth, arrays["cells"])
+        off = arrays["pixels"] - true_pixels(ground_truth, arrays["cells"])
         errors["registration (px rms)"] = float(np.sqrt(np.mean(np.sum(off**2, axis=1))))
     if "phase-response" in found:
-        off = found["phase-response"].outcome.arrays["phase_rad"] - true_phase(truth)
+        off = found["phase-response"].outcome.arrays["phase_rad"] - true_phase(ground_truth)
         errors["phase response (waves rms)"] = float(np.sqrt(np.mean(off**2))) / (2 * np.pi)
     if "window" in found:
         window = found["window"].outcome.quantities
         origin = np.array([window["origin_row_px"].value, window["origin_column_px"].value])
-        true = np.array(stated["slm"]["origin_px"]) - table.table.options.slm.origin_px + truth.slm.origin_px
+        true = np.array(stated["slm"]["origin_px"]) - table.table.options.slm.origin_px + ground_truth.slm.origin_px
         errors["grid on the SLM (px)"] = float(np.abs(origin - true).max())
     if "mirrors" in found:
         errors["neurons on the DMD (mirrors rms)"] = _off_the_mirrors(
-            truth, stated["dmd"]["origin_px"], found["mirrors"]
+            ground_truth, stated["dmd"]["origin_px"], found["mirrors"]
         )
     return errors
 
 
-def _off_the_mirrors(truth: TableOptions, first: list[int], found: Calibration) -> float:
+def _off_the_mirrors(ground_truth: TableOptions, first: list[int], found: Calibration) -> float:
     """Rms distance of the neurons' places on the DMD from where they are."""
     measured = found.outcome.settings["geometry"]["dmd"]
-    cells = np.indices(truth.cells).reshape(2, -1).T
+    cells = np.indices(ground_truth.cells).reshape(2, -1).T
     ours = cells @ np.array(measured["matrix"]).T + measured["offset_px"]
-    theirs = cells @ np.array(truth.dmd_matrix).T + truth.dmd_offset_px + first
+    theirs = cells @ np.array(ground_truth.dmd_matrix).T + ground_truth.dmd_offset_px + first
     return float(np.sqrt(np.mean(np.sum((ours - theirs) ** 2, axis=1))))
 
 

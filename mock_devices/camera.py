@@ -22,7 +22,7 @@ class SimulatedCamera(OnTable, Camera):
 
     @property
     def sensor_shape(self) -> tuple[int, int]:
-        return self._table.truth.sensor_shape
+        return self._table.ground_truth.sensor_shape
 
     @property
     def bit_depth(self) -> int:

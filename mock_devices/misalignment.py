@@ -1,4 +1,4 @@
-"""Hidden truth: a table whose geometry, response and delays must be measured before it can be used."""
+"""Hidden ground truth: a table whose geometry, response and delays must be measured before it can be used."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ class SimulatedSlm(OnTable, Modulator):
 
     @property
     def shape(self) -> tuple[int, int]:
-        return self._table.truth.slm_shape
+        return self._table.ground_truth.slm_shape
 
     @property
     def bit_depth(self) -> int:
@@ -51,7 +51,7 @@ class SimulatedDmd(OnTable, Modulator):
 
     @property
     def shape(self) -> tuple[int, int]:
-        return self._table.truth.dmd_shape
+        return self._table.ground_truth.dmd_shape
 
     @property
     def bit_depth(self) -> int:

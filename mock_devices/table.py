@@ -29,7 +29,7 @@ class SimulatedTable(Table):
     """One optical table; devices stand on it by `Surroundings.table`.
 
     The devices' drivers see patterns, frames, samples and status only. Behind them, and for tests and fault scripts,
-    stand `laser`, `slm`, `camera`, `dmd` and `detector`. `truth` holds the settings in force, misalignment included.
+    stand `laser`, `slm`, `camera`, `dmd` and `detector`. `ground_truth`: the settings in force, misalignment included.
 
     Time: whoever changes the table first lets it catch up with everything the devices saw until now, so that light
     is always looked at in the order of time. A frame sees the table as it is at the middle of its exposure.
@@ -40,17 +40,21 @@ class SimulatedTable(Table):
 
     def __init__(self, options: TableOptions) -> None:
         self.options = options
-        self.truth = truth = misaligned(options)
+        self.ground_truth = ground_truth = misaligned(options)
         self.lock = threading.RLock()
         self._clock: TableClock = VirtualClock() if options.clock == "virtual" else SteadyClock()
         seeds = np.random.SeedSequence(options.seed).spawn(5)
         optics, paths, laser, camera, detector = (np.random.Generator(np.random.PCG64(seed)) for seed in seeds)
-        self.laser = LaserDiode(truth.laser, float(laser.uniform(0, 2 * math.pi)))
-        self.slm = LiquidCrystal(truth.slm, truth.laser.wavelength_nm, truth.cells, truth.noise)
-        self.dmd = MirrorArray(truth)
-        self.light = Light(truth, self.laser, self.slm, optics)
-        self.camera = Exposures(truth, self.light, Sensor(truth), camera)
-        self.detector = Acquisitions(truth, self.light, self.dmd, Readout(truth, self.light, self.dmd, paths), detector)
+        self.laser = LaserDiode(ground_truth.laser, float(laser.uniform(0, 2 * math.pi)))
+        self.slm = LiquidCrystal(
+            ground_truth.slm, ground_truth.laser.wavelength_nm, ground_truth.cells, ground_truth.noise
+        )
+        self.dmd = MirrorArray(ground_truth)
+        self.light = Light(ground_truth, self.laser, self.slm, optics)
+        self.camera = Exposures(ground_truth, self.light, Sensor(ground_truth), camera)
+        self.detector = Acquisitions(
+            ground_truth, self.light, self.dmd, Readout(ground_truth, self.light, self.dmd, paths), detector
+        )
         self.injection = Injection(self)
 
     @classmethod

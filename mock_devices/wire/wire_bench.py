@@ -1,6 +1,6 @@
 """The bench file of a wired table: geometry and response as a careful calibration would find them.
 
-Where the table hides its truth (`misalignment_seed`), the file states what the table was meant to be.
+Where the table hides its ground truth (`misalignment_seed`), the file states what the table was meant to be.
 """
 
 from __future__ import annotations

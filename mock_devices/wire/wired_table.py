@@ -61,7 +61,7 @@ class WiredTable:
     """One table and the wires to it. `bench` is the text of the bench file to use.
 
     neurons: a square number, as on the bench. seed: of all the table's noise. screen: columns and rows of the screens
-    that are the SLM and the DMD. time: see above. misalignment_seed: where given, the table hides its truth.
+    that are the SLM and the DMD. time: see above. misalignment_seed: where given, the table hides its ground_truth.
     slm_pixels: along the edge of one neuron. noise: factor on all the table's noise.
     """
 
@@ -79,7 +79,7 @@ class WiredTable:
         self._virtual = time == "virtual"
         stated = table_options(neurons, seed, time, misalignment_seed, slm_pixels=slm_pixels, noise=noise)
         self.table = table = SimulatedTable(stated)
-        options = table.truth
+        options = table.ground_truth
         self.desktop = VirtualDesktop(PEOPLE_SCREEN, screen, screen)
         laser = SimulatedLaser(Surroundings("laser", table=table))
         detector = SimulatedDetector(Surroundings("detector", table=table))
@@ -139,7 +139,7 @@ class WiredTable:
     @property
     def bench(self) -> str:
         """The bench file of this table."""
-        rows, columns = self.table.truth.sensor_shape
+        rows, columns = self.table.ground_truth.sensor_shape
         settle_s = 0.0 if self._virtual else self._slm.device.settle_time_s + _SEEN_WITHIN_S
         screen = {"display": self.desktop.display, "latency_frames": 0.0, "response_time_s": round(settle_s, 3)}
         # Nothing waits for a refresh where screens are looked at when they are needed.

@@ -1,4 +1,4 @@
-"""Hidden tables to calibrate, and the truth behind them."""
+"""Hidden tables to calibrate, and the ground truth behind them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from labcontrol.bench import Bench, hidden_bench
 from labcontrol.calibration import PROCEDURES, Calibration, Session, Store, store_of, with_needs
 from labcontrol.config import BenchConfig, CalibrationConfig
+from mock_devices.ground_truth import ground_truth_of
 from mock_devices.options import TableOptions
-from mock_devices.truth import truth_of
 
 
 def hidden_table(folder: Path, seed: int, side: int = 12, **options: Any) -> BenchConfig:
@@ -41,6 +41,6 @@ def store(config: BenchConfig) -> Store:
     return store_of(config)
 
 
-def truth(config: BenchConfig) -> TableOptions:
+def ground_truth(config: BenchConfig) -> TableOptions:
     assert config.table is not None
-    return truth_of(config.table.options)
+    return ground_truth_of(config.table.options)

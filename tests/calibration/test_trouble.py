@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hidden_tables import calibrate_on, hidden_table, truth
+from hidden_tables import calibrate_on, ground_truth, hidden_table
 
 from drivers.interfaces import DeviceError, Frame, Pattern, Samples, Table
 from labcontrol.bench import Bench
@@ -17,8 +17,8 @@ from labcontrol.calibration import Calibration, Session, store_of, with_needs
 from labcontrol.calibration.session import with_settings
 from labcontrol.calibration.stand import Stand
 from labcontrol.config import BenchConfig
+from mock_devices.ground_truth import true_phase
 from mock_devices.table import SimulatedTable
-from mock_devices.truth import true_phase
 
 
 def words(results: dict[str, Calibration]) -> str:
@@ -40,7 +40,7 @@ def bench(config: BenchConfig) -> Iterator[Bench]:
 
 def with_matrix(config: BenchConfig, matrix: Any, folder: Path) -> BenchConfig:
     """The same hidden table with its image turned over: `matrix` from the grid it had to the one it gets."""
-    true = truth(config)
+    true = ground_truth(config)
     turned = np.array(true.camera_matrix) @ np.array(matrix)
     size = (true.rows, true.columns)
     corners = turned @ np.array([[0, 0, size[0] - 1, size[0] - 1], [0, size[1] - 1, 0, size[1] - 1]])
@@ -88,7 +88,7 @@ def test_patterns_that_go_to_another_screen(bench: Bench, config: BenchConfig) -
 
 def test_a_response_for_another_wavelength(config: BenchConfig) -> None:
     levels = tuple(range(0, 256, 15))
-    phase = true_phase(truth(config))[list(levels)] * 661 / 1064
+    phase = true_phase(ground_truth(config))[list(levels)] * 661 / 1064
     wrong = with_settings(config, {"response": {"levels": levels, "phase_rad": phase.tolist()}})
     with Bench(wrong) as bench:
         said = words(calibrate_on(bench, wrong, "phase-response"))

@@ -28,7 +28,7 @@ class Benchtop:
 
     @property
     def response(self) -> NDArray[np.float64]:
-        return slm_response(self.table.truth.slm, self.table.truth.laser.wavelength_nm)
+        return slm_response(self.table.ground_truth.slm, self.table.ground_truth.laser.wavelength_nm)
 
     def level(self, phase_rad: float) -> int:
         """The grey level whose phase is nearest."""
@@ -36,16 +36,16 @@ class Benchtop:
 
     def slm_pattern(self, levels: NDArray[Any]) -> NDArray[np.uint8]:
         """A grey level for every cell (rows, columns)."""
-        return _enlarged(levels, self.table.truth.slm.pixels_per_cell)
+        return _enlarged(levels, self.table.ground_truth.slm.pixels_per_cell)
 
     def dmd_pattern(self, mask: NDArray[Any]) -> NDArray[np.uint8]:
         """A mask (rows, columns) on the mirrors."""
-        return _enlarged(mask, self.table.truth.dmd.mirrors_per_cell)
+        return _enlarged(mask, self.table.ground_truth.dmd.mirrors_per_cell)
 
     def settle(self, levels: NDArray[Any] | int) -> None:
         """Show grey levels (rows, columns), or one everywhere, and wait until nothing moves any more."""
-        self.slm.show(self.slm_pattern(np.broadcast_to(levels, self.table.truth.cells)))
-        self.table.clock.sleep(self.slm.settle_time_s + 60 * self.table.truth.slm.response_time_s)
+        self.slm.show(self.slm_pattern(np.broadcast_to(levels, self.table.ground_truth.cells)))
+        self.table.clock.sleep(self.slm.settle_time_s + 60 * self.table.ground_truth.slm.response_time_s)
 
     def mask(self, mask: NDArray[Any]) -> None:
         self.dmd.show_settled(self.dmd_pattern(mask))

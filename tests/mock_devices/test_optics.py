@@ -123,7 +123,7 @@ def test_a_pattern_shown_too_briefly_stays_incomplete() -> None:
 
 def test_the_stated_settle_time_leaves_the_stated_residual_at_every_phase_of_the_refresh() -> None:
     bench = benchtop(rows=2, columns=2, noise=0)
-    limit = bench.table.truth.slm.settled_residual
+    limit = bench.table.ground_truth.slm.settled_residual
     step = bench.response[60] - bench.response[0]
     worst = 0.0
     for wait_s in RNG.uniform(0, 1 / 60, 40):

@@ -27,13 +27,13 @@ def random_scene(**options: object) -> Benchtop:
 
 def test_incoherent_power_is_the_sum_of_the_powers_of_the_cells() -> None:
     bench = random_scene(noise=0)
-    truth = bench.table.truth
+    ground_truth = bench.table.ground_truth
     field = bench.table.light.field(bench.table.clock.now_s(), None).astype(float)
     light = bench.table.light.beam.amplitude(0).astype(float)
-    scale = 0.02 * truth.optics.throughput * truth.dmd.reflectivity / np.sum(light**2)
+    scale = 0.02 * ground_truth.optics.throughput * ground_truth.dmd.reflectivity / np.sum(light**2)
     for mask in random_masks(8, 9, 7):
         bench.mask(mask)
-        weights = np.where(mask, 1.0, 1 / truth.dmd.contrast)
+        weights = np.where(mask, 1.0, 1 / ground_truth.dmd.contrast)
         assert bench.power() == pytest.approx(scale * np.sum(weights * field**2), rel=1e-5)
 
 

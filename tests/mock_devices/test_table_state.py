@@ -209,29 +209,29 @@ def test_every_setting_says_what_it_is() -> None:
 def test_a_misaligned_table_is_repeatable_hidden_and_keeps_all_cells_on_its_devices() -> None:
     for seed in range(20):
         bench = benchtop(emission=False, rows=10, columns=8, misalignment_seed=seed)
-        truth, stated = bench.table.truth, bench.table.options
-        assert truth == benchtop(emission=False, rows=10, columns=8, misalignment_seed=seed).table.truth
-        assert truth.camera_matrix != stated.camera_matrix
-        assert truth.slm.origin_px != stated.slm.origin_px or truth.slm.bow != stated.slm.bow
+        ground_truth, stated = bench.table.ground_truth, bench.table.options
+        assert ground_truth == benchtop(emission=False, rows=10, columns=8, misalignment_seed=seed).table.ground_truth
+        assert ground_truth.camera_matrix != stated.camera_matrix
+        assert ground_truth.slm.origin_px != stated.slm.origin_px or ground_truth.slm.bow != stated.slm.bow
         cells = np.stack(np.divmod(np.arange(80), 8))
-        centres = (np.asarray(truth.camera_matrix) @ cells).T + truth.camera_offset_px
-        assert np.all(centres > truth.camera.margin_px)
-        assert np.all(centres < np.array(truth.sensor_shape) - truth.camera.margin_px)
+        centres = (np.asarray(ground_truth.camera_matrix) @ cells).T + ground_truth.camera_offset_px
+        assert np.all(centres > ground_truth.camera.margin_px)
+        assert np.all(centres < np.array(ground_truth.sensor_shape) - ground_truth.camera.margin_px)
         assert np.all(bench.table.dmd.mirrors >= 1)
         assert np.all(np.diff(bench.response) > 0)
         assert bench.response[-1] > 2 * np.pi
-    assert benchtop(emission=False, misalignment_seed=1).table.truth != truth
+    assert benchtop(emission=False, misalignment_seed=1).table.ground_truth != ground_truth
 
 
 def test_a_misaligned_table_gives_light_through_its_true_geometry() -> None:
     bench = benchtop(rows=10, columns=10, noise=0, misalignment_seed=4, optics={"kernel_size": 1})
-    truth = bench.table.truth
+    ground_truth = bench.table.ground_truth
     pattern = np.full(bench.slm.shape, bench.level(np.pi / 2), dtype=np.uint8)
-    row, column = np.array(truth.slm.origin_px) + 4 * np.array([3, 7])
+    row, column = np.array(ground_truth.slm.origin_px) + 4 * np.array([3, 7])
     pattern[row : row + 4, column : column + 4] = bench.level(np.pi)
     bench.slm.show(pattern)
     bench.table.clock.sleep(1.0)
     image = bench.snap().data
     peak = np.unravel_index(np.argmax(image), image.shape)
-    expected = np.asarray(truth.camera_matrix) @ (3, 7) + truth.camera_offset_px
+    expected = np.asarray(ground_truth.camera_matrix) @ (3, 7) + ground_truth.camera_offset_px
     np.testing.assert_allclose(peak, expected, atol=2.0)

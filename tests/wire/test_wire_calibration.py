@@ -1,4 +1,4 @@
-"""A table that hides its truth is calibrated over wires by the command a person would use."""
+"""A table that hides its ground truth is calibrated over wires by the command a person would use."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ def test_unplugged_detectors_say_so_and_come_back(meter: Meter) -> None:
 # --- a camera region ----------------------------------------------------------------------------------------------
 def region(**options: float) -> tuple[CameraRegionDetector, SimulatedTable]:
     table = SimulatedTable(TableOptions(rows=4, columns=4))
-    rows, columns = table.truth.sensor_shape
+    rows, columns = table.ground_truth.sensor_shape
     chosen = CameraRegionOptions.model_validate(
         {
             "camera": "simulated-camera",

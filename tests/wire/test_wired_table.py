@@ -144,7 +144,7 @@ def test_a_run_goes_on_after_any_device_was_unplugged_in_the_dark() -> None:
 def test_a_table_that_hides_its_truth_states_what_it_was_meant_to_be() -> None:
     stated, hidden = WiredTable(16, misalignment_seed=None), WiredTable(16, misalignment_seed=4)
     try:
-        assert hidden.table.truth.camera_matrix != hidden.table.options.camera_matrix
+        assert hidden.table.ground_truth.camera_matrix != hidden.table.options.camera_matrix
         files = [tomllib.loads(table.bench) for table in (stated, hidden)]
         assert files[0]["geometry"]["camera"] == files[1]["geometry"]["camera"]
         assert files[0]["response"] == files[1]["response"]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hidden_tables import truth
+from hidden_tables import ground_truth
 
 from labcontrol.bench import NeuronMap
 from labcontrol.calibration import Calibration, calibrated
 from labcontrol.calibration.session import with_settings
 from labcontrol.config import BenchConfig
-from mock_devices.truth import true_phase, true_pixels, true_settings
+from mock_devices.ground_truth import true_phase, true_pixels, true_settings
 
 Table = tuple[BenchConfig, dict[str, Calibration]]
 
@@ -22,7 +22,7 @@ def test_every_step_passes(calibrated_table: Table) -> None:
 def test_neurons_are_found_within_a_fraction_of_a_pixel(calibrated_table: Table) -> None:
     config, found = calibrated_table
     arrays = found["registration"].outcome.arrays
-    off = arrays["pixels"] - true_pixels(truth(config), arrays["cells"])
+    off = arrays["pixels"] - true_pixels(ground_truth(config), arrays["cells"])
     assert np.sqrt(np.mean(np.sum(off**2, axis=1))) < 0.02
     # Five standard errors for the worst of 288 correlated coordinates.
     assert np.all(np.abs(off) < 5 * arrays["error_px"])
@@ -30,19 +30,19 @@ def test_neurons_are_found_within_a_fraction_of_a_pixel(calibrated_table: Table)
 
 def test_phase_response_is_found_within_a_hundredth_of_a_wavelength(calibrated_table: Table) -> None:
     config, found = calibrated_table
-    off = found["phase-response"].outcome.arrays["phase_rad"] - true_phase(truth(config))
+    off = found["phase-response"].outcome.arrays["phase_rad"] - true_phase(ground_truth(config))
     assert np.sqrt(np.mean(off**2)) < 2 * np.pi / 100 / 10
 
 
 def test_grid_is_found_on_the_slm(calibrated_table: Table) -> None:
     config, found = calibrated_table
     q = found["window"].outcome.quantities
-    assert (q["origin_row_px"].value, q["origin_column_px"].value) == truth(config).slm.origin_px
+    assert (q["origin_row_px"].value, q["origin_column_px"].value) == ground_truth(config).slm.origin_px
 
 
 def test_every_mirror_shows_the_neuron_whose_light_it_gets(calibrated_table: Table) -> None:
     config, _ = calibrated_table
-    true = truth(config)
+    true = ground_truth(config)
     known = with_settings(config, true_settings(true))
     masks = np.random.default_rng(1).random((20, 144)) < 0.5
     shapes = (true.slm_shape, true.dmd_shape, true.sensor_shape)
@@ -57,7 +57,7 @@ def test_every_mirror_shows_the_neuron_whose_light_it_gets(calibrated_table: Tab
 )  # fmt: skip
 def test_quantity_is_right_within_twice_its_interval(calibrated_table: Table, kind: str, name: str) -> None:
     config, found = calibrated_table
-    true = truth(config)
+    true = ground_truth(config)
     expected = {
         "gain_counts_per_e": (4095 - true.camera.dark_level) / true.camera.full_well_e,
         "dark_counts": true.camera.dark_level,
