@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table as Print
 
-from drivers.interfaces import Device, Surroundings
+from drivers.interfaces import Device, DriverContext
 from mock_devices.camera import SimulatedCamera
 from mock_devices.detector import SimulatedDetector
 from mock_devices.laser import SimulatedLaser
@@ -36,7 +36,7 @@ def measure(side: int, masks: int, seconds: float, lean: bool) -> dict[str, floa
     table = SimulatedTable.from_bench(SimulatedTable.Options(rows=side, columns=side, **(LEAN if lean else {})))
 
     def stand(driver: type[Device]) -> Any:
-        return driver.from_bench("", driver.Options(), Surroundings(driver.role, table.clock, table)).open()
+        return driver.from_bench("", driver.Options(), DriverContext(driver.role, table.clock, table)).open()
 
     laser, slm, camera = stand(SimulatedLaser), stand(SimulatedSlm), stand(SimulatedCamera)
     dmd, detector = stand(SimulatedDmd), stand(SimulatedDetector)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-from drivers.interfaces import Device, DeviceRefusedError, Identity, Surroundings
+from drivers.interfaces import Device, DeviceRefusedError, DriverContext, Identity
 from mock_devices.faults import Faults
 from mock_devices.table import SimulatedTable
 
@@ -50,22 +50,22 @@ class OnTable(Device):
     model: ClassVar[str]
     part: ClassVar[str]
 
-    def __init__(self, surroundings: Surroundings) -> None:
-        super().__init__(surroundings)
-        if not isinstance(surroundings.table, SimulatedTable):
+    def __init__(self, context: DriverContext) -> None:
+        super().__init__(context)
+        if not isinstance(context.table, SimulatedTable):
             raise DeviceRefusedError(
-                surroundings.device,
+                context.device,
                 "is simulated and needs a simulated table.",
                 "Add a [table] section to the bench file.",
             )
-        self._table = surroundings.table
+        self._table = context.table
         self.clock = self._table.clock
         self._faults: Faults = getattr(self._table, self.part).faults
         self._command = Command(self._table, self._faults, self.name)
 
     @classmethod
-    def from_bench(cls, address: str, options: Any, surroundings: Surroundings) -> Self:  # noqa: ARG003 (has neither)
-        return cls(surroundings)
+    def from_bench(cls, address: str, options: Any, context: DriverContext) -> Self:  # noqa: ARG003 (has neither)
+        return cls(context)
 
     def _wait_until(self, time_s: float) -> None:
         """Sleep to a time or just past it, whatever the rounding of the clock."""

@@ -26,7 +26,7 @@ from mock_devices.state import from_bytes, to_bytes
 
 
 class SimulatedTable(Table):
-    """One optical table; devices stand on it by `Surroundings.table`.
+    """One optical table; devices stand on it by `DriverContext.table`.
 
     The devices' drivers see patterns, frames, samples and status only. Behind them, and for tests and fault scripts,
     stand `laser`, `slm`, `camera`, `dmd` and `detector`. `ground_truth`: the settings in force, misalignment included.

@@ -24,13 +24,13 @@ from drivers.interfaces import (
     DeviceRefusedError,
     DeviceStatus,
     DeviceTimeoutError,
+    DriverContext,
     DriverOptions,
     Found,
     Frame,
     Identity,
     Roi,
     Search,
-    Surroundings,
 )
 
 _BITS = {"Mono8": 8, "Mono10": 10, "Mono12": 12, "Mono16": 16}
@@ -60,8 +60,8 @@ class AravisCamera(Camera):
 
     Options = AravisOptions
 
-    def __init__(self, surroundings: Surroundings, address: str, options: AravisOptions) -> None:
-        super().__init__(surroundings)
+    def __init__(self, context: DriverContext, address: str, options: AravisOptions) -> None:
+        super().__init__(context)
         self._address = address
         self._options = options
         self._aravis: Any = None
@@ -74,8 +74,8 @@ class AravisCamera(Camera):
         self._exposure_s = 0.0
 
     @classmethod
-    def from_bench(cls, address: str, options: AravisOptions, surroundings: Surroundings) -> Self:
-        return cls(surroundings, address, options)
+    def from_bench(cls, address: str, options: AravisOptions, context: DriverContext) -> Self:
+        return cls(context, address, options)
 
     @classmethod
     def discover(cls, search: Search) -> Iterable[Found]:  # noqa: ARG003 (asks in its own way)

@@ -23,13 +23,13 @@ from drivers.interfaces import (
     DeviceRefusedError,
     DeviceStatus,
     DeviceTimeoutError,
+    DriverContext,
     DriverOptions,
     Found,
     Frame,
     Identity,
     Roi,
     Search,
-    Surroundings,
 )
 
 _BITS = {"Mono8": 8, "Mono10": 10, "Mono12": 12}
@@ -68,8 +68,8 @@ class BaslerCamera(Camera):
 
     Options = BaslerOptions
 
-    def __init__(self, surroundings: Surroundings, address: str, options: BaslerOptions) -> None:
-        super().__init__(surroundings)
+    def __init__(self, context: DriverContext, address: str, options: BaslerOptions) -> None:
+        super().__init__(context)
         self._address = address
         self._options = options
         self._pylon: Any = None
@@ -80,8 +80,8 @@ class BaslerCamera(Camera):
         self._exposure_s = 0.0
 
     @classmethod
-    def from_bench(cls, address: str, options: BaslerOptions, surroundings: Surroundings) -> Self:
-        return cls(surroundings, address, options)
+    def from_bench(cls, address: str, options: BaslerOptions, context: DriverContext) -> Self:
+        return cls(context, address, options)
 
     @classmethod
     def discover(cls, search: Search) -> Iterable[Found]:  # noqa: ARG003 (asks in its own way)

@@ -26,13 +26,13 @@ from drivers.interfaces import (
     DeviceRefusedError,
     DeviceStatus,
     DeviceTimeoutError,
+    DriverContext,
     DriverOptions,
     Found,
     Frame,
     Identity,
     Roi,
     Search,
-    Surroundings,
 )
 
 _LABEL = "camera"
@@ -66,8 +66,8 @@ class MicroManagerCamera(Camera):
 
     Options = MicroManagerOptions
 
-    def __init__(self, surroundings: Surroundings, options: MicroManagerOptions) -> None:
-        super().__init__(surroundings)
+    def __init__(self, context: DriverContext, options: MicroManagerOptions) -> None:
+        super().__init__(context)
         self._options = options
         self._core: Any = None
         self._thread: ThreadPoolExecutor | None = None
@@ -77,12 +77,12 @@ class MicroManagerCamera(Camera):
         self._counter = 0
 
     @classmethod
-    def from_bench(cls, address: str, options: MicroManagerOptions, surroundings: Surroundings) -> Self:
+    def from_bench(cls, address: str, options: MicroManagerOptions, context: DriverContext) -> Self:
         if address:
             raise DeviceRefusedError(
-                surroundings.device, f"takes no address, got {address!r}.", "Name adapter and camera in its options."
+                context.device, f"takes no address, got {address!r}.", "Name adapter and camera in its options."
             )
-        return cls(surroundings, options)
+        return cls(context, options)
 
     @classmethod
     def discover(cls, search: Search) -> Iterable[Found]:

@@ -15,12 +15,12 @@ from drivers.interfaces import (
     DeviceFaultError,
     DeviceRefusedError,
     DeviceStatus,
+    DriverContext,
     DriverOptions,
     Frame,
     Identity,
     Roi,
     Samples,
-    Surroundings,
 )
 
 _MOST_SAMPLES = 100_000
@@ -51,24 +51,24 @@ class CameraRegionDetector(Detector):
 
     Options = CameraRegionOptions
 
-    def __init__(self, surroundings: Surroundings, camera: Camera, options: CameraRegionOptions) -> None:
-        super().__init__(surroundings)
+    def __init__(self, context: DriverContext, camera: Camera, options: CameraRegionOptions) -> None:
+        super().__init__(context)
         self.clock = camera.clock
         self._camera = camera
         self._options = options
         self._counter = 0
 
     @classmethod
-    def from_bench(cls, address: str, options: CameraRegionOptions, surroundings: Surroundings) -> Self:
+    def from_bench(cls, address: str, options: CameraRegionOptions, context: DriverContext) -> Self:
         from drivers.registry import load_driver  # looks at all installed packages
 
         driver = load_driver(options.camera)
         if not issubclass(driver, Camera):
             raise DeviceRefusedError(
-                surroundings.device, f"{options.camera!r} is not a camera.", "Name a camera's driver in the bench file."
+                context.device, f"{options.camera!r} is not a camera.", "Name a camera's driver in the bench file."
             )
-        camera = driver.from_bench(address, driver.Options.model_validate(options.camera_options), surroundings)
-        return cls(surroundings, camera, options)
+        camera = driver.from_bench(address, driver.Options.model_validate(options.camera_options), context)
+        return cls(context, camera, options)
 
     @property
     def max_rate_hz(self) -> float:

@@ -21,12 +21,12 @@ from drivers.interfaces import (
     DeviceRefusedError,
     DeviceStatus,
     DeviceTimeoutError,
+    DriverContext,
     DriverOptions,
     Found,
     Identity,
     Samples,
     Search,
-    Surroundings,
 )
 from drivers.transports import Line, Reply, ScpiConversation, VisaLine
 from drivers.transports.scpi import scpi_error
@@ -127,8 +127,8 @@ class OscilloscopeDetector(Detector):
 
     Options = OscilloscopeOptions
 
-    def __init__(self, surroundings: Surroundings, line: Line, options: OscilloscopeOptions) -> None:
-        super().__init__(surroundings)
+    def __init__(self, context: DriverContext, line: Line, options: OscilloscopeOptions) -> None:
+        super().__init__(context)
         self._talk = ScpiConversation(line, timeout_s=options.timeout_s)
         self._options = options
         self._armed: tuple[int, float] | None = None
@@ -136,8 +136,8 @@ class OscilloscopeDetector(Detector):
         self._counter = 0
 
     @classmethod
-    def from_bench(cls, address: str, options: OscilloscopeOptions, surroundings: Surroundings) -> Self:
-        return cls(surroundings, VisaLine(surroundings.device, address, options.visa_backend), options)
+    def from_bench(cls, address: str, options: OscilloscopeOptions, context: DriverContext) -> Self:
+        return cls(context, VisaLine(context.device, address, options.visa_backend), options)
 
     @classmethod
     def discover(cls, search: Search) -> Iterable[Found]:

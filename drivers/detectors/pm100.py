@@ -20,12 +20,12 @@ from drivers.interfaces import (
     DeviceFaultError,
     DeviceRefusedError,
     DeviceStatus,
+    DriverContext,
     DriverOptions,
     Found,
     Identity,
     Samples,
     Search,
-    Surroundings,
 )
 from drivers.transports import Line, Reply, ScpiConversation, VisaLine
 from drivers.transports.scpi import INFINITY
@@ -63,8 +63,8 @@ class PowerMeter(Detector):
 
     Options = PowerMeterOptions
 
-    def __init__(self, surroundings: Surroundings, line: Line, options: PowerMeterOptions) -> None:
-        super().__init__(surroundings)
+    def __init__(self, context: DriverContext, line: Line, options: PowerMeterOptions) -> None:
+        super().__init__(context)
         self._talk = ScpiConversation(line, timeout_s=options.timeout_s)
         self._options = options
         self._sensor = ""
@@ -72,8 +72,8 @@ class PowerMeter(Detector):
         self._counter = 0
 
     @classmethod
-    def from_bench(cls, address: str, options: PowerMeterOptions, surroundings: Surroundings) -> Self:
-        return cls(surroundings, VisaLine(surroundings.device, address, options.visa_backend), options)
+    def from_bench(cls, address: str, options: PowerMeterOptions, context: DriverContext) -> Self:
+        return cls(context, VisaLine(context.device, address, options.visa_backend), options)
 
     @classmethod
     def discover(cls, search: Search) -> Iterable[Found]:

@@ -3,7 +3,7 @@
 from drivers.interfaces.camera import Camera, Frame, Roi
 from drivers.interfaces.clock import Clock, RealClock
 from drivers.interfaces.detector import Detector, Samples
-from drivers.interfaces.device import Device, DeviceStatus, DriverOptions, Identity, Surroundings, Table
+from drivers.interfaces.device import Device, DeviceStatus, DriverContext, DriverOptions, Identity, Table
 from drivers.interfaces.discovery import Found, Search
 from drivers.interfaces.errors import (
     DeviceDisconnectedError,
@@ -30,6 +30,7 @@ __all__ = [
     "DeviceReplyError",
     "DeviceStatus",
     "DeviceTimeoutError",
+    "DriverContext",
     "DriverOptions",
     "Found",
     "Frame",
@@ -42,6 +43,5 @@ __all__ = [
     "Samples",
     "Search",
     "Shown",
-    "Surroundings",
     "Table",
 ]

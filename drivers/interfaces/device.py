@@ -105,7 +105,7 @@ class Table(ABC):
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class DriverContext:
     """What a driver is given besides its own settings.
 
     device: the name of the device on its bench, used in every message.
@@ -129,14 +129,14 @@ class Device(ABC):
     on_table: ClassVar[bool] = False  # whether it is part of a simulated table
     Options: ClassVar[type[DriverOptions]] = DriverOptions
 
-    def __init__(self, surroundings: Surroundings) -> None:
-        self.name = surroundings.device
-        self.clock = surroundings.clock
+    def __init__(self, context: DriverContext) -> None:
+        self.name = context.device
+        self.clock = context.clock
         self._identity: Identity | None = None
 
     @classmethod
     @abstractmethod
-    def from_bench(cls, address: str, options: Any, surroundings: Surroundings) -> Self:
+    def from_bench(cls, address: str, options: Any, context: DriverContext) -> Self:
         """Build the driver from its bench entry; touches no hardware.
 
         address: where the device is, in the driver's own words (port, resource, serial number); may be empty.

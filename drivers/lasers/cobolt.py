@@ -15,10 +15,10 @@ from drivers.interfaces import (
     DeviceFaultError,
     DeviceRefusedError,
     DeviceStatus,
+    DriverContext,
     Found,
     Identity,
     Search,
-    Surroundings,
 )
 from drivers.lasers.wired_laser import SerialLaserOptions, WiredLaser
 from drivers.transports import LandmarkConversation, Line, Reply, SerialLine
@@ -87,15 +87,15 @@ class CoboltLaser(WiredLaser[CoboltConversation]):
     Options = CoboltOptions
     resolution_w = 1e-4
 
-    def __init__(self, surroundings: Surroundings, line: Line, options: CoboltOptions) -> None:
+    def __init__(self, context: DriverContext, line: Line, options: CoboltOptions) -> None:
         talk = CoboltConversation(line, timeout_s=options.timeout_s, spacing_s=options.command_spacing_s)
-        super().__init__(surroundings, talk, options)
+        super().__init__(context, talk, options)
         self._model = ""
         self._autostart = False
 
     @classmethod
-    def from_bench(cls, address: str, options: CoboltOptions, surroundings: Surroundings) -> Self:
-        return cls(surroundings, SerialLine(surroundings.device, address, options.baudrate_hz), options)
+    def from_bench(cls, address: str, options: CoboltOptions, context: DriverContext) -> Self:
+        return cls(context, SerialLine(context.device, address, options.baudrate_hz), options)
 
     @classmethod
     def discover(cls, search: Search) -> Iterable[Found]:

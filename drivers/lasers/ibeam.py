@@ -16,10 +16,10 @@ from drivers.interfaces import (
     DeviceError,
     DeviceRefusedError,
     DeviceStatus,
+    DriverContext,
     Found,
     Identity,
     Search,
-    Surroundings,
 )
 from drivers.lasers.wired_laser import SerialLaserOptions, WiredLaser
 from drivers.transports import LandmarkConversation, Line, Reply, SerialLine
@@ -84,14 +84,14 @@ class IBeamLaser(WiredLaser[IBeamConversation]):
     Options = IBeamOptions
     resolution_w = 1e-6
 
-    def __init__(self, surroundings: Surroundings, line: Line, options: IBeamOptions) -> None:
-        super().__init__(surroundings, IBeamConversation(line, timeout_s=options.timeout_s), options)
+    def __init__(self, context: DriverContext, line: Line, options: IBeamOptions) -> None:
+        super().__init__(context, IBeamConversation(line, timeout_s=options.timeout_s), options)
         self._channel = options.channel
         self._started = False
 
     @classmethod
-    def from_bench(cls, address: str, options: IBeamOptions, surroundings: Surroundings) -> Self:
-        return cls(surroundings, SerialLine(surroundings.device, address, options.baudrate_hz), options)
+    def from_bench(cls, address: str, options: IBeamOptions, context: DriverContext) -> Self:
+        return cls(context, SerialLine(context.device, address, options.baudrate_hz), options)
 
     @classmethod
     def discover(cls, search: Search) -> Iterable[Found]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Self
 
-from drivers.interfaces import DeviceRefusedError, DeviceStatus, Found, Identity, Search, Surroundings
+from drivers.interfaces import DeviceRefusedError, DeviceStatus, DriverContext, Found, Identity, Search
 from drivers.lasers.wired_laser import SerialLaserOptions, WiredLaser
 from drivers.transports import LandmarkConversation, Line, Reply, SerialLine
 
@@ -100,12 +100,12 @@ class ObisLaser(WiredLaser[ObisConversation]):
     Options = SerialLaserOptions
     resolution_w = 1e-5
 
-    def __init__(self, surroundings: Surroundings, line: Line, options: SerialLaserOptions) -> None:
-        super().__init__(surroundings, ObisConversation(line, timeout_s=options.timeout_s), options)
+    def __init__(self, context: DriverContext, line: Line, options: SerialLaserOptions) -> None:
+        super().__init__(context, ObisConversation(line, timeout_s=options.timeout_s), options)
 
     @classmethod
-    def from_bench(cls, address: str, options: SerialLaserOptions, surroundings: Surroundings) -> Self:
-        return cls(surroundings, SerialLine(surroundings.device, address, options.baudrate_hz), options)
+    def from_bench(cls, address: str, options: SerialLaserOptions, context: DriverContext) -> Self:
+        return cls(context, SerialLine(context.device, address, options.baudrate_hz), options)
 
     @classmethod
     def discover(cls, search: Search) -> Iterable[Found]:

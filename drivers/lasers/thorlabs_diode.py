@@ -15,10 +15,10 @@ from drivers.interfaces import (
     DeviceFaultError,
     DeviceRefusedError,
     DeviceStatus,
+    DriverContext,
     Found,
     Identity,
     Search,
-    Surroundings,
 )
 from drivers.lasers.wired_laser import WiredLaser, WiredLaserOptions
 from drivers.transports import Line, Reply, ScpiConversation, VisaLine
@@ -58,8 +58,8 @@ class ThorlabsDiodeLaser(WiredLaser[ScpiConversation]):
 
     Options = ThorlabsDiodeOptions
 
-    def __init__(self, surroundings: Surroundings, line: Line, options: ThorlabsDiodeOptions) -> None:
-        super().__init__(surroundings, ScpiConversation(line, timeout_s=options.timeout_s), options)
+    def __init__(self, context: DriverContext, line: Line, options: ThorlabsDiodeOptions) -> None:
+        super().__init__(context, ScpiConversation(line, timeout_s=options.timeout_s), options)
         self._threshold_a = options.threshold_a
         self._slope_w_per_a = options.slope_w_per_a
         self._photodiode = options.photodiode
@@ -67,8 +67,8 @@ class ThorlabsDiodeLaser(WiredLaser[ScpiConversation]):
         self._model = ""
 
     @classmethod
-    def from_bench(cls, address: str, options: ThorlabsDiodeOptions, surroundings: Surroundings) -> Self:
-        return cls(surroundings, VisaLine(surroundings.device, address, options.visa_backend), options)
+    def from_bench(cls, address: str, options: ThorlabsDiodeOptions, context: DriverContext) -> Self:
+        return cls(context, VisaLine(context.device, address, options.visa_backend), options)
 
     @classmethod
     def discover(cls, search: Search) -> Iterable[Found]:

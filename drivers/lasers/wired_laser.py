@@ -17,9 +17,9 @@ from drivers.interfaces import (
     DeviceError,
     DeviceFaultError,
     DeviceRefusedError,
+    DriverContext,
     DriverOptions,
     Laser,
-    Surroundings,
 )
 from drivers.transports import Conversation
 
@@ -54,8 +54,8 @@ class WiredLaser(Laser, Generic[C]):
 
     resolution_w: ClassVar[float]
 
-    def __init__(self, surroundings: Surroundings, talk: C, options: WiredLaserOptions) -> None:
-        super().__init__(surroundings)
+    def __init__(self, context: DriverContext, talk: C, options: WiredLaserOptions) -> None:
+        super().__init__(context)
         self._talk = talk
         self._options = options
         self._limits_w = (0.0, 0.0)

@@ -16,6 +16,7 @@ from drivers.interfaces import (
     DeviceError,
     DeviceRefusedError,
     DeviceStatus,
+    DriverContext,
     DriverOptions,
     Found,
     Identity,
@@ -23,7 +24,6 @@ from drivers.interfaces import (
     Pattern,
     Search,
     Shown,
-    Surroundings,
 )
 from drivers.modulators.areas import Area, differing_area, enlarged, enlarged_area, whole_area
 from drivers.modulators.screen_link import ScreenFacts, ScreenLink
@@ -71,8 +71,8 @@ class DisplayModulator(Modulator):
     Options = DisplayOptions
     bench_role: ClassVar[str]
 
-    def __init__(self, surroundings: Surroundings, screen: str, options: DisplayOptions) -> None:
-        super().__init__(surroundings)
+    def __init__(self, context: DriverContext, screen: str, options: DisplayOptions) -> None:
+        super().__init__(context)
         self._options = options
         self._link = ScreenLink(self.name, screen, options.allow_primary, options.display)
         self._facts = ScreenFacts(0, 0, 60.0, screen, "", "", "")
@@ -80,8 +80,8 @@ class DisplayModulator(Modulator):
         self._last: Pattern | None = None
 
     @classmethod
-    def from_bench(cls, address: str, options: Any, surroundings: Surroundings) -> Self:
-        return cls(surroundings, address, options)
+    def from_bench(cls, address: str, options: Any, context: DriverContext) -> Self:
+        return cls(context, address, options)
 
     @classmethod
     def discover(cls, search: Search) -> Iterable[Found]:
@@ -174,8 +174,8 @@ class DisplaySlm(DisplayModulator):
     bench_role = "slm"
     _options: DisplaySlmOptions
 
-    def __init__(self, surroundings: Surroundings, screen: str, options: DisplaySlmOptions) -> None:
-        super().__init__(surroundings, screen, options)
+    def __init__(self, context: DriverContext, screen: str, options: DisplaySlmOptions) -> None:
+        super().__init__(context, screen, options)
         self._table: bytes | None = None
         self._correction: NDArray[np.uint8] | None = None
 

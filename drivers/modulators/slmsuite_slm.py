@@ -22,12 +22,12 @@ from drivers.interfaces import (
     DeviceFaultError,
     DeviceRefusedError,
     DeviceStatus,
+    DriverContext,
     DriverOptions,
     Identity,
     Modulator,
     Pattern,
     Shown,
-    Surroundings,
 )
 
 _BITS = 8  # of our patterns; the steps of a finer modulator are taken that many times as wide
@@ -57,19 +57,19 @@ class SlmsuiteSlm(Modulator):
 
     Options = SlmsuiteOptions
 
-    def __init__(self, surroundings: Surroundings, options: SlmsuiteOptions) -> None:
-        super().__init__(surroundings)
+    def __init__(self, context: DriverContext, options: SlmsuiteOptions) -> None:
+        super().__init__(context)
         self._options = options
         self._slm: Any = None
         self._shown = 0
 
     @classmethod
-    def from_bench(cls, address: str, options: SlmsuiteOptions, surroundings: Surroundings) -> Self:
+    def from_bench(cls, address: str, options: SlmsuiteOptions, context: DriverContext) -> Self:
         if address:
             raise DeviceRefusedError(
-                surroundings.device, f"takes no address, got {address!r}.", "Name it in its options, as arguments."
+                context.device, f"takes no address, got {address!r}.", "Name it in its options, as arguments."
             )
-        return cls(surroundings, options)
+        return cls(context, options)
 
     @property
     def shape(self) -> tuple[int, int]:

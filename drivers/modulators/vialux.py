@@ -21,6 +21,7 @@ from drivers.interfaces import (
     DeviceFaultError,
     DeviceRefusedError,
     DeviceStatus,
+    DriverContext,
     DriverOptions,
     Found,
     Identity,
@@ -28,7 +29,6 @@ from drivers.interfaces import (
     Pattern,
     Search,
     Shown,
-    Surroundings,
 )
 
 _LOST = {1001, 1003, 1004, 1011, 1012}  # not found, not valid, allocated by another program, no communication, removed
@@ -72,8 +72,8 @@ class VialuxDmd(Modulator):
 
     Options = VialuxOptions
 
-    def __init__(self, surroundings: Surroundings, serial_number: int | None, options: VialuxOptions) -> None:
-        super().__init__(surroundings)
+    def __init__(self, context: DriverContext, serial_number: int | None, options: VialuxOptions) -> None:
+        super().__init__(context)
         self._serial_number = serial_number
         self._options = options
         self._alp: Any = None
@@ -89,12 +89,12 @@ class VialuxDmd(Modulator):
         self._shown = 0
 
     @classmethod
-    def from_bench(cls, address: str, options: VialuxOptions, surroundings: Surroundings) -> Self:
+    def from_bench(cls, address: str, options: VialuxOptions, context: DriverContext) -> Self:
         if address and not address.isdigit():
             raise DeviceRefusedError(
-                surroundings.device, f"{address!r} is not a serial number.", "Write its digits, or nothing."
+                context.device, f"{address!r} is not a serial number.", "Write its digits, or nothing."
             )
-        return cls(surroundings, int(address) if address else None, options)
+        return cls(context, int(address) if address else None, options)
 
     @classmethod
     def discover(cls, search: Search) -> Iterable[Found]:
@@ -103,7 +103,7 @@ class VialuxDmd(Modulator):
         if not search.identify:
             search.note("DMDs of ViALUX are looked for where devices may be asked: only opening tells of them.")
             return
-        with cls.from_bench("", cls.Options(), Surroundings("DMDs of ViALUX")) as device:
+        with cls.from_bench("", cls.Options(), DriverContext("DMDs of ViALUX")) as device:
             identity = device.identity
         yield Found(identity.serial_number, f"{identity.vendor} {identity.model}", role="dmd")
 

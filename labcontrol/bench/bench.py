@@ -17,12 +17,12 @@ from drivers.interfaces import (
     Device,
     DeviceError,
     DeviceRefusedError,
+    DriverContext,
     DriverOptions,
     Identity,
     Laser,
     Modulator,
     RealClock,
-    Surroundings,
     Table,
 )
 from drivers.registry import UnknownDriverError, load_driver
@@ -72,11 +72,11 @@ class Bench:
         def build(role: str, kind: type[D]) -> D:
             driver, options = classes[role]
             entry: DeviceEntry = getattr(config, role)
-            surroundings = Surroundings(role, self.clock, self.table)
+            context = DriverContext(role, self.clock, self.table)
             if role == "laser" and not driver.on_table:
                 limits = Limits(config.laser.power_ceiling_w)
-                return GuardedLaser(surroundings, entry.driver, driver, entry.address, options, limits)  # type: ignore[return-value]
-            device = driver.from_bench(entry.address, options, surroundings)
+                return GuardedLaser(context, entry.driver, driver, entry.address, options, limits)  # type: ignore[return-value]
+            device = driver.from_bench(entry.address, options, context)
             assert isinstance(device, kind)
             return device
 

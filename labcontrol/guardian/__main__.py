@@ -13,7 +13,7 @@ from dataclasses import asdict
 from types import FrameType
 from typing import IO, Any, TypeAlias, cast
 
-from drivers.interfaces import Laser, Surroundings
+from drivers.interfaces import DriverContext, Laser
 from drivers.registry import load_driver
 from labcontrol.guardian.guard import Guard
 from labcontrol.guardian.words import Start, Transition
@@ -33,7 +33,7 @@ def main() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     start = Start.read(sys.stdin.readline())
     driver = cast("type[Laser]", load_driver(start.driver))
-    laser = driver.from_bench(start.address, driver.Options.model_validate(start.options), Surroundings(start.device))
+    laser = driver.from_bench(start.address, driver.Options.model_validate(start.options), DriverContext(start.device))
     requests: Requests = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(sys.stdin, requests), daemon=True).start()
 

@@ -19,10 +19,10 @@ from drivers.interfaces import (
     DeviceError,
     DeviceStatus,
     DeviceTimeoutError,
+    DriverContext,
     DriverOptions,
     Identity,
     Laser,
-    Surroundings,
 )
 from labcontrol.guardian.words import BEAT_INTERVAL_S, Limits, Start, Transition, as_error
 
@@ -41,16 +41,16 @@ class GuardedLaser(Laser):
 
     def __init__(
         self,
-        surroundings: Surroundings,
+        context: DriverContext,
         driver: str,
         driver_class: type[Laser],
         address: str,
         options: DriverOptions,
         limits: Limits,
     ) -> None:
-        super().__init__(surroundings)
-        self._start = Start(surroundings.device, driver, address, options.model_dump(mode="json"), limits)
-        self._build: Callable[[], Laser] = lambda: driver_class.from_bench(address, options, surroundings)
+        super().__init__(context)
+        self._start = Start(context.device, driver, address, options.model_dump(mode="json"), limits)
+        self._build: Callable[[], Laser] = lambda: driver_class.from_bench(address, options, context)
         self._process: subprocess.Popen[str] | None = None
         self._listener: threading.Thread | None = None
         self._sending, self._asking = threading.Lock(), threading.Lock()
@@ -66,9 +66,9 @@ class GuardedLaser(Laser):
         self._leaving = threading.Event()
 
     @classmethod
-    def from_bench(cls, address: str, options: Any, surroundings: Surroundings) -> Self:
+    def from_bench(cls, address: str, options: Any, context: DriverContext) -> Self:
         """Not this way: the bench makes a guarded laser from the driver that it guards."""
-        raise TypeError(f"{surroundings.device} at {address!r} with {options!r} is to be made from a driver")
+        raise TypeError(f"{context.device} at {address!r} with {options!r} is to be made from a driver")
 
     # --- permission ---------------------------------------------------------------------------------------------
     def arm(self, who: str) -> None:

@@ -22,7 +22,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.interfaces import Device, Surroundings
+from drivers.interfaces import Device, DriverContext
 from mock_devices.camera import SimulatedCamera
 from mock_devices.detector import SimulatedDetector
 from mock_devices.laser import SimulatedLaser
@@ -81,10 +81,10 @@ class WiredTable:
         self.table = table = SimulatedTable(stated)
         options = table.ground_truth
         self.desktop = VirtualDesktop(PEOPLE_SCREEN, screen, screen)
-        laser = SimulatedLaser(Surroundings("laser", table=table))
-        detector = SimulatedDetector(Surroundings("detector", table=table))
-        slm, dmd = SimulatedSlm(Surroundings("slm", table=table)), SimulatedDmd(Surroundings("dmd", table=table))
-        self._camera = SimulatedCamera(Surroundings("camera", table=table))
+        laser = SimulatedLaser(DriverContext("laser", table=table))
+        detector = SimulatedDetector(DriverContext("detector", table=table))
+        slm, dmd = SimulatedSlm(DriverContext("slm", table=table)), SimulatedDmd(DriverContext("dmd", table=table))
+        self._camera = SimulatedCamera(DriverContext("camera", table=table))
         self._devices: list[Device] = [laser, slm, dmd, self._camera, detector]
         self._slm = Watched(self.desktop.names[1], slm, _middle(screen, options.slm_shape), 255)
         self._dmd = Watched(self.desktop.names[2], dmd, _middle(screen, options.dmd_shape), 1)

@@ -6,10 +6,10 @@ import itertools
 from collections import deque
 from collections.abc import Iterator
 
-from drivers.interfaces import Surroundings
+from drivers.interfaces import DriverContext
 from drivers.transports import Line
 
-LASER = Surroundings("laser")
+LASER = DriverContext("laser")
 
 
 class ScriptedLine(Line):

@@ -26,13 +26,13 @@ from drivers.interfaces import (
     DeviceNotOpenError,
     DeviceRefusedError,
     DeviceTimeoutError,
+    DriverContext,
     DriverOptions,
     Found,
     Laser,
     Modulator,
     Roi,
     Search,
-    Surroundings,
     Table,
 )
 from drivers.registry import driver_names, load_driver
@@ -48,7 +48,7 @@ def on_a_simulated_table(name: str) -> Iterator[Device]:
     table = kind.from_bench(kind.Options.model_validate({"rows": 6, "columns": 5}))
     driver = load_driver(name)
     assert issubclass(driver, Device)
-    yield driver.from_bench("", driver.Options(), Surroundings(device="thing", clock=table.clock, table=table))
+    yield driver.from_bench("", driver.Options(), DriverContext(device="thing", clock=table.clock, table=table))
     table.close()
 
 

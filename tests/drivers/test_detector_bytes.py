@@ -26,8 +26,8 @@ from drivers.interfaces import (
     DeviceRefusedError,
     DeviceReplyError,
     DeviceTimeoutError,
+    DriverContext,
     Identity,
-    Surroundings,
 )
 from drivers.transports import Reply
 
@@ -84,7 +84,7 @@ METER_OPENING: Script = [
 def meter(script: Script, **options: float) -> tuple[PowerMeter, ScriptedLine]:
     line = ScriptedLine(scpi(script), device="meter")
     chosen = PowerMeterOptions.model_validate({"wavelength_nm": 661, "averages": 3, "timeout_s": FAST, **options})
-    return PowerMeter(Surroundings("meter", Ticking()), line, chosen), line
+    return PowerMeter(DriverContext("meter", Ticking()), line, chosen), line
 
 
 def test_meter_opens_with_sensor_wavelength_and_range() -> None:
@@ -211,7 +211,7 @@ def scope(script: Script, **options: float) -> tuple[OscilloscopeDetector, Scrip
     chosen = OscilloscopeOptions.model_validate(
         {"channel": 2, "range_v": 4.0, "offset_v": 1.0, "timeout_s": 0.05, **options}
     )
-    return OscilloscopeDetector(Surroundings("scope", Ticking()), line, chosen), line
+    return OscilloscopeDetector(DriverContext("scope", Ticking()), line, chosen), line
 
 
 def test_scope_opens_with_channel_trigger_and_format() -> None:

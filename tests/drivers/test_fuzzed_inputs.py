@@ -22,8 +22,8 @@ from drivers.interfaces import (
     DeviceRefusedError,
     DeviceReplyError,
     DeviceTimeoutError,
+    DriverContext,
     Roi,
-    Surroundings,
 )
 from drivers.modulators.areas import whole_area
 from drivers.modulators.display import DisplaySlm, DisplaySlmOptions
@@ -113,7 +113,7 @@ def test_whatever_a_camera_delivers_is_a_frame_of_its_region_or_a_fault(
 
 
 def slm() -> DisplaySlm:
-    return DisplaySlm(Surroundings("slm"), "A", DisplaySlmOptions())
+    return DisplaySlm(DriverContext("slm"), "A", DisplaySlmOptions())
 
 
 def written(path: Path, form: str) -> bytes:

@@ -23,7 +23,7 @@ from peers import AnsweringLine
 
 from drivers.detectors.oscilloscope import OscilloscopeDetector, OscilloscopeOptions
 from drivers.detectors.pm100 import PowerMeter, PowerMeterOptions
-from drivers.interfaces import Device, DeviceDisconnectedError, DeviceError, Surroundings
+from drivers.interfaces import Device, DeviceDisconnectedError, DeviceError, DriverContext
 from drivers.transports import Line
 
 EXAMPLES = int(os.environ.get("LABCONTROL_FUZZ", "10"))
@@ -94,14 +94,14 @@ def _detector_questions() -> Iterator[tuple[str, Question]]:
     for name, build, opening, uses, right in (
         (
             "meter",
-            lambda line: PowerMeter(Surroundings("meter", detectors.Ticking()), line, meter),
+            lambda line: PowerMeter(DriverContext("meter", detectors.Ticking()), line, meter),
             detectors.METER_OPENING,
             [(read, [(b"READ?", b"1.0E-03")]), (status, meter_status), (None, [])],
             [1e-3] * 4,
         ),
         (
             "scope",
-            lambda line: OscilloscopeDetector(Surroundings("scope", detectors.Ticking()), line, scope),
+            lambda line: OscilloscopeDetector(DriverContext("scope", detectors.Ticking()), line, scope),
             detectors.SCOPE_OPENING,
             [(read, reading), (status, scope_status), (None, [])],
             [0.25, 0.5, 0.75, 1.0],

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from slmsuite_stand_in import Maker, install
 
-from drivers.interfaces import DeviceDisconnectedError, DeviceFaultError, DeviceRefusedError, Surroundings
+from drivers.interfaces import DeviceDisconnectedError, DeviceFaultError, DeviceRefusedError, DriverContext
 from drivers.modulators.slmsuite_slm import SlmsuiteOptions, SlmsuiteSlm
 
 
@@ -22,7 +22,7 @@ def of_the_same_shape(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def slm(model: str = "maker.Maker", **arguments: Any) -> SlmsuiteSlm:
     options = SlmsuiteOptions.model_validate({"model": model, "arguments": arguments})
-    return SlmsuiteSlm.from_bench("", options, Surroundings("slm"))
+    return SlmsuiteSlm.from_bench("", options, DriverContext("slm"))
 
 
 PATTERN = np.arange(24, dtype=np.uint8).reshape(4, 6) * 10
@@ -61,7 +61,7 @@ def test_what_there_is_not_is_said_with_a_remedy() -> None:
     with pytest.raises(DeviceRefusedError, match="no class Other in maker"):
         slm("maker.Other").open()
     with pytest.raises(DeviceRefusedError, match="takes no address"):
-        SlmsuiteSlm.from_bench("USB", SlmsuiteOptions(model="maker.Maker"), Surroundings("slm"))
+        SlmsuiteSlm.from_bench("USB", SlmsuiteOptions(model="maker.Maker"), DriverContext("slm"))
     with pytest.raises(DeviceRefusedError, match="how long it takes to settle"):
         slm(settle_time_s=0.0).open()
 

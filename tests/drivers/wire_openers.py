@@ -17,7 +17,7 @@ import pytest
 import slmsuite_stand_in
 
 from drivers.cameras.introspection import import_aravis
-from drivers.interfaces import Camera, Device, DeviceDisconnectedError, Surroundings, Table
+from drivers.interfaces import Camera, Device, DeviceDisconnectedError, DriverContext, Table
 from drivers.registry import load_driver
 
 Opener = Callable[[str], AbstractContextManager[Device]]
@@ -29,7 +29,7 @@ STANDING = ExitStack()
 def build(name: str, address: str, options: dict[str, Any], table: Table | None = None) -> Device:
     driver = load_driver(name)
     assert issubclass(driver, Device)
-    return driver.from_bench(address, driver.Options.model_validate(options), Surroundings("thing", table=table))
+    return driver.from_bench(address, driver.Options.model_validate(options), DriverContext("thing", table=table))
 
 
 @contextmanager

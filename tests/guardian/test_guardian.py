@@ -17,7 +17,7 @@ import pytest
 if sys.platform == "win32":
     pytest.skip("emulated serial lines need POSIX", allow_module_level=True)
 
-from drivers.interfaces import DeviceDisconnectedError, DeviceRefusedError, Surroundings
+from drivers.interfaces import DeviceDisconnectedError, DeviceRefusedError, DriverContext
 from drivers.lasers.cobolt import CoboltLaser, CoboltOptions
 from labcontrol.guardian import GuardedLaser, Limits
 from mock_devices.wire.cobolt import CoboltInstrument
@@ -58,7 +58,7 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 def guarded(address: str, limits: Limits | None = None, spacing_s: float = 0.0) -> GuardedLaser:
     options = CoboltOptions(command_spacing_s=spacing_s, warm_up_time_s=0.0)
-    return GuardedLaser(Surroundings("laser"), "cobolt-06", CoboltLaser, address, options, limits or Limits())
+    return GuardedLaser(DriverContext("laser"), "cobolt-06", CoboltLaser, address, options, limits or Limits())
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.interfaces import Device, Frame, Surroundings
+from drivers.interfaces import Device, DriverContext, Frame
 from mock_devices.camera import SimulatedCamera
 from mock_devices.detector import SimulatedDetector
 from mock_devices.laser import SimulatedLaser
@@ -67,7 +67,7 @@ def benchtop(emission: bool = True, **options: Any) -> Benchtop:
     table = SimulatedTable.from_bench(SimulatedTable.Options(**options))
 
     def stand(driver: type[Device]) -> Any:
-        around = Surroundings(device=driver.role, clock=table.clock, table=table)
+        around = DriverContext(device=driver.role, clock=table.clock, table=table)
         return driver.from_bench("", driver.Options(), around).open()
 
     devices = (SimulatedLaser, SimulatedSlm, SimulatedCamera, SimulatedDmd, SimulatedDetector)

@@ -11,7 +11,7 @@ import pytest
 from benchtop import Benchtop, benchtop
 from pydantic import ValidationError
 
-from drivers.interfaces import DeviceRefusedError, DriverOptions, Roi, Surroundings
+from drivers.interfaces import DeviceRefusedError, DriverContext, DriverOptions, Roi
 from mock_devices.modulators import SimulatedSlm
 from mock_devices.options import TableOptions
 
@@ -178,7 +178,7 @@ def test_a_real_clock_goes_on_from_a_snapshot() -> None:
 
 def test_a_simulated_device_needs_its_table() -> None:
     with pytest.raises(DeviceRefusedError, match="needs a simulated table"):
-        SimulatedSlm.from_bench("", SimulatedSlm.Options(), Surroundings(device="slm"))
+        SimulatedSlm.from_bench("", SimulatedSlm.Options(), DriverContext(device="slm"))
 
 
 @pytest.mark.parametrize(

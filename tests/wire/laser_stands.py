@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from drivers.interfaces import DeviceError, Laser, Surroundings
+from drivers.interfaces import DeviceError, DriverContext, Laser
 from drivers.lasers.cobolt import CoboltLaser, CoboltOptions
 from drivers.lasers.ibeam import IBeamLaser, IBeamOptions
 from drivers.lasers.obis import ObisLaser
@@ -22,7 +22,7 @@ from mock_devices.wire.ports import Port, PtyPort, TcpPort
 from mock_devices.wire.thorlabs_diode import ThorlabsDiodeInstrument
 
 TIMEOUT_S = float(os.environ.get("LABCONTROL_WIRE_TIMEOUT_S", "0.05"))  # short for tests, longer on a busy computer
-AT_BENCH = Surroundings("laser")
+AT_BENCH = DriverContext("laser")
 
 
 @dataclass

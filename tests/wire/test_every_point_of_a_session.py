@@ -27,8 +27,8 @@ from drivers.interfaces import (
     DeviceFaultError,
     DeviceReplyError,
     DeviceTimeoutError,
+    DriverContext,
     Laser,
-    Surroundings,
 )
 from mock_devices.wire.infiniivision import InfiniiVisionInstrument
 from mock_devices.wire.line_faults import Kind, LineFaults
@@ -84,7 +84,7 @@ class Daylight:
 def meter_session() -> Iterator[Session]:
     with TcpPort(Pm100Instrument(Daylight())) as port:
         options = PowerMeterOptions(wavelength_nm=661.0, range_w=2e-3, timeout_s=TIMEOUT_S, max_rate_hz=50.0)
-        meter = PowerMeter.from_bench(port.visa_address, options, Surroundings("meter"))
+        meter = PowerMeter.from_bench(port.visa_address, options, DriverContext("meter"))
 
         def use() -> None:
             with meter:
@@ -100,7 +100,7 @@ def scope_session() -> Iterator[Session]:
     signal = FunctionSignal(lambda time_s: 0.1 * np.clip(np.floor(time_s * 10_000.0 + 1e-6) + 1.0, 0.0, 20.0))
     with TcpPort(InfiniiVisionInstrument(signal)) as port:
         options = OscilloscopeOptions(range_v=4.0, offset_v=1.0, timeout_s=TIMEOUT_S)
-        scope = OscilloscopeDetector.from_bench(port.visa_address, options, Surroundings("scope"))
+        scope = OscilloscopeDetector.from_bench(port.visa_address, options, DriverContext("scope"))
 
         def use() -> None:
             with scope:

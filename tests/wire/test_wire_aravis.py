@@ -18,9 +18,9 @@ from drivers.interfaces import (
     DeviceFaultError,
     DeviceRefusedError,
     DeviceTimeoutError,
+    DriverContext,
     Frame,
     Roi,
-    Surroundings,
 )
 from mock_devices.wire.gige import GigECamera
 from mock_devices.wire.gige import why_not as no_fake
@@ -45,7 +45,7 @@ def fake() -> Iterator[GigECamera]:
 
 @pytest.fixture
 def camera(fake: GigECamera) -> Iterator[AravisCamera]:
-    made = AravisCamera.from_bench(fake.serial_number, AravisOptions(), Surroundings("camera"))
+    made = AravisCamera.from_bench(fake.serial_number, AravisOptions(), DriverContext("camera"))
     deadline = time.monotonic() + 5.0
     while not made.is_open:  # until the process answers on the network
         try:
@@ -155,5 +155,5 @@ def test_without_the_bindings_the_error_says_what_to_install(monkeypatch: pytest
     monkeypatch.setitem(sys.modules, "gi", None)
     monkeypatch.setattr(introspection, "_OF_DEBIAN", tmp_path)
     with pytest.raises(DeviceDisconnectedError, match="needs Aravis") as caught:
-        AravisCamera.from_bench("", AravisOptions(), Surroundings("camera")).open()
+        AravisCamera.from_bench("", AravisOptions(), DriverContext("camera")).open()
     assert "apt install" in caught.value.remedy

@@ -21,11 +21,11 @@ from drivers.interfaces import (
     DeviceFaultError,
     DeviceRefusedError,
     DeviceTimeoutError,
+    DriverContext,
     Roi,
-    Surroundings,
 )
 
-AT_BENCH = Surroundings("camera")
+AT_BENCH = DriverContext("camera")
 
 
 def package(name: str, extra: str) -> Any:

@@ -19,7 +19,7 @@ from drivers.interfaces import (
     DeviceRefusedError,
     DeviceReplyError,
     DeviceTimeoutError,
-    Surroundings,
+    DriverContext,
 )
 from mock_devices.laser import SimulatedLaser
 from mock_devices.options import TableOptions
@@ -49,7 +49,7 @@ def meter() -> Iterator[Meter]:
     instrument = Pm100Instrument(light)
     with TcpPort(instrument) as port:
         options = PowerMeterOptions(wavelength_nm=661.0, range_w=2e-3, timeout_s=0.05)
-        device = PowerMeter.from_bench(port.visa_address, options, Surroundings("meter"))
+        device = PowerMeter.from_bench(port.visa_address, options, DriverContext("meter"))
         yield device, instrument, port, light
         device.close()
 
@@ -62,7 +62,7 @@ def scope() -> Iterator[Scope]:
     signal = FunctionSignal(staircase)
     with TcpPort(InfiniiVisionInstrument(signal)) as port:
         options = OscilloscopeOptions(range_v=4.0, offset_v=1.0, timeout_s=0.2)
-        device = OscilloscopeDetector.from_bench(port.visa_address, options, Surroundings("scope"))
+        device = OscilloscopeDetector.from_bench(port.visa_address, options, DriverContext("scope"))
         yield device, signal, port
         device.close()
 
@@ -176,12 +176,12 @@ def region(**options: float) -> tuple[CameraRegionDetector, SimulatedTable]:
             **options,
         }
     )
-    return CameraRegionDetector.from_bench("", chosen, Surroundings("detector", table=table)), table
+    return CameraRegionDetector.from_bench("", chosen, DriverContext("detector", table=table)), table
 
 
 def test_a_camera_region_sees_more_light_when_there_is_more() -> None:
     device, table = region(dark_counts=16.0)
-    with device, SimulatedLaser(Surroundings("laser", table=table)) as laser:
+    with device, SimulatedLaser(DriverContext("laser", table=table)) as laser:
         dark = device.read(3, 20.0)
         laser.emission_on()
         bright = device.read(3, 20.0)
@@ -192,7 +192,7 @@ def test_a_camera_region_sees_more_light_when_there_is_more() -> None:
 
 def test_a_camera_region_marks_saturation_and_keeps_its_pace() -> None:
     device, table = region(exposure_s=1.0, watts_per_count=1e-9)
-    with device, SimulatedLaser(Surroundings("laser", table=table)) as laser:
+    with device, SimulatedLaser(DriverContext("laser", table=table)) as laser:
         laser.emission_on()
         assert device.read(1, 0.5).overload
         with pytest.raises(DeviceRefusedError, match="sampling rate"):
@@ -204,5 +204,5 @@ def test_a_camera_region_needs_a_camera() -> None:
         CameraRegionDetector.from_bench(
             "",
             CameraRegionOptions(camera="simulated-laser", exposure_s=1e-3, row=0, column=0, rows=1, columns=1),
-            Surroundings("detector"),
+            DriverContext("detector"),
         )

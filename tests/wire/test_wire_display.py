@@ -26,8 +26,8 @@ from drivers.interfaces import (
     DeviceFaultError,
     DeviceRefusedError,
     DeviceTimeoutError,
+    DriverContext,
     Pattern,
-    Surroundings,
 )
 from drivers.modulators.display import DisplayDmd, DisplayOptions, DisplaySlm, DisplaySlmOptions
 from drivers.modulators.screen_link import list_screens
@@ -62,7 +62,7 @@ def painter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def slm(screen: str = SLM, **options: object) -> DisplaySlm:
-    return DisplaySlm(Surroundings("slm"), screen, DisplaySlmOptions.model_validate({**QUICK, **options}))
+    return DisplaySlm(DriverContext("slm"), screen, DisplaySlmOptions.model_validate({**QUICK, **options}))
 
 
 def noise(shape: tuple[int, int], top: int = 256) -> Pattern:
@@ -141,7 +141,7 @@ def test_patterns_that_change_in_part_are_on_the_screen_as_a_whole(
 
 
 def test_two_modulators_show_side_by_side(desktop: VirtualDesktop) -> None:
-    dmd = DisplayDmd(Surroundings("dmd"), DMD, DisplayOptions(refresh_hz=1000.0))
+    dmd = DisplayDmd(DriverContext("dmd"), DMD, DisplayOptions(refresh_hz=1000.0))
     with slm() as phase, dmd:
         mask = noise(dmd.shape, 2)
         phase.show(noise(phase.shape))

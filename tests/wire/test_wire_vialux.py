@@ -18,8 +18,8 @@ from drivers.interfaces import (
     DeviceDisconnectedError,
     DeviceFaultError,
     DeviceRefusedError,
+    DriverContext,
     Pattern,
-    Surroundings,
 )
 from drivers.modulators.vialux import VialuxDmd, VialuxOptions
 from mock_devices.wire.alp import SERIAL_NUMBER, MirrorArray, why_not
@@ -41,7 +41,7 @@ def mirrors(compiled: MirrorArray) -> Iterator[MirrorArray]:
 @pytest.fixture
 def dmd(mirrors: MirrorArray) -> Iterator[VialuxDmd]:
     options = VialuxOptions(library_folder=mirrors.folder)
-    device = VialuxDmd.from_bench("", options, Surroundings("dmd"))
+    device = VialuxDmd.from_bench("", options, DriverContext("dmd"))
     yield device
     device.close()
 
@@ -141,15 +141,15 @@ def test_unplugged_at_any_call_of_opening_it_closes_and_opens_again(dmd: VialuxD
 def test_another_serial_number_is_not_found(mirrors: MirrorArray) -> None:
     options = VialuxOptions(library_folder=mirrors.folder)
     with pytest.raises(DeviceDisconnectedError, match="not been found"):
-        VialuxDmd.from_bench("4711", options, Surroundings("dmd")).open()
-    VialuxDmd.from_bench(str(SERIAL_NUMBER), options, Surroundings("dmd")).open().close()
+        VialuxDmd.from_bench("4711", options, DriverContext("dmd")).open()
+    VialuxDmd.from_bench(str(SERIAL_NUMBER), options, DriverContext("dmd")).open().close()
     with pytest.raises(DeviceRefusedError, match="not a serial number"):
-        VialuxDmd.from_bench("COM3", options, Surroundings("dmd"))
+        VialuxDmd.from_bench("COM3", options, DriverContext("dmd"))
 
 
 def test_a_missing_library_says_what_to_install(tmp_path: Path) -> None:
     with pytest.raises(DeviceDisconnectedError, match="ALP library") as caught:
-        VialuxDmd.from_bench("", VialuxOptions(library_folder=tmp_path), Surroundings("dmd")).open()
+        VialuxDmd.from_bench("", VialuxOptions(library_folder=tmp_path), DriverContext("dmd")).open()
     assert "folder" in caught.value.remedy
 
 
