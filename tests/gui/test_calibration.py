@@ -24,7 +24,7 @@ from labcontrol.gui.calibration.bench import WAITING, BenchUnderCalibration, Doi
 from labcontrol.gui.calibration.figure import FigureView
 from labcontrol.gui.calibration.page import CalibrationPage
 from labcontrol.gui.calibration.result import quantity_words
-from labcontrol.gui.calibration.words import STATES, words_of
+from labcontrol.gui.calibration.step_texts import STATES, text_of
 from labcontrol.gui.shared.theme import DARK, LIGHT
 from labcontrol.gui.window.main_window import MainWindow
 from labcontrol.selftest import Figures, Trial
@@ -199,7 +199,7 @@ def test_a_quantity_shows_as_many_figures_as_its_interval_leaves(quantity: Quant
 
 @pytest.mark.parametrize("kind", PROCEDURES)
 def test_every_step_says_in_words_what_it_is_for(kind: str) -> None:
-    assert words_of(kind).purpose != PROCEDURES[kind].title
+    assert text_of(kind).purpose != PROCEDURES[kind].title
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK])

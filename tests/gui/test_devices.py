@@ -216,7 +216,7 @@ def test_the_laser_by_hand(window: MainWindow, scripted_run: ScriptedRun, qtbot:
     assert not laser.is_armed
     qtbot.waitUntil(lambda: devices.light_is_on, timeout=10_000)
     assert window.header.laser.text() == "☀  Laser ON · 20 mW"
-    assert window.header.state.text() == "By hand"
+    assert window.header.state.text() == "Manual"
     assert not laser.arm_button.isEnabled()
 
     # while it emits, the power follows

@@ -14,7 +14,7 @@ from pytestqt.qtbot import QtBot
 
 from labcontrol.bench import simulated_bench
 from labcontrol.config import BenchConfig, ExperimentConfig, LaserEntry
-from labcontrol.gui.processes.lost_light import LostLight
+from labcontrol.gui.processes.lost_laser import LostLaser
 from labcontrol.gui.processes.run_process import ProcessRuns, RunProcess
 from labcontrol.gui.window.main_window import MainWindow
 
@@ -129,24 +129,24 @@ def test_a_simulated_laser_ends_with_its_process(window: MainWindow, qtbot: QtBo
 def test_what_nobody_has_told_is_not_known(
     qtbot: QtBot, real: RealLaser, tmp_path: Path, was_on: bool, chip: str
 ) -> None:
-    light = LostLight()
+    light = LostLaser()
     light.begin(real.bench, tmp_path / "journal", was_on=was_on)
     assert light.known is not None
     assert light.known.kind == "caution"
     assert chip in light.known.chip
-    assert "Look at the laser" in light.known.words
+    assert "Check the laser" in light.known.words
 
 
 def test_a_laser_that_does_not_confirm_is_not_called_off(qtbot: QtBot, real: RealLaser, tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     journal.write_text('{"unix_s": 1.0, "state": "NOT CONFIRMED OFF", "reason": "no answer"}\n{"unix_s": 2.0, "st')
-    light = LostLight()
+    light = LostLaser()
     light.begin(real.bench, journal, was_on=True)
     assert light.known is not None
     assert light.known.kind == "danger"
     assert "not confirmed off" in light.known.chip
     journal.write_text('{"unix_s": 3.0, "state": "tripped", "reason": "no answer"}\n')
-    light.look()
+    light.poll()
     assert "by its guardian" in light.known.chip
-    light.forget()
+    light.clear()
     assert light.known is None

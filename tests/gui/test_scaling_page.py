@@ -99,7 +99,7 @@ def test_a_study_in_progress_grows_on_screen(page: ScalingPage, qtbot: QtBot) ->
     assert page.table._cells[0][5].text() == str(2 * SEEDS)
     save_study(study(1.0), page.folder)
     page._seen_mtime = 0.0  # file systems may keep whole seconds
-    page.look()
+    page.poll()
     qtbot.waitUntil(lambda: page.table._cells[0][5].text() == str(3 * SEEDS), timeout=20_000)
 
 
@@ -115,5 +115,5 @@ def test_a_group_that_is_unticked_is_not_drawn(page: ScalingPage, qtbot: QtBot) 
 def test_a_damaged_study_is_a_problem_in_words(page: ScalingPage, qtbot: QtBot, tmp_path: Path) -> None:
     (tmp_path / "study.h5").write_bytes(b"nothing")
     with qtbot.waitSignal(page.problem, timeout=20_000) as told:
-        page.look()
+        page.poll()
     assert "cannot be read" in str(told.args[0])

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from labcontrol.gui.shared.words import count, duration, figures, power
+from labcontrol.words import count, duration, figures, power
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QStackedWidget, QVBoxLa
 
 from labcontrol.calibration import PROCEDURES, Calibration
 from labcontrol.config import BenchConfig, ExperimentConfig
+from labcontrol.gui.calibration.overview import SELFTEST, first_words
 from labcontrol.gui.calibration.selftest import SelftestPage
-from labcontrol.gui.calibration.standings import SELFTEST, first_words
 from labcontrol.gui.calibration.step import StepPage
 from labcontrol.gui.calibration.step_list import StepList
-from labcontrol.gui.calibration.words import standing_words, words_of
+from labcontrol.gui.calibration.step_texts import status_text, text_of
 from labcontrol.gui.calibration.work import CalibrationWork, Then
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.elided import ElidedLabel
@@ -23,7 +23,7 @@ from labcontrol.gui.shared.theme import Theme
 from labcontrol.gui.shared.ticking import ticking
 
 _LIVE_MS = 150
-_LOOK_MS = 20_000
+_POLL_MS = 20_000
 _LIST_PX = 232
 
 
@@ -59,14 +59,14 @@ class CalibrationPage(QWidget):
         self.where.setProperty("role", "muted")
         self.steps = StepList()
         for kind in PROCEDURES:
-            self.steps.add(kind, words_of(kind).name)
+            self.steps.add(kind, text_of(kind).name)
         self.steps.add(SELFTEST, "Self-test")
         self.all_button = button(
             "Measure all",
             "Every step that does not hold, one after the other; what passes is accepted",
             self.work.measure_all,
         )
-        self.release_button = button("Let go", "Light off, and close every device", self.release)
+        self.release_button = button("Disconnect", "Light off, and close every device", self.release)
         self.step, self.selftest = StepPage(), SelftestPage()
         self.nothing = QLabel("")
         self.nothing.setWordWrap(True)
@@ -75,7 +75,7 @@ class CalibrationPage(QWidget):
         for page in (self.step, self.selftest, self.nothing):
             self.pages.addWidget(page)
         self._live_timer = ticking(self, _LIVE_MS, self._ask_frame)
-        self._look_timer = ticking(self, _LOOK_MS, self.read)
+        self._poll_timer = ticking(self, _POLL_MS, self.read)
         self._lay_out()
         self._connect_work()
         self._connect_wishes()
@@ -136,62 +136,62 @@ class CalibrationPage(QWidget):
     def close_bench(self) -> None:
         """Light off, let go of every device, and wait until it is done."""
         self._live_timer.stop()
-        self._look_timer.stop()
+        self._poll_timer.stop()
         self.work.close()
         self.step.close_background()
 
     def showEvent(self, event: QShowEvent | None) -> None:
         super().showEvent(event)
         self._live_timer.start()
-        self._look_timer.start()
+        self._poll_timer.start()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
         self._live_timer.stop()
-        self._look_timer.stop()
+        self._poll_timer.stop()
         super().hideEvent(event)
 
     # --- how things stand ---------------------------------------------------------------------------------------
     def _go_to_next(self) -> None:
-        if self.work.standings is not None:
-            self.steps.go_to(self.work.standings.next_to_do() or SELFTEST)
+        if self.work.overview is not None:
+            self.steps.go_to(self.work.overview.next_to_do() or SELFTEST)
 
-    def _show_standings(self) -> None:
-        standings, waiting = self.work.standings, self.work.waiting
-        if standings is None:
+    def _show_overview(self) -> None:
+        overview, waiting = self.work.overview, self.work.waiting
+        if overview is None:
             self._show_nothing()
             return
-        self.bench_name.setText(f"Bench “{standings.config.name}”")
-        self.where.setText(standings.where)
+        self.bench_name.setText(f"Bench “{overview.config.name}”")
+        self.where.setText(overview.where)
         for kind in PROCEDURES:
             if waiting is None or waiting.kind != kind:
-                self.steps.show_state(kind, standings[kind].state, standing_words(standings[kind]))
+                self.steps.show_state(kind, overview[kind].state, status_text(overview[kind]))
         state, words = self.selftest.verdict_words
-        if standings.missing:
-            state, words = "missing", f"needs {words_of(standings.missing[0]).name.lower()}"
+        if overview.missing:
+            state, words = "missing", f"needs {text_of(overview.missing[0]).name.lower()}"
         self.steps.show_state(SELFTEST, state or "missing", words or "can this table learn?")
-        self.step.show_neurons(standings.neurons_px)
+        self.step.show_neurons(overview.neurons_px)
 
     def _show_chosen(self) -> None:
         """The page of the step that is chosen, as things stand."""
         kind, work = self.steps.kind, self.work
-        standings = work.standings
-        if standings is None or not kind:
+        overview = work.overview
+        if overview is None or not kind:
             return
         self._show_bar()
         if kind == SELFTEST:
             self.pages.setCurrentWidget(self.selftest)
             if not self.is_working:
-                self.selftest.show_ready(work.locked or first_words(standings.missing))
+                self.selftest.show_ready(work.locked or first_words(overview.missing))
             return
         self.pages.setCurrentWidget(self.step)
         if work.working_on == kind:
             return
-        self.step.show_step(kind, standings)
+        self.step.show_step(kind, overview)
         if work.waiting is not None and work.waiting.kind == kind:
             self.step.show_result(work.waiting)
         else:
             busy = "Another step is being measured." if self.is_working else ""
-            self.step.show_ready(standings[kind], work.locked or busy or standings.needed_first(kind))
+            self.step.show_ready(overview[kind], work.locked or busy or overview.needed_first(kind))
             if work.not_measured is not None and work.not_measured[0] == kind:
                 self.step.show_error(work.not_measured[1])
 
@@ -205,7 +205,7 @@ class CalibrationPage(QWidget):
         self._show_bar()
 
     def _show_bar(self) -> None:
-        known = self.work.standings is not None
+        known = self.work.overview is not None
         self.all_button.setEnabled(known and not self.work.locked and not self.is_working)
         self.release_button.setEnabled(self.is_in_use)
         # A step in progress stays on show: its buttons are about itself.
@@ -252,8 +252,8 @@ class CalibrationPage(QWidget):
     # --- parts --------------------------------------------------------------------------------------------------
     def _connect_work(self) -> None:
         work, link, step, selftest = self.work, self.link, self.step, self.selftest
-        work.bench_changed.connect(step.forget_picture)
-        work.standings_changed.connect(self._show_standings)
+        work.bench_changed.connect(step.clear_picture)
+        work.overview_changed.connect(self._show_overview)
         work.turned_to.connect(self.steps.go_to)
         work.measuring.connect(self._on_measuring)
         work.looking.connect(self._on_looking)

@@ -13,7 +13,7 @@ from labcontrol.calibration import Calibration, Quantity
 from labcontrol.gui.calibration.figure import FigureView
 from labcontrol.gui.shared.banner import message_and_remedy
 from labcontrol.gui.shared.theme import LIGHT, Theme
-from labcontrol.gui.shared.words import figures, superscript
+from labcontrol.words import figures, superscript
 
 _ROW_PX = 20
 _MOST_ROWS = 8

@@ -60,25 +60,25 @@ class ScanPlot(QWidget):
 
     def _draw(self) -> None:
         theme, best = self._theme, self.best
-        looks = []
+        styles = []
         for number, trial in enumerate(self.trials):
             if trial is best:
-                looks.append(("star", 18, theme.prediction))
+                styles.append(("star", 18, theme.prediction))
             elif number == 0:
-                looks.append(("s", 12, theme.text))
+                styles.append(("s", 12, theme.text))
             else:
-                looks.append(("o" if trial.figures else "x", 8, theme.accent if trial.figures else theme.muted))
+                styles.append(("o" if trial.figures else "x", 8, theme.accent if trial.figures else theme.muted))
         y = np.log10([max(trial.error, _LEAST_ERROR) for trial in self.trials])
         # the best and the first lie on top
-        order = sorted(range(len(looks)), key=lambda k: looks[k][1])
+        order = sorted(range(len(styles)), key=lambda k: styles[k][1])
         for name, dots in self._dots.items():
             dots.setData(
                 [
                     {
                         "pos": (getattr(self.trials[k].config, name), y[k]),
-                        "symbol": looks[k][0],
-                        "size": looks[k][1],
-                        "brush": pg.mkBrush(looks[k][2]),
+                        "symbol": styles[k][0],
+                        "size": styles[k][1],
+                        "brush": pg.mkBrush(styles[k][2]),
                         "pen": pg.mkPen(theme.panel, width=1),
                     }
                     for k in order

@@ -15,13 +15,13 @@ from labcontrol.gui.shared.banner import message_and_remedy
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.fields import Whole
 from labcontrol.gui.shared.theme import LIGHT, Theme
-from labcontrol.gui.shared.words import count, duration, figures
 from labcontrol.selftest import Trial
 from labcontrol.selftest.selftest import GOOD_CONSISTENCY
+from labcontrol.words import count, duration, figures
 
 _TRIALS = 50
 _ROWS = (
-    "looked at",
+    "measured",
     "effective dimension",
     "consistency",
     "linear memory",
@@ -47,8 +47,8 @@ class SelftestPage(QWidget):
         title = QLabel("Self-test: can this table learn?")
         title.setProperty("role", "title")
         words = QLabel(
-            "Every neuron is seen twice under the task of the experiment form and once under random input; a mask is "
-            "then learned on what was seen. The scan tries other operating points on the table itself."
+            "Every neuron is measured twice with the task of the experiment form and once with random input; a "
+            "mask is then learned from these measurements. The scan tries other operating points on the table itself."
         )
         words.setWordWrap(True)
         self.verdict = QLabel("")
@@ -63,7 +63,7 @@ class SelftestPage(QWidget):
         self.bar.setTextVisible(False)
         self.doing = QLabel("")
         self.doing.setProperty("role", "muted")
-        self.test_button = button("Test", "Look at the table as the experiment form would run it", self.test.emit)
+        self.test_button = button("Test", "Test the table with the settings of the experiment form", self.test.emit)
         self.scan_button = button("Scan", "Try other operating points", lambda: self.scan.emit(self.trials.value()))
         self.use_button = button("Use this operating point", "Put it into the experiment form", self._on_use)
         self.stop_button = button("Stop", "Light off at once", self.stop.emit)

@@ -21,14 +21,14 @@ from PyQt5.QtWidgets import (
 
 from drivers.interfaces import Frame
 from labcontrol.calibration import PROCEDURES, Calibration, Standing
+from labcontrol.gui.calibration.overview import CalibrationOverview
 from labcontrol.gui.calibration.result import ResultView
-from labcontrol.gui.calibration.standings import Standings
-from labcontrol.gui.calibration.words import STATES, standing_words, words_of
+from labcontrol.gui.calibration.step_texts import STATES, status_text, text_of
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.camera_view import CameraView
 from labcontrol.gui.shared.elided import ElidedLabel
 from labcontrol.gui.shared.theme import LIGHT, Theme, set_kind
-from labcontrol.gui.shared.words import duration
+from labcontrol.words import duration
 
 _LIVE, _LAST = ("good", "live"), ("idle", "last picture; the light is off")
 _NO_PICTURE = "No picture yet.\nIt comes with the measurement."
@@ -73,43 +73,43 @@ class StepPage(QWidget):
         self.bar.setTextVisible(False)
         self.progress = QLabel("")
         self.progress.setProperty("role", "muted")
-        self.measure_button = button("Measure", "Do this step", self.measure.emit)
+        self.measure_button = button("Measure", "Run this step", self.measure.emit)
         self.accept_button = button("Accept", "Keep this result and go on to the next step", self.accept.emit)
-        self.skip_button = button("Skip", "Go on without; what builds on this step has to wait", self.skip.emit)
+        self.skip_button = button("Skip", "Skip; steps that depend on it stay blocked", self.skip.emit)
         self.stop_button = button("Stop", "Light off at once, and end this measurement", self.stop.emit)
         self._lay_out()
 
     # --- what is shown ------------------------------------------------------------------------------------------
-    def show_step(self, kind: str, standings: Standings) -> None:
+    def show_step(self, kind: str, overview: CalibrationOverview) -> None:
         """Turn to a step, as it stands in the store."""
         self.kind = kind
-        words, procedure = words_of(kind), PROCEDURES[kind]
+        words, procedure = text_of(kind), PROCEDURES[kind]
         self.title.setText(procedure.title.replace("->", "→"))
         lines = [escape(words.purpose)]
         if words.before:
             lines.append(f"<b>Before:</b> {escape(words.before)}")
         lines.append(f"<b>Look for:</b> {escape(procedure.look_for)}")
         self.words.setText("<br>".join(lines))
-        self.show_standings(standings)
-        calibration = standings[kind].calibration
+        self.show_overview(overview)
+        calibration = overview[kind].calibration
         if calibration is not None:
             self.result.show_calibration(calibration)
         else:
             self.result.show_nothing("Not measured yet.")
 
-    def show_standings(self, standings: Standings) -> None:
+    def show_overview(self, overview: CalibrationOverview) -> None:
         """How this step and those it builds on stand now."""
-        standing = standings[self.kind]
+        standing = overview[self.kind]
         self.show_state(standing.state, standing.reason)
         colours = {"good": self._theme.good, "danger": self._theme.danger, "caution": self._theme.caution}
         parts = []
         for need in PROCEDURES[self.kind].needs:
-            kind, mark = STATES[standings[need].state]
+            kind, mark = STATES[overview[need].state]
             colour = colours.get(kind, self._theme.muted)
             parts.append(
                 f'<span style="color:{colour}">{mark}</span> <a style="color:{self._theme.accent}" href="{need}" '
-                f'title="{escape(standing_words(standings[need]))}">{words_of(need).name}</a>'
-                + ("" if standings[need].is_fresh else f" {standings[need].state}")
+                f'title="{escape(status_text(overview[need]))}">{text_of(need).name}</a>'
+                + ("" if overview[need].is_fresh else f" {overview[need].state}")
             )
         self.needs.setText("Builds on  " + " · ".join(parts))
         self.needs.setVisible(bool(parts))
@@ -188,7 +188,7 @@ class StepPage(QWidget):
         self.view.show_marks.setVisible(pixels is not None)
         self.view.set_neurons(np.empty((0, 2)) if pixels is None else pixels)
 
-    def forget_picture(self) -> None:
+    def clear_picture(self) -> None:
         self.view.hide()
         self.live.hide()
         self.no_picture.show()

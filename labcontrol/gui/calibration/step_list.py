@@ -13,7 +13,7 @@ from PyQt5.QtWidgets import (
     QWidget,
 )
 
-from labcontrol.gui.calibration.words import STATES
+from labcontrol.gui.calibration.step_texts import STATES
 from labcontrol.gui.shared.theme import LIGHT, Theme
 
 _STATE_ROLE = int(Qt.ItemDataRole.UserRole)

@@ -13,7 +13,7 @@ from labcontrol.calibration import PROCEDURES, Calibration
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.errors import UserError
 from labcontrol.gui.calibration.link import CalibrationLink
-from labcontrol.gui.calibration.standings import SELFTEST, Standings
+from labcontrol.gui.calibration.overview import SELFTEST, CalibrationOverview
 from labcontrol.gui.processes.arming import who_arms
 from labcontrol.gui.shared.ticking import ticking
 
@@ -29,7 +29,7 @@ class CalibrationWork(QObject):
 
     Signals of the table: `table_changed` when it was taken, let go, or work began or ended; `lost` (error) when the
     process that held the devices has ended by itself; `problem` (error, what could not be done).
-    Signals of the bench: `bench_changed` when another one is to be calibrated; `standings_changed`.
+    Signals of the bench: `bench_changed` when another one is to be calibrated; `overview_changed`.
     Signals of the steps: `turned_to` (kind) the one that follows; `measuring` (kind) or `looking` (trials of a scan, 0
     for the self-test) when work begins; `ended`, and then what became of it: `measured` (Calibration), `stopped`,
     `refused` (kind, error), or `rested` where nothing else is to be told.
@@ -40,7 +40,7 @@ class CalibrationWork(QObject):
 
     table_changed = pyqtSignal()
     bench_changed = pyqtSignal()
-    standings_changed = pyqtSignal()
+    overview_changed = pyqtSignal()
     turned_to = pyqtSignal(str)
     measuring = pyqtSignal(str)
     looking = pyqtSignal(int)
@@ -60,7 +60,7 @@ class CalibrationWork(QObject):
     ) -> None:
         super().__init__(window)
         self._chosen, self._take_table, self._window = chosen, take_table, window
-        self.standings: Standings | None = None
+        self.overview: CalibrationOverview | None = None
         """None where there is nothing to calibrate; `obstacle` says why."""
         self.obstacle: UserError | None = None
         self.waiting: Calibration | None = None
@@ -83,16 +83,16 @@ class CalibrationWork(QObject):
         """See which bench is chosen and how its calibrations stand; while one is measured its bench stays."""
         if self.link.is_working:
             return
-        before = self.standings
+        before = self.overview
         try:
-            self.standings = Standings.of(*self._chosen(), before)
+            self.overview = CalibrationOverview.of(*self._chosen(), before)
         except UserError as error:
-            self._lose_standings(error)
+            self._lose_overview(error)
             return
-        if before is None or self.standings.config != before.config:
+        if before is None or self.overview.config != before.config:
             self.waiting, self._armed_by = None, ""
             self.bench_changed.emit()
-        self.standings_changed.emit()
+        self.overview_changed.emit()
 
     def light_off(self) -> None:
         """At once, from any state; what is being measured ends."""
@@ -124,7 +124,7 @@ class CalibrationWork(QObject):
 
     def measure_all(self) -> None:
         """Every step that does not hold, accepting what passes."""
-        kind = self.standings.next_to_do() if self.standings is not None else None
+        kind = self.overview.next_to_do() if self.overview is not None else None
         if kind is None:
             self.turned_to.emit(SELFTEST)
             return
@@ -148,22 +148,22 @@ class CalibrationWork(QObject):
 
     def accept(self) -> None:
         """Keep the result that waits, and turn to the next step."""
-        if self.waiting is not None and self.standings is not None:
-            self.link.keep(self.standings.config, self.waiting)
+        if self.waiting is not None and self.overview is not None:
+            self.link.keep(self.overview.config, self.waiting)
 
     def skip(self, kind: str) -> None:
         """Turn to the step after this one, whatever was measured."""
         self.waiting, self._going_on = None, False
         order = [*PROCEDURES, SELFTEST]
         self.turned_to.emit(order[order.index(kind) + 1])
-        self._read_standings()
+        self._read_overview()
 
     # --- parts --------------------------------------------------------------------------------------------------
     def _work(self, kind: str, act: Callable[[BenchConfig], None], tell: Callable[[], None]) -> None:
         """Do something on the table, and tell so, as soon as it is free and its laser armed."""
-        if self.standings is None or self.link.is_working or self.locked:
+        if self.overview is None or self.link.is_working or self.locked:
             return
-        config = self.standings.config
+        config = self.overview.config
         try:
             self._armed_by = self._armed_by or who_arms(self._window, config, "This step lights")
         except UserError as error:
@@ -200,7 +200,7 @@ class CalibrationWork(QObject):
     def _on_measured(self, calibration: Calibration) -> None:
         self._end()
         self.waiting = calibration if calibration.passed else None
-        self._read_standings()
+        self._read_overview()
         self.measured.emit(calibration)
         if calibration.passed and self._going_on:
             self.accept()
@@ -210,7 +210,7 @@ class CalibrationWork(QObject):
     def _on_kept(self, calibration: Calibration) -> None:
         if self.waiting is calibration:
             self.waiting = None
-        self._read_standings()
+        self._read_overview()
         if not self.link.is_working:
             self._go_on(after=calibration.kind)
 
@@ -220,7 +220,7 @@ class CalibrationWork(QObject):
 
     def _go_on(self, after: str) -> None:
         """Turn to the next step that does not hold, and measure it where nobody wants to be asked."""
-        kind = self.standings.next_to_do(after) if self.standings is not None else None
+        kind = self.overview.next_to_do(after) if self.overview is not None else None
         if kind is None:
             self._going_on = False
             self.link.light_off()
@@ -232,13 +232,13 @@ class CalibrationWork(QObject):
 
     def _on_looked(self) -> None:
         self._end()
-        self._read_standings()
+        self._read_overview()
         self.rested.emit()
 
     def _on_stopped(self) -> None:
         self._end()
         self._going_on = False
-        self._read_standings()
+        self._read_overview()
         self.stopped.emit()
 
     def _on_refused(self, error: BaseException) -> None:
@@ -246,7 +246,7 @@ class CalibrationWork(QObject):
         self._end()
         self._going_on = False
         self.not_measured = (kind, error)
-        self._read_standings()
+        self._read_overview()
         self.refused.emit(kind, error)
         if not kind:  # it was not asked for by a step
             self.problem.emit(error, "The calibration could not do this.")
@@ -268,19 +268,19 @@ class CalibrationWork(QObject):
             log.info("nothing was measured for %d min: light off", _IDLE_LIGHT_MS // 60_000)
             self.link.light_off()
 
-    def _read_standings(self) -> None:
-        if self.standings is None:
+    def _read_overview(self) -> None:
+        if self.overview is None:
             return
         try:
-            self.standings.read()
+            self.overview.read()
         except UserError as error:
-            self._lose_standings(error)
+            self._lose_overview(error)
         else:
-            self.standings_changed.emit()
+            self.overview_changed.emit()
 
-    def _lose_standings(self, error: UserError) -> None:
-        self.standings, self.obstacle = None, error
-        self.standings_changed.emit()
+    def _lose_overview(self, error: UserError) -> None:
+        self.overview, self.obstacle = None, error
+        self.overview_changed.emit()
 
     def _connect(self) -> None:
         link = self.link

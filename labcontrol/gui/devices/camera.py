@@ -13,10 +13,15 @@ from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.camera_view import CameraView
 from labcontrol.gui.shared.fields import Quantity, Whole
 from labcontrol.gui.shared.theme import Theme
-from labcontrol.gui.shared.words import figures
+from labcontrol.words import figures
 
-SIDE_PX = 190
-REGION_WORDS = ("First row of the region", "First column of the region", "Rows", "Columns")
+SIDE_PX = 236
+REGION_WORDS = (
+    "Offset y: first row of the region",
+    "Offset x: first column of the region",
+    "Height in pixels",
+    "Width in pixels",
+)
 
 
 class CameraCard(DeviceCard):
@@ -43,9 +48,9 @@ class CameraCard(DeviceCard):
         for field in self.region:
             field.setMinimumWidth(48)
         self.whole_button = button("Whole sensor", "Use every pixel", self._use_whole)
-        self.snap_button = button("Snap", "Take one frame", self.frame_asked.emit)
+        self.snap_button = button("Snap", "Acquire one frame", self.frame_asked.emit)
         self.live_button = LiveButton(
-            "Take frames again and again", self.snap_button, self.forget_problem, self.frame_asked.emit
+            "Acquire continuously", self.snap_button, self.clear_problem, self.frame_asked.emit
         )
         for field in (self.exposure, self.gain, *self.region):
             field.valueChanged.connect(self._send)
@@ -104,8 +109,8 @@ class CameraCard(DeviceCard):
             (
                 ("Exposure", [self.exposure]),
                 ("Gain", [self.gain]),
-                ("From", self.region[:2]),
-                ("Size", self.region[2:]),
+                ("Offset x, y", self.region[1::-1]),
+                ("Width, height (px)", self.region[:1:-1]),
             )
         ):
             grid.addWidget(QLabel(words), row, 0)
@@ -140,5 +145,5 @@ class CameraCard(DeviceCard):
 
     def _ask(self, roi: Roi) -> None:
         if self._facts is not None:
-            self.forget_problem()
+            self.clear_problem()
             self.set_camera.emit(self.exposure.si, self.gain.si, roi)

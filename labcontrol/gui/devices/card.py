@@ -32,7 +32,7 @@ class DeviceCard(QFrame):
         name.setProperty("role", "title")
         self.state = QLabel("")
         self.state.setObjectName("smallChip")
-        self.connect_button = button("Connect", "Open this device and read who it is", self._toggle)
+        self.connect_button = button("Connect", "Connect and read its identity", self._toggle)
         self.identity, self.facts, self.summary = ElidedLabel(), ElidedLabel(), ElidedLabel()
         for line in (self.identity, self.facts, self.summary):
             line.setProperty("role", "muted")
@@ -114,7 +114,7 @@ class DeviceCard(QFrame):
         else:
             self._set_state("danger", "not connected")
 
-    def forget_problem(self) -> None:
+    def clear_problem(self) -> None:
         self.problem.hide()
 
     def set_theme(self, theme: Theme) -> None:

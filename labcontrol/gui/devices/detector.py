@@ -16,7 +16,7 @@ from labcontrol.gui.shared.axes import readable_plot, style_plot
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.fields import Quantity, Whole
 from labcontrol.gui.shared.theme import Theme
-from labcontrol.gui.shared.words import count, figures, power, power_unit
+from labcontrol.words import count, figures, power, power_unit
 
 
 class DetectorCard(DeviceCard):
@@ -30,11 +30,11 @@ class DetectorCard(DeviceCard):
         self.samples = Whole("", 1, 10_000_000, "Samples of one trace")
         self.samples.setValue(500)
         self.rate = Quantity("kHz", 1e3, 3, "Samples a second")
-        self.read_button = button("Read", "Take one trace", self._ask)
-        self.live_button = LiveButton("Take traces again and again", self.read_button, self.forget_problem, self._ask)
+        self.read_button = button("Read", "Acquire one trace", self._ask)
+        self.live_button = LiveButton("Acquire continuously", self.read_button, self.clear_problem, self._ask)
         self.reading = QLabel("–")
         self.reading.setProperty("role", "value")
-        self.reading.setToolTip("Mean of the trace, and the standard deviation of its samples as a share of it")
+        self.reading.setToolTip("Mean of the trace, and the standard deviation of its samples as a fraction of it")
         self.reading.setTextFormat(Qt.TextFormat.RichText)
         self.canvas = pg.GraphicsLayoutWidget()
         self.canvas.setMinimumSize(120, 100)

@@ -13,7 +13,7 @@ from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.fields import Quantity
 from labcontrol.gui.shared.theme import set_kind
 from labcontrol.gui.shared.ticking import ticking
-from labcontrol.gui.shared.words import power
+from labcontrol.words import power
 
 ARMED_S = 10
 _TICK_MS = 250
@@ -42,7 +42,7 @@ class LaserCard(DeviceCard):
         self.arm_button.setCheckable(True)
         self.arm_button.setToolTip(f"Allow emission to be switched on during the next {ARMED_S} s")
         self.arm_button.clicked.connect(self._on_arm)
-        self.on_button = button("Emission on", "Arm first. Look that nobody is in the beam.", self._on_light)
+        self.on_button = button("Emission on", "Arm first. Make sure nobody is in the beam.", self._on_light)
         self.on_button.setObjectName("emission")
         self.off_button = button("Emission off", "Light off at once", self.light_off.emit)
         chips = QHBoxLayout()

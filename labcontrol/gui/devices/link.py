@@ -15,7 +15,7 @@ from labcontrol.gui.devices.bench import DeviceReport, LaserFacts, bench_by_hand
 from labcontrol.gui.processes.held_bench import HeldBench
 from labcontrol.gui.shared.ticking import ticking
 
-_LOOK_MS = 1000
+_POLL_MS = 1000
 ROLES = ("laser", "slm", "dmd", "camera", "detector")
 
 
@@ -36,14 +36,14 @@ class BenchLink(HeldBench):
         super().__init__(parent)
         self.connected: set[str] = set()
         self._busy: set[str] = set()
-        self._look_timer = ticking(self, _LOOK_MS, self._look)
+        self._poll_timer = ticking(self, _POLL_MS, self._look)
 
     def connect_device(self, config: BenchConfig, role: str) -> None:
         """Open a device, again if it was open. Raises UserError when the bench file does not hold together."""
         if self._releasing:
             raise UserError("The devices are still being let go.", "Try again in a second.")
         self._hold(config, lambda config, journal: partial(bench_by_hand, config, journal))
-        self._look_timer.start()
+        self._poll_timer.start()
 
         def then(report: DeviceReport) -> None:
             self.connected.add(role)
@@ -87,7 +87,7 @@ class BenchLink(HeldBench):
         self._ask_once("trace", "detector", "trace", samples, rate_hz, then=self.traced.emit)
 
     def close(self) -> None:
-        self._look_timer.stop()
+        self._poll_timer.stop()
         super().close()
 
     # --- parts --------------------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ class BenchLink(HeldBench):
         self.reported.emit(role, report)
 
     def _forget(self) -> None:
-        self._look_timer.stop()
+        self._poll_timer.stop()
         self._busy.clear()
         for role in sorted(self.connected):
             self.disconnected.emit(role)

@@ -14,7 +14,7 @@ from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.fields import Whole
 from labcontrol.gui.shared.image_panel import ImagePanel
 from labcontrol.gui.shared.theme import Theme
-from labcontrol.gui.shared.words import figures
+from labcontrol.words import figures
 
 _PREVIEW_PX = 84
 _WITHOUT_LEVEL = ("gradient",)

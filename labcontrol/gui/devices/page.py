@@ -21,12 +21,14 @@ from labcontrol.gui.devices.modulator import ModulatorCard
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.theme import Theme
 
-_HANDS_OFF = "Each device opens dark. Emission must be armed, and ends when the window is closed or does not answer."
+_HINT = (
+    "Devices connect with the light off. Arm before switching emission on; it ends when this window closes or hangs."
+)
 
 
 class DevicesPage(QWidget):
     """Signals: `light` (on, power in W) of the laser by hand; `problem` (error, what could not be done); `lost` (error)
-    when the process that held the devices has ended by itself; `laser_read` when the laser has told how it is.
+    when the process that held the devices has ended by itself; `laser_read` when the state of the laser was read.
 
     bench: gives the bench to use, as the experiment form names it; may raise UserError.
     """
@@ -54,11 +56,11 @@ class DevicesPage(QWidget):
         }
         self.bench_name = QLabel("")
         self.bench_name.setProperty("role", "title")
-        self.words = QLabel(_HANDS_OFF)
+        self.words = QLabel(_HINT)
         self.words.setProperty("role", "muted")
         self.words.setMinimumWidth(1)
         self.connect_button = button("Connect all", "Open every device, dark", self.connect_all)
-        self.release_button = button("Let go of all", "Light off, and close every device", self.release)
+        self.release_button = button("Disconnect all", "Light off, and close every device", self.release)
         self._lay_out()
         self._connect()
         self._show_buttons()
@@ -118,7 +120,7 @@ class DevicesPage(QWidget):
         if words == self._lock_words:
             return
         self._lock_words = words
-        self.words.setText(words or _HANDS_OFF)
+        self.words.setText(words or _HINT)
         self._show_buttons()
 
     def show_frame(self, frame: Frame) -> None:

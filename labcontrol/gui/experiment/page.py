@@ -15,7 +15,7 @@ from labcontrol.gui.experiment.form import ExperimentForm
 from labcontrol.gui.experiment.queue_list import QueuedRun
 from labcontrol.gui.experiment.queue_panel import QueuePanel
 from labcontrol.gui.shared.buttons import button
-from labcontrol.gui.shared.words import count
+from labcontrol.words import count
 
 _FILES = "Experiment files (*.toml)"
 _BENCHES = "Bench files (*.toml)"
@@ -23,7 +23,7 @@ _FAULT_SCRIPTS = "Fault scripts (*.toml)"
 
 
 class ExperimentPage(QWidget):
-    """Edits the experiment of the next run. `problem` tells a UserError about a file."""
+    """Edits the experiment of the next run. `problem` emits a UserError about a file."""
 
     problem = pyqtSignal(object)
 

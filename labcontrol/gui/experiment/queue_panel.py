@@ -17,7 +17,7 @@ from PyQt5.QtWidgets import (
 
 from labcontrol.gui.experiment.queue_list import QueuedRun, RunQueue
 from labcontrol.gui.shared.buttons import button
-from labcontrol.gui.shared.words import count
+from labcontrol.words import count
 
 _EMPTY = "Nothing waits.\nSet up a run in the form, then “Add to queue”.\nRuns that wait are kept between sessions."
 

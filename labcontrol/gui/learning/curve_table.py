@@ -23,7 +23,7 @@ from PyQt5.QtWidgets import (
 from labcontrol.gui.learning.curves import LINES, curve_colours
 from labcontrol.gui.learning.model_curves import MODEL_NAMES, ModelCurve
 from labcontrol.gui.shared.theme import Theme
-from labcontrol.gui.shared.words import figures
+from labcontrol.words import figures
 
 _HEADINGS = ("", "", "τ (epochs), 95 %", "τ / N", "R²", "error now", "at the end", "residual")
 _VALUES = 5
@@ -44,7 +44,7 @@ class _Row:
 class CurveTable(QWidget):
     """One row a curve: its line, its name, its values.
 
-    `hidden_changed` tells the keys of curves switched off, `against_changed` the model that the residual is taken
+    `hidden_changed` emits the keys of curves switched off, `against_changed` the model that the residual is taken
     against, `twin_wanted` that the twin should be computed.
     """
 

@@ -123,8 +123,8 @@ class ModelLines:
             model = models.get(key)
             shown = model is not None and key not in window.hidden and len(x) > 0
             if model is not None and shown:
-                told = epochs <= model.until
-                draw_line(curve, x[told], window.scales.y(model.values(epochs[told])))
+                valid = epochs <= model.until
+                draw_line(curve, x[valid], window.scales.y(model.values(epochs[valid])))
             else:
                 draw_line(curve, _NONE, _NONE)
             if key in self.bands:

@@ -15,8 +15,8 @@ from labcontrol.engine import DriftMeasured
 from labcontrol.gui.learning.axes import Scales
 from labcontrol.gui.learning.data import LearningData
 from labcontrol.gui.shared.theme import Theme
-from labcontrol.gui.shared.words import duration, figures
 from labcontrol.records.reader import Fault
+from labcontrol.words import duration, figures
 
 # Symbol of each kind; the shapes differ so that colour is not needed.
 _SYMBOLS = {"fault": "t", "drift": "d", "pause": "s"}

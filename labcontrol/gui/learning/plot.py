@@ -26,7 +26,7 @@ _LEFT_AXIS_PX = 64
 class LearningPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph is untyped
     """Draws what it is given, at the resolution of the screen; cost does not grow with the number of epochs on screen.
 
-    `followed` tells whether the axes follow the data; a person's zoom ends that, a double click begins it again.
+    `followed` carries whether the axes follow the data; a person's zoom ends that, a double click begins it again.
     """
 
     followed = pyqtSignal(bool)

@@ -22,7 +22,7 @@ from labcontrol.gui.learning.model_process import ModelProcess
 from labcontrol.gui.learning.plot import LearningPlot, Overlay
 from labcontrol.gui.shared.panel import Panel
 from labcontrol.gui.shared.theme import LIGHT, Theme
-from labcontrol.gui.shared.words import duration, figures
+from labcontrol.words import duration, figures
 
 _RECENT_EPOCHS = 100
 

@@ -27,7 +27,7 @@ class NeuronTraces(Panel):
     """The neuron under the cursor, and up to four that were clicked.
 
     The reservoir is driven the same in every replay, so that steps seen in different replays make one trace. It fills
-    as the views of single steps come in. `shown_changed` tells the neurons on show with the colours of their curves.
+    as the views of single steps come in. `shown_changed` emits the neurons on show with the colours of their curves.
     """
 
     shown_changed = pyqtSignal(object)

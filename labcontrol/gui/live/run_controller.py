@@ -21,7 +21,7 @@ _DRAWING_SHARE = 0.15  # of the time: a run on the same computer needs the rest
 class RunController(QObject):
     """Starts runs and follows them.
 
-    Signals: `status_changed` on every look at the run, `failed`
+    Signals: `status_changed` on every poll of the run, `failed`
     with the error of a run that ended by one, `finished` with the status of every run that is over, `seen` with the
     newest camera frame, `fault_seen` with every Fault.
     """
@@ -40,7 +40,7 @@ class RunController(QObject):
         self._reported = True
         self._timer = ticking(self, _TICK_MS, self._tick_at_pace)
         self._begun_s = 0.0
-        self._painted = QTimer(self)  # of no time: due when what a look has changed is painted
+        self._painted = QTimer(self)  # of no time: due when what a poll has changed is painted
         self._painted.setSingleShot(True)
         self._painted.timeout.connect(self._set_pace)
 
@@ -99,7 +99,7 @@ class RunController(QObject):
 
     # --- following ----------------------------------------------------------------------------------------------
     def _tick_at_pace(self) -> None:
-        """The slower a look and its drawing are, on a large screen or a busy computer, the fewer there are."""
+        """The slower a poll and its drawing are, on a large screen or a busy computer, the fewer there are."""
         self._begun_s = time.perf_counter()
         self.tick()
         self._painted.start()

@@ -222,7 +222,7 @@ class RunFollower(QObject):
             self._views.learning.set_marks(self._marks)
 
     def _recall(self, epochs: int, record: Path | None) -> None:
-        """The epochs before the first one told: those of a run that is continued."""
+        """The epochs before the first event: those of a run that is continued."""
         if record is None or epochs == 0:
             return
         try:

@@ -54,7 +54,7 @@ class LogRelay(logging.Handler):
 class LogPage(QWidget):
     """A table of log lines with a choice of level and a search.
 
-    Signals: `unread` tells how many errors came since the page was last looked at; `problem` a UserError.
+    Signals: `unread` carries how many errors came since the page was last shown; `problem` a UserError.
     """
 
     unread = pyqtSignal(int)

@@ -19,10 +19,10 @@ from labcontrol.gui.shared.background import Background
 from labcontrol.gui.shared.output_view import OutputView
 from labcontrol.gui.shared.pattern_views import MaskView
 from labcontrol.gui.shared.theme import Theme, set_kind
-from labcontrol.gui.shared.words import count, duration, figures
 from labcontrol.gui.window.desktop import Appearance
 from labcontrol.records.reader import LogLine
 from labcontrol.report.follow import stands_still
+from labcontrol.words import count, duration, figures
 
 _KINDS = {"running": "active", "finished": "good", "failed": "danger"}
 _GEOMETRY = "monitor/geometry"

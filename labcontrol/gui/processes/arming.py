@@ -11,7 +11,7 @@ from labcontrol.bench import driver_classes
 from labcontrol.config import BenchConfig
 from labcontrol.errors import UserError
 from labcontrol.gui.processes.run_process import LiveRun, RunFactory
-from labcontrol.gui.shared.words import power
+from labcontrol.words import power
 
 
 def needs_arming(bench: BenchConfig) -> bool:
@@ -46,7 +46,7 @@ def _ask(parent: QWidget, bench: BenchConfig, what: str) -> bool:
     box.setIcon(QMessageBox.Warning)
     box.setWindowTitle("Arm the laser?")
     box.setText(f"{what} a real laser: {bench.laser.driver}, {power(bench.laser.power_w)}.")
-    box.setInformativeText("Look that nobody is in the beam and the table is covered. F12 switches it off at any time.")
+    box.setInformativeText("Make sure nobody is in the beam and the table is covered. F12 switches it off at any time.")
     arm = box.addButton("Arm and start", QMessageBox.AcceptRole)
     stay = box.addButton("Leave it off", QMessageBox.RejectRole)
     box.setDefaultButton(stay)

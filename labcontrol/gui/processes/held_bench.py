@@ -11,7 +11,7 @@ from PyQt5.QtCore import QObject, pyqtSignal
 from labcontrol.bench import driver_classes
 from labcontrol.config import BenchConfig
 from labcontrol.gui.processes.bench_process import BenchProcess, MakeServed
-from labcontrol.gui.processes.lost_light import guardian_journal
+from labcontrol.gui.processes.lost_laser import guardian_journal
 from labcontrol.gui.shared.ticking import ticking
 
 _PUMP_MS = 20

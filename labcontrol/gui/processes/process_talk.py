@@ -25,7 +25,7 @@ class ProgramError(Exception):
 class LostProcessError(UserError):
     """A process that held devices has ended without a word: nothing that it said about the laser holds any more.
 
-    The remedy is silent about the laser, of which `LostLight` tells what is known.
+    The remedy is silent about the laser, of which `LostLaser` tells what is known.
     """
 
 

@@ -45,7 +45,7 @@ _ROW_PX = 30
 class RunsPage(QWidget):
     """Browse, compare, note, report, export, delete, continue.
 
-    Signals: `problem` tells a UserError; `use_settings` an experiment to set the form to; `continue_run` the path of a
+    Signals: `problem` emits a UserError; `use_settings` an experiment to set the form to; `continue_run` the path of a
     record to go on with; `compare` the overlays to lay over the live run.
     """
 
@@ -116,7 +116,7 @@ class RunsPage(QWidget):
             except UserError as error:
                 self.problem.emit(error)
                 return
-            self.model.forget(run.path)
+            self.model.remove(run.path)
         self._show_what_is_there()
 
     def close_background(self) -> None:
@@ -247,7 +247,7 @@ class RunsPage(QWidget):
         return {
             "continue": button("Continue", "Go on with an interrupted or aborted run", self._continue),
             "settings": button("Use settings", "Set up the next run like this one", self._use_settings),
-            "compare": button("Lay over live", "Show the selected runs behind the running one", self._compare),
+            "compare": button("Overlay on Live", "Show the selected runs behind the live curve", self._compare),
             "report": button("Report", "Write a page about the run beside its record and open it", self._open_report),
             "figure": button("Figure", "Draw the figure of the run beside its record and open it", self._open_figure),
             "export": button("Export…", "Write the epochs as CSV, JSON or Parquet", self._choose_and_export),
@@ -298,7 +298,7 @@ class RunsPage(QWidget):
     def _lay_out(self) -> None:
         top = QHBoxLayout()
         top.addWidget(self.search, 1)
-        top.addWidget(button("Refresh", "Look at the folder again", self.read))
+        top.addWidget(button("Refresh", "Reload the folder", self.read))
         top.addWidget(button("Folder", f"Open {self._folder.absolute()}", lambda: open_file(self._folder)))
         top.addSpacing(12)
         for action in self._buttons.values():
@@ -312,7 +312,7 @@ class RunsPage(QWidget):
         views.setStretchFactor(0, 3)
         views.setStretchFactor(1, 1)
         self._views = QStackedWidget()
-        hint = QLabel("Select a run to see it here, several to lay their curves over each other.")
+        hint = QLabel("Select a run to see it here, several to overlay their curves.")
         hint.setProperty("role", "muted")
         hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._views.addWidget(hint)

@@ -19,7 +19,7 @@ _Read = tuple[list[RecordContents], list[UserError]]
 
 
 class RunsSelection(QObject):
-    """Signals: `arrived` tells the contents of the selection, not empty; `modelled` the models of its first run;
+    """Signals: `arrived` emits the contents of the selection, not empty; `modelled` the models of its first run;
     `problem` a UserError.
     """
 

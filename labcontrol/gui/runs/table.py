@@ -15,9 +15,9 @@ from labcontrol.gui.runs.reading import RunRow, read_row, read_rows
 from labcontrol.gui.runs.thumbnail import CURVE_ROLE
 from labcontrol.gui.shared.background import Background
 from labcontrol.gui.shared.theme import LIGHT, Theme
-from labcontrol.gui.shared.words import figures
 from labcontrol.records.catalogue import RunSummary, read_note, write_note
 from labcontrol.records.run_filter import chosen, started_text
+from labcontrol.words import figures
 
 SORT_ROLE = int(Qt.ItemDataRole.UserRole)
 _ALIGN_RIGHT = int(Qt.AlignmentFlag.AlignRight) | int(Qt.AlignmentFlag.AlignVCenter)
@@ -63,7 +63,7 @@ CURVE_COLUMN = 1
 
 
 class RunsModel(QAbstractTableModel):
-    """The runs of one folder. `problem` tells a UserError, `read_all` that nothing is left to read."""
+    """The runs of one folder. `problem` emits a UserError, `read_all` that nothing is left to read."""
 
     problem = pyqtSignal(object)
     read_all = pyqtSignal()
@@ -95,7 +95,7 @@ class RunsModel(QAbstractTableModel):
     def run(self, row: int) -> RunSummary:
         return self._runs[row].summary
 
-    def forget(self, path: Path) -> None:
+    def remove(self, path: Path) -> None:
         """Take a run that is gone out of the table."""
         row = next((row for row, run in enumerate(self._runs) if run.path == path), None)
         if row is not None:

@@ -30,16 +30,16 @@ from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.elided import ElidedLabel
 from labcontrol.gui.shared.theme import LIGHT, Theme
 from labcontrol.gui.shared.ticking import ticking
-from labcontrol.gui.shared.words import figures
 from labcontrol.theory.scaling import Exponent, Group, Study, load_study
 from labcontrol.theory.scaling.storage import STUDY_FILE
+from labcontrol.words import figures
 
-_LOOK_MS = 2000
+_POLL_MS = 2000
 _HEADINGS = ("", "", "exponent of τ, 95 %", "of k(5 %), 95 %", "τ / N", "R²", "sizes", "runs", "collapse")
 
 
 class ScalingPage(QWidget):
-    """Shows the study of a folder, also while `labcontrol scaling` is making it. `problem` tells a UserError."""
+    """Shows the study of a folder, also while `labcontrol scaling` is making it. `problem` emits a UserError."""
 
     problem = pyqtSignal(object)
 
@@ -51,7 +51,7 @@ class ScalingPage(QWidget):
         self._groups: list[GroupFigures] = []
         self._theme = LIGHT
         self._background = Background(self)
-        self._timer = ticking(self, _LOOK_MS, self.look)
+        self._timer = ticking(self, _POLL_MS, self.poll)
         self.title = QLabel("Scaling of learning time")
         self.title.setProperty("role", "title")
         self.verdict = QLabel("")
@@ -75,9 +75,9 @@ class ScalingPage(QWidget):
         """Show the study of this folder."""
         self._folder, self._seen_mtime, self._study = folder, 0.0, None
         self._stack.setCurrentIndex(0)
-        self.look()
+        self.poll()
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Read the study if it has changed."""
         path = self._folder / STUDY_FILE
         mtime = path.stat().st_mtime if path.is_file() else 0.0
@@ -94,7 +94,7 @@ class ScalingPage(QWidget):
 
         def deliver(read: tuple[Study, list[GroupFigures]] | UserError) -> None:
             if folder != self._folder:
-                self.look()
+                self.poll()
             elif isinstance(read, UserError):
                 self.problem.emit(read)
             else:
@@ -125,7 +125,7 @@ class ScalingPage(QWidget):
 
     def showEvent(self, event: QShowEvent | None) -> None:
         super().showEvent(event)
-        self.look()
+        self.poll()
         self._timer.start()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
@@ -191,7 +191,7 @@ class ScalingPage(QWidget):
 
 
 class GroupTable(QWidget):
-    """Legend and figures: one row for each rule and loss. `chosen` tells that what is ticked has changed."""
+    """Legend and figures: one row for each rule and loss. `chosen` is emitted when what is ticked has changed."""
 
     chosen = pyqtSignal()
 

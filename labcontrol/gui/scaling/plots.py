@@ -16,8 +16,8 @@ from PyQt5.QtWidgets import QWidget
 from labcontrol.gui.learning.axes import logarithm
 from labcontrol.gui.shared.axes import readable_plot, style_plot
 from labcontrol.gui.shared.theme import LIGHT, Theme
-from labcontrol.gui.shared.words import count
 from labcontrol.theory.scaling import QUANTITIES, Exponent, Group
+from labcontrol.words import count
 
 Floats = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyqtgraph as pg
 
 from labcontrol.gui.shared.theme import Theme
-from labcontrol.gui.shared.words import figures
+from labcontrol.words import figures
 
 # Levels of ticks on a logarithmic axis; pyqtgraph hands a level's spacing back when it asks for the labels.
 _DECADES, _LABELLED, _BARE = 1.0, 0.5, 0.1

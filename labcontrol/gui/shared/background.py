@@ -13,7 +13,7 @@ from labcontrol.gui.shared.ticking import ticking
 
 log = logging.getLogger(__name__)
 
-_LOOK_MS = 50
+_POLL_MS = 50
 
 
 class Background(QObject):
@@ -24,7 +24,7 @@ class Background(QObject):
         self._pool: ThreadPoolExecutor | None = None
         self._future: Future[Any] | None = None
         self._deliver: Callable[[Any], None] = lambda _: None
-        self._timer = ticking(self, _LOOK_MS, self.look)
+        self._timer = ticking(self, _POLL_MS, self.poll)
 
     @property
     def is_busy(self) -> bool:
@@ -44,7 +44,7 @@ class Background(QObject):
         self._timer.start()
         return True
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Deliver what is done."""
         future = self._future
         if future is None or not future.done():

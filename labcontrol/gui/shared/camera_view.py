@@ -25,7 +25,7 @@ _OCTAVES_SHOWN = 6
 class CameraView(ImagePanel):
     """Shows frames as they come; nothing is computed while it is hidden.
 
-    `neuron_pointed` tells the neuron under the cursor, or None; `neuron_clicked` one that was clicked.
+    `neuron_pointed` emits the neuron under the cursor, or None; `neuron_clicked` one that was clicked.
     """
 
     neuron_pointed = pyqtSignal(object)
@@ -50,7 +50,7 @@ class CameraView(ImagePanel):
         self._histogram_plot.hideAxis("bottom")
         self._histogram_plot.setMouseEnabled(x=False, y=False)
         self._histogram_plot.hideButtons()
-        self._histogram_plot.setToolTip("Share of pixels (logarithmic) from dark to full scale")
+        self._histogram_plot.setToolTip("Fraction of pixels (logarithmic) from dark to full scale")
         self._histogram_plot.addItem(self.histogram)
         self.show_marks = QCheckBox("neurons")
         self.show_marks.setChecked(True)
@@ -146,7 +146,9 @@ class CameraView(ImagePanel):
             else "none saturated"
         )
         self.facts.setText(f"{frame.exposure_s * 1e3:.3g} ms · peak {peak / self.full_scale:.0%} · {saturated}")
-        self.facts.setToolTip(f"Exposure, brightest pixel as a share of full scale, saturation; frame {frame.counter}")
+        self.facts.setToolTip(
+            f"Exposure, brightest pixel as a fraction of full scale, saturation; frame {frame.counter}"
+        )
 
     def _words_at(self, frame: Frame, row: int, column: int) -> str:
         counts = f"pixel ({row}, {column}): {int(frame.data[row, column])} counts"

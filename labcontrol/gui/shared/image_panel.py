@@ -17,7 +17,7 @@ from labcontrol.gui.shared.theme import LIGHT, Theme
 class ImagePanel(Panel):
     """Shows grey or coloured images of any size.
 
-    `hovered` tells row and column under the cursor, or (-1, -1); `clicked` those of a click. Dragging and the wheel
+    `hovered` emits row and column under the cursor, or (-1, -1); `clicked` those of a click. Dragging and the wheel
     move and scale the picture, a double click shows all of it again.
     """
 

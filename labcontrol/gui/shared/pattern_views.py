@@ -13,13 +13,13 @@ from PyQt5.QtWidgets import QWidget
 from drivers.interfaces import Pattern
 from labcontrol.gui.shared.image_panel import ImagePanel, grey_lut, rgb
 from labcontrol.gui.shared.theme import Theme
-from labcontrol.gui.shared.words import count
+from labcontrol.words import count
 
 
 class MaskView(ImagePanel):
     """The incumbent mask as a square of neurons; the mirror tried last is framed.
 
-    `neuron_pointed` tells the neuron under the cursor, or None; `neuron_clicked` one that was clicked.
+    `neuron_pointed` emits the neuron under the cursor, or None; `neuron_clicked` one that was clicked.
     """
 
     neuron_pointed = pyqtSignal(object)

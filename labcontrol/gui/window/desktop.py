@@ -21,7 +21,7 @@ _PERSONALISE = r"HKEY_CURRENT_USER\Software\Microsoft\Windows\CurrentVersion\The
 
 
 class Appearance(QObject):
-    """The theme in force. `changed` tells a new one, after the application has its colours."""
+    """The theme in force. `changed` emits a new one, after the application has its colours."""
 
     changed = pyqtSignal(object)
 

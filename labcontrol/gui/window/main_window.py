@@ -53,7 +53,7 @@ _WELCOME_KEY = "welcome/show"
 _SCALING_KEY = "scaling/folder"
 _RUN_OWNS_TABLE = "A run owns the table; the devices can be used by hand when it is over."
 _RUN_BEFORE_CALIBRATION = "A run owns the table; calibrate when it is over."
-_CALIBRATION_OWNS_TABLE = "The calibration holds the table; 'Let go' there gives it back."
+_CALIBRATION_OWNS_TABLE = "The calibration holds the table; 'Disconnect' there releases it."
 
 
 class MainWindow(QMainWindow):
@@ -228,13 +228,13 @@ class MainWindow(QMainWindow):
         self.runs.continue_run.connect(starter.continue_run)
         starter.taking.connect(lambda: self.devices.set_locked(_RUN_OWNS_TABLE))
         starter.beginning.connect(self.banner.hide)
-        starter.beginning.connect(self.loss.forget)
+        starter.beginning.connect(self.loss.clear)
         starter.started.connect(lambda: self.show_page(self.live))
         starter.started.connect(self._show_present)
         starter.refused.connect(self._on_refused)
         starter.note.connect(self.banner.show_note)
         controller.status_changed.connect(self._show_status)
-        controller.failed.connect(lambda error: self.loss.tell_of_run(controller.run, error))
+        controller.failed.connect(lambda error: self.loss.show_run_error(controller.run, error))
         controller.finished.connect(self._on_finished)
         controller.seen.connect(self.devices.show_frame)
         controller.fault_seen.connect(self.pause_notice.show_fault)
@@ -246,13 +246,13 @@ class MainWindow(QMainWindow):
         devices, calibration, loss = self.devices, self.calibration, self.loss
         devices.light.connect(self._show_present)
         devices.problem.connect(self.banner.show_error)
-        devices.lost.connect(partial(loss.tell_of_devices, devices.link))
-        devices.laser_read.connect(loss.forget)
+        devices.lost.connect(partial(loss.show_devices_error, devices.link))
+        devices.laser_read.connect(loss.clear)
         calibration.light.connect(self._show_present)
-        calibration.light.connect(lambda on, _: loss.forget() if on else None)
+        calibration.light.connect(lambda on, _: loss.clear() if on else None)
         calibration.table_changed.connect(self._show_present)
         calibration.problem.connect(self.banner.show_error)
-        calibration.lost.connect(partial(loss.tell_of_devices, calibration.link))
+        calibration.lost.connect(partial(loss.show_devices_error, calibration.link))
         calibration.use_point.connect(self._use_point)
         loss.changed.connect(self._show_present)
 

@@ -7,7 +7,7 @@ from PyQt5.QtWidgets import QStackedWidget, QTabBar, QWidget
 
 
 class PageTabs(QTabBar):
-    """The tabs; the pages themselves are in `pages`. `turned_to` tells which page has come to the front.
+    """The tabs; the pages themselves are in `pages`. `turned_to` carries which page has come to the front.
 
     guest_title, guest: the first tab; it has no number and is hidden as long as another page is in front.
     """

@@ -55,6 +55,6 @@ class PauseNotice(QFrame):
         if fault is None or fault.text not in reason:
             return f"<b>The run is paused.</b> {escape(reason)}"
         return (
-            f"<b>The run is paused: {escape(fault.device)}, {escape(fault.kind)}.</b> {escape(fault.text)}"
+            f"<b>The run is paused.</b> The {escape(fault.device)} {escape(fault.text)}"
             f"<br><b>Now:</b> {escape(fault.action)}."
         )

@@ -17,8 +17,9 @@ from PyQt5.QtWidgets import (
 )
 
 from labcontrol.engine import RunState, RunStatus
+from labcontrol.gui.shared.run_states import STATE_LABELS
 from labcontrol.gui.shared.theme import set_kind
-from labcontrol.gui.shared.words import STATE_WORDS, count, duration, figures, power
+from labcontrol.words import count, duration, figures, power
 
 _HOLDING = (RunState.PREPARING, RunState.RUNNING, RunState.STOPPING)
 
@@ -95,7 +96,7 @@ class RunHeader(QFrame):
     def show_status(self, status: RunStatus, loss: str, power_w: float | None) -> None:
         """loss: name of the error shown. power_w: the laser's setpoint, named while it emits."""
         self._state = state = status.state
-        kind, word = STATE_WORDS[state]
+        kind, word = STATE_LABELS[state]
         _set_chip(self.state, kind, word, status.reason)
         if status.laser_on:
             words = "☀  Laser ON" + (f" · {power(power_w)}" if power_w else "")
@@ -121,7 +122,7 @@ class RunHeader(QFrame):
 
     def show_by_hand(self) -> None:
         """No run owns the table, but a person uses its devices."""
-        _set_chip(self.state, "idle", "By hand", "Devices are open in the devices view; no run owns the table")
+        _set_chip(self.state, "idle", "Manual", "Devices are connected on the Devices page; no run holds the table")
 
     def show_calibrating(self, *, measuring: bool) -> None:
         """No run owns the table, but the calibration does; while it measures no run can start."""

@@ -78,7 +78,7 @@ class WelcomePage(QWidget):
                     "task, reservoir, learning rule, bench; from and to a file",
                     self.show_experiment,
                 ),
-                ("Look at the devices", "connect, test patterns, live camera, laser by hand", self.show_devices),
+                ("Check the devices", "connect, test patterns, live camera, manual laser", self.show_devices),
                 ("Calibrate a table", "step by step, then see whether it can learn", self.show_calibration),
                 ("Browse earlier runs", "compare, report, export, continue an interrupted one", self.show_runs),
             )

@@ -17,7 +17,7 @@ from labcontrol.errors import UserError
 from labcontrol.guardian import Transition, read_journal
 from labcontrol.gui.shared.ticking import ticking
 
-_LOOK_MS = 200
+_POLL_MS = 200
 _SWITCHED_OFF = "tripped"
 
 
@@ -37,10 +37,10 @@ def guardian_journal() -> Path:
     return Path(folder) / "laser"
 
 
-class LostLight(QObject):
+class LostLaser(QObject):
     """Looks at what the laser's guardian writes when nobody else is left to hear it.
 
-    `changed` tells that more is known. The guardian is a third process: it outlives the one that was lost.
+    `changed` is emitted when more is known. The guardian is a third process: it outlives the one that was lost.
     """
 
     changed = pyqtSignal()
@@ -51,7 +51,7 @@ class LostLight(QObject):
         """None while no process is lost."""
         self._journal = Path()
         self._was_on = False
-        self._timer = ticking(self, _LOOK_MS, self.look)
+        self._timer = ticking(self, _POLL_MS, self.poll)
 
     def begin(self, bench: BenchConfig, journal: Path, *, was_on: bool) -> None:
         """A process is lost. bench: that it held. journal: of its laser's guardian. was_on: as last heard."""
@@ -61,9 +61,9 @@ class LostLight(QObject):
             self._set(Light("idle", "○  No light: simulated", "The laser was a simulated one and ended with it."))
             return
         self._timer.start()
-        self.look()
+        self.poll()
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Read what the guardian has written so far."""
         told = read_journal(self._journal)
         light = _told(told[-1]) if told else _not_told(self._was_on)
@@ -71,7 +71,7 @@ class LostLight(QObject):
             self._timer.stop()
         self._set(light)
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """The laser is in somebody's hands again."""
         self._timer.stop()
         self._set(None)
@@ -101,12 +101,12 @@ def _not_told(was_on: bool) -> Light:
             "caution",
             "?  Laser: not known",
             "The laser was on. Its guardian, a process of its own, switches it off when this happens, but has not said "
-            "so yet. Look at the laser.",
+            "so yet. Check the laser.",
         )
     return Light(
         "caution",
         "?  Laser: last heard off",
-        "The laser was off when it was last heard of, and nothing holds the permission to switch it on. Look at the "
+        "The laser was off when it was last heard of, and nothing holds the permission to switch it on. Check the "
         "laser to be sure.",
     )
 

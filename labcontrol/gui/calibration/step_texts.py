@@ -10,7 +10,7 @@ from labcontrol.calibration.store import FRESH
 
 
 @dataclass(frozen=True)
-class StepWords:
+class StepText:
     """name: on the list. purpose: what the result is good for. before: what to see to before it is measured."""
 
     name: str
@@ -18,52 +18,52 @@ class StepWords:
     before: str = ""
 
 
-_WORDS: Mapping[str, StepWords] = {
-    "camera": StepWords(
+_TEXTS: Mapping[str, StepText] = {
+    "camera": StepText(
         "Camera",
         "How many counts an electron gives, how much noise there is in the dark, and that twice the light is twice "
         "the counts. All later intervals rest on it.",
         "Shut out the room's light. Image the SLM sharply onto the camera.",
     ),
-    "exposure": StepWords(
+    "exposure": StepText(
         "Exposure",
         "As much light as the camera can take on the patterns a reservoir shows, without a saturated pixel.",
     ),
-    "phase-response": StepWords(
+    "phase-response": StepText(
         "Phase response",
         "Which grey level of the SLM gives which phase at this laser's wavelength, from the intensity behind the "
         "polariser; and the inverse table that runs use.",
         "The polariser behind the SLM must cross the beam, so that dark patterns are dark.",
     ),
-    "window": StepWords(
+    "window": StepText(
         "Lit window",
         "Which rows and columns of the SLM the beam reaches; the grid of neurons is laid into the middle of them.",
         "Centre the beam on the SLM.",
     ),
-    "registration": StepWords(
+    "registration": StepText(
         "Registration",
         "On which camera pixel each neuron is seen, with rotation, scale, shear and distortion of the lens.",
         "Do not touch the camera or the SLM from here on.",
     ),
-    "profile": StepWords(
+    "profile": StepText(
         "Beam and coupling",
         "How evenly the neurons are lit, and how far their light spreads to their neighbours.",
     ),
-    "timing": StepWords(
+    "timing": StepText(
         "Timing",
         "How long the SLM needs until its light obeys, how late the camera is, and how long one step of a run takes.",
     ),
-    "detector": StepWords(
+    "detector": StepText(
         "Detector",
         "What the detector reads in the dark, its noise and bandwidth, and which samples belong to which DMD pattern.",
         "Shut out the room's light.",
     ),
-    "mirrors": StepWords(
+    "mirrors": StepText(
         "Mirrors",
         "Which mirrors of the DMD show which neuron, found with stripes on the SLM and the detector alone.",
         "Image the SLM sharply onto the DMD.",
     ),
-    "laser": StepWords(
+    "laser": StepText(
         "Laser",
         "How long the laser needs to be stable, and how it drifts and fluctuates afterwards.",
     ),
@@ -81,11 +81,11 @@ STATES: Mapping[str, tuple[str, str]] = {
 }
 
 
-def words_of(kind: str) -> StepWords:
+def text_of(kind: str) -> StepText:
     """Words for a step; its title where nobody has written any."""
-    return _WORDS.get(kind, StepWords(kind.replace("-", " ").capitalize(), PROCEDURES[kind].title))
+    return _TEXTS.get(kind, StepText(kind.replace("-", " ").capitalize(), PROCEDURES[kind].title))
 
 
-def standing_words(standing: Standing) -> str:
+def status_text(standing: Standing) -> str:
     """How a calibration stands, in one line."""
     return standing.reason if standing.is_fresh else f"{standing.state}: {standing.reason}"

@@ -1,13 +1,10 @@
-"""Numbers and states in words for people."""
+"""How each state of a run is shown."""
 
 from __future__ import annotations
 
 from labcontrol.engine import RunState
-from labcontrol.words import count, duration, figures, power, power_unit, superscript
 
-__all__ = ["STATE_WORDS", "count", "duration", "figures", "power", "power_unit", "superscript"]
-
-STATE_WORDS: dict[RunState, tuple[str, str]] = {
+STATE_LABELS: dict[RunState, tuple[str, str]] = {
     RunState.IDLE: ("idle", "Ready"),
     RunState.PREPARING: ("active", "Preparing"),
     RunState.RUNNING: ("active", "Learning"),
@@ -17,4 +14,4 @@ STATE_WORDS: dict[RunState, tuple[str, str]] = {
     RunState.ABORTED: ("caution", "Aborted"),
     RunState.FAILED: ("danger", "Failed"),
 }
-"""Kind of chip and word for each state of a run."""
+"""Kind of chip and label of each state of a run."""

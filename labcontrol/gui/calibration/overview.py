@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from labcontrol.calibration import PROCEDURES, Standing, Store, store_of, with_store
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.errors import UserError
-from labcontrol.gui.calibration.words import words_of
+from labcontrol.gui.calibration.step_texts import text_of
 
 SELFTEST = "self-test"
 """The step after all calibrations."""
@@ -22,13 +22,13 @@ _NOTHING_HIDDEN = (
 )
 
 
-class Standings:
+class CalibrationOverview:
     """Every kind of calibration of one bench.
 
     config: the bench, with a store. store: the folder. where: its folder, in words.
     """
 
-    def __init__(self, config: BenchConfig, where: str, before: Standings | None = None) -> None:
+    def __init__(self, config: BenchConfig, where: str, before: CalibrationOverview | None = None) -> None:
         self.config, self.where = config, where
         self.store: Store = store_of(config)
         if before is not None and before.store.folder == self.store.folder:
@@ -37,7 +37,9 @@ class Standings:
         self.read()
 
     @classmethod
-    def of(cls, experiment: ExperimentConfig, bench: BenchConfig, before: Standings | None) -> Standings:
+    def of(
+        cls, experiment: ExperimentConfig, bench: BenchConfig, before: CalibrationOverview | None
+    ) -> CalibrationOverview:
         """Of the bench of an experiment. Raises UserError when there is nothing to calibrate, or a file is damaged."""
         if bench.calibration is None and experiment.bench == "simulated":
             raise UserError(_NOTHING_HIDDEN)
@@ -86,4 +88,4 @@ class Standings:
 
 def first_words(kinds: list[str]) -> str:
     """That these must be calibrated first; empty for none."""
-    return f"First calibrate: {', '.join(words_of(kind).name for kind in kinds)}." if kinds else ""
+    return f"First calibrate: {', '.join(text_of(kind).name for kind in kinds)}." if kinds else ""
