@@ -18,12 +18,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from labcontrol.analysis.plots.run_figure import run_figure
+from labcontrol.analysis.report.follow import Follower
 from labcontrol.cli.runs_tables import show_table
 from labcontrol.config import ExperimentConfig
-from labcontrol.plots.run_figure import run_figure
 from labcontrol.records import Epoch, RunHeader, RunReader, RunWriter
 from labcontrol.records.catalogue import summary
-from labcontrol.report.follow import Follower
 from labcontrol.tasks.errors import standardised
 
 NEURONS = 900

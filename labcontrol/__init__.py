@@ -7,12 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from labcontrol.analysis.plots.run_figure import run_figure
+    from labcontrol.analysis.report import write_report
     from labcontrol.config import BenchConfig, ExperimentConfig, load_bench, load_experiment
     from labcontrol.engine import EpochDone, FaultSeen, Finished, Run, RunState, RunStatus
     from labcontrol.errors import UserError
-    from labcontrol.plots.run_figure import run_figure
     from labcontrol.records import RunReader
-    from labcontrol.report import write_report
 
 __version__ = "0.1.0"
 
@@ -37,9 +37,9 @@ _MODULES = {
     "labcontrol.config": ("BenchConfig", "ExperimentConfig", "load_bench", "load_experiment"),
     "labcontrol.engine": ("EpochDone", "FaultSeen", "Finished", "Run", "RunState", "RunStatus"),
     "labcontrol.errors": ("UserError",),
-    "labcontrol.plots.run_figure": ("run_figure",),
+    "labcontrol.analysis.plots.run_figure": ("run_figure",),
     "labcontrol.records": ("RunReader",),
-    "labcontrol.report": ("write_report",),
+    "labcontrol.analysis.report": ("write_report",),
 }
 
 

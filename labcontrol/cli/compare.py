@@ -16,8 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Column, Table
 
-from labcontrol.cli.experiment_options import experiment_from
-from labcontrol.compare import (
+from labcontrol.analysis.compare import (
     DEFAULT_CONTENDERS,
     READOUTS,
     Study,
@@ -28,6 +27,7 @@ from labcontrol.compare import (
     table_summary,
     write_csv,
 )
+from labcontrol.cli.experiment_options import experiment_from
 from labcontrol.config import settings_from_text, user_error
 from labcontrol.errors import UserError
 from labcontrol.reservoir.timing import TimingProfile
@@ -178,7 +178,9 @@ def _save(study: Study, folder: Path) -> list[str]:
     """Table and figure; returns their paths."""
     files = []
     if study.settings.readout != "path-phases":
-        from labcontrol.plots.compare import save_study_figure  # Matplotlib, only when there is something to draw
+        from labcontrol.analysis.plots.strategy_study_figure import (
+            save_study_figure,  # Matplotlib, only when there is something to draw
+        )
 
         files = [write_csv(summary(study), folder / "compare.csv"), save_study_figure(study, folder / "compare.png")]
     if study.settings.on_table:

@@ -14,14 +14,14 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from labcontrol.analysis.plots.curves import PredictionCurves
+from labcontrol.analysis.report.follow import Follower, Snapshot, stands_still
 from labcontrol.cli.runs import FOLDER, AsJson, Folder
 from labcontrol.cli.terminal_curve import Line, curve_text
 from labcontrol.cli.words import local_time, state_text
 from labcontrol.gui.availability import has_display, why_not
-from labcontrol.plots.curves import PredictionCurves
 from labcontrol.records.catalogue import find_run
 from labcontrol.records.json_text import to_json
-from labcontrol.report.follow import Follower, Snapshot, stands_still
 from labcontrol.words import counted, duration, figures
 
 _PLAIN_INTERVAL_S = 5.0

@@ -35,7 +35,7 @@ def report(
 
     Example: labcontrol report latest --output report.pdf
     """
-    from labcontrol.report import write_report  # Matplotlib takes long to import
+    from labcontrol.analysis.report import write_report  # Matplotlib takes long to import
 
     with Console(stderr=True).status("reading") as status:
         path = write_report(find_run(run, folder), output, status.update)

@@ -144,7 +144,7 @@ def compare(
     else:
         wide_console().print(comparison_table(paths, columns))
     if figure is not None:
-        from labcontrol.plots.comparison_figure import save_comparison_figure
+        from labcontrol.analysis.plots.overlaid_runs_figure import save_comparison_figure
 
         save_comparison_figure(paths, figure)
         Console(stderr=True).print(f"saved {escape(str(figure))}", highlight=False, soft_wrap=True)
@@ -223,7 +223,7 @@ def _write(record: Any, target: Path) -> None:
         more = {"mse_drift_normalised": drift_normalised_mse(record)} if record.drift else None
         export_epochs(record, target, more)
         return
-    from labcontrol.plots.run_figure import save_figure  # Matplotlib takes long to import
+    from labcontrol.analysis.plots.run_figure import save_figure  # Matplotlib takes long to import
 
     save_figure(record, target)
 

@@ -16,7 +16,7 @@ from labcontrol.records.catalogue import RunSummary, read_note
 from labcontrol.words import duration, figures
 
 if TYPE_CHECKING:
-    from labcontrol.report.outcome import Outcome
+    from labcontrol.analysis.report.outcome import Outcome
 
 _LAST_LOG_LINES = 5
 _NAME_IN_COMPARISON = 40
@@ -46,7 +46,9 @@ def list_table(runs: Sequence[RunSummary]) -> Table:
 
 def show_table(run: RunReader) -> Table:
     """All that matters of one run."""
-    from labcontrol.report.outcome import outcome  # the theory behind it takes long to import, and a list needs none
+    from labcontrol.analysis.report.outcome import (
+        outcome,  # the theory behind it takes long to import, and a list needs none
+    )
 
     facts, found, state = Table.grid(padding=(0, 2)), outcome(run, whole=False), run.state
     facts.add_column(style="bold", no_wrap=True)
@@ -94,7 +96,7 @@ def comparison_table(paths: Sequence[Path], columns: Sequence[dict[str, str]]) -
 
 def comparison_column(run: RunReader) -> dict[str, str]:
     """Every setting of a run by its dotted name, then its outcome."""
-    from labcontrol.report.outcome import outcome
+    from labcontrol.analysis.report.outcome import outcome
 
     settings = {name: str(value) for name, value in _flat(run.experiment) if name != "note"}
     return settings | {"state": run.state.name} | dict(_outcome_rows(outcome(run, whole=False), run))

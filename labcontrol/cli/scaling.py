@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from labcontrol.analysis.plots.scaling_figure import save_scaling_figure
 from labcontrol.cli.experiment_options import experiment_from
 from labcontrol.engine.table_study import run_table_job
 from labcontrol.errors import UserError
-from labcontrol.plots.scaling_figure import save_scaling_figure
 from labcontrol.theory.scaling import STATES, Study, StudyPlan, run_study, run_twin_job
 from labcontrol.theory.scaling import Progress as StudyProgress
 

@@ -8,9 +8,9 @@ from types import FrameType
 
 import typer
 
+from labcontrol.analysis.plots.run_figure import save_run_figure
 from labcontrol.cli.progress import RunProgress
 from labcontrol.engine import Run, RunState
-from labcontrol.plots.run_figure import save_run_figure
 
 ARMED = "armed by --arm"
 """Who allowed a real laser to emit, as the record tells it."""

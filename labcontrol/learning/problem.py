@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from labcontrol.learning.strategy import Mask
 from labcontrol.tasks import ErrorMeasure
 
 
@@ -20,7 +19,7 @@ class Problem:
     pilot's repeats, in the unit of the output.
     """
 
-    start: Mask
+    start: NDArray[np.bool_]
     rng: np.random.Generator
     amplitudes: NDArray[np.float64]
     measure: ErrorMeasure

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labcontrol.config import LearningConfig, Section
-
-if TYPE_CHECKING:
-    from labcontrol.learning.problem import Problem
+from labcontrol.learning.problem import Problem
 
 Mask = NDArray[np.bool_]
 

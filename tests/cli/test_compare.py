@@ -12,9 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from labcontrol.bench import Bench
-from labcontrol.cli.main import app
-from labcontrol.compare import (
+from labcontrol.analysis.compare import (
     KnownTable,
     Study,
     StudyProgress,
@@ -26,10 +24,12 @@ from labcontrol.compare import (
     run_trial,
     summary,
 )
-from labcontrol.compare.benches import noisy_bench
-from labcontrol.compare.known_table import quiet_outputs
-from labcontrol.compare.on_table import run_on_table
-from labcontrol.compare.summary import curves
+from labcontrol.analysis.compare.known_table import quiet_outputs
+from labcontrol.analysis.compare.noisy_benches import noisy_bench
+from labcontrol.analysis.compare.study_summary import curves
+from labcontrol.analysis.compare.table_trial import run_on_table
+from labcontrol.bench import Bench
+from labcontrol.cli.main import app
 from labcontrol.config import ExperimentConfig, LearningConfig
 from labcontrol.errors import UserError
 from labcontrol.reservoir import Reservoir
@@ -142,7 +142,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(
         return run_trial(*args, **settings)
 
     with monkeypatch.context() as patch:
-        patch.setattr("labcontrol.compare.study.run_trial", interrupted)
+        patch.setattr("labcontrol.analysis.compare.strategy_study.run_trial", interrupted)
         ended = cli(*SMALL, "--output", tmp_path)
     assert ended.code == 130
     assert "3 of 10 trials are done" in ended.err  # ceilings and two strategies of the first seed

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from labcontrol.analysis.report.follow import Follower, pace_s
 from labcontrol.cli.monitor import picture
 from labcontrol.cli.terminal_curve import Line, curve_text
 from labcontrol.records import RunWriter
-from labcontrol.report.follow import Follower, pace_s
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "records"))
 from synthetic_run import SyntheticRun

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from synthetic_run import SyntheticRun
 
+from labcontrol.analysis.report.follow import Follower
 from labcontrol.errors import UserError
 from labcontrol.records import RunReader, RunWriter, provenance
 from labcontrol.records.catalogue import find_run, list_runs, summary
 from labcontrol.records.epoch_table import EpochTable
 from labcontrol.records.export import export_epochs
 from labcontrol.records.provenance import git_state
-from labcontrol.report.follow import Follower
 
 
 def start_run(path: Path, unix_s: float, **arguments: object) -> RunWriter:

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from labcontrol.analysis.plots.curves import prediction_curves
 from labcontrol.bench import simulated_bench
 from labcontrol.config import ExperimentConfig, LearningConfig, StopConfig
 from labcontrol.engine import Run
-from labcontrol.plots.curves import prediction_curves
 from labcontrol.records import RunReader
 from labcontrol.theory import coverage, fit_learning_curve
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from labcontrol.analysis.plots.scaling_figure import save_scaling_figure
 from labcontrol.bench import Bench, simulated_bench
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine.table_study import run_table_job
 from labcontrol.errors import UserError
-from labcontrol.plots.scaling_figure import save_scaling_figure
 from labcontrol.reservoir import Reservoir
 from labcontrol.tasks import make_task
 from labcontrol.theory.measured import table_states

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from labcontrol.analysis.plots.mean_field import mean_field_of_run
 from labcontrol.config import ExperimentConfig
 from labcontrol.errors import UserError
 from labcontrol.gui.learning.model_curves import MODEL_NAMES, ModelCurve, epochs_per_flip, sampled_curve
-from labcontrol.plots.mean_field import mean_field_of_run
 from labcontrol.records import RunReader
 from labcontrol.theory import (
     States,

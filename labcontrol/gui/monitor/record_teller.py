@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from labcontrol.analysis.report.follow import pace_s
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine import EpochDone, Event, FaultSeen, Predicted, Prepared, RunState, RunStatus
 from labcontrol.engine.pilot import predict
@@ -15,7 +16,6 @@ from labcontrol.errors import UserError
 from labcontrol.records import RunReader
 from labcontrol.records.reader import DAMAGE, LogLine
 from labcontrol.records.reader import RunState as RecordState
-from labcontrol.report.follow import pace_s
 from labcontrol.tasks import Task
 
 _MOST_ROWS = 10_000  # told one by one at most

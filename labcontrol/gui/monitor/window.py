@@ -10,6 +10,7 @@ from PyQt5.QtCore import QSettings, Qt, QTimer
 from PyQt5.QtGui import QCloseEvent, QTextCursor
 from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QMainWindow, QPlainTextEdit, QSplitter, QVBoxLayout
 
+from labcontrol.analysis.report.follow import stands_still
 from labcontrol.errors import UserError
 from labcontrol.gui.app import ended_by_signals, make_application
 from labcontrol.gui.learning.view import LearningView
@@ -21,7 +22,6 @@ from labcontrol.gui.shared.pattern_views import MaskView
 from labcontrol.gui.shared.theme import Theme, set_kind
 from labcontrol.gui.window.desktop import Appearance
 from labcontrol.records.reader import LogLine
-from labcontrol.report.follow import stands_still
 from labcontrol.words import count, duration, figures
 
 _KINDS = {"running": "active", "finished": "good", "failed": "danger"}

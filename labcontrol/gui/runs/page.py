@@ -174,7 +174,7 @@ class RunsPage(QWidget):
 
     def _open_figure(self) -> None:
         def draw(path: Path) -> Path:
-            from labcontrol.plots.run_figure import save_run_figure  # Matplotlib takes long to import
+            from labcontrol.analysis.plots.run_figure import save_run_figure  # Matplotlib takes long to import
 
             return save_run_figure(path)[0]
 
@@ -182,7 +182,7 @@ class RunsPage(QWidget):
 
     def _open_report(self) -> None:
         def write(path: Path) -> Path:
-            from labcontrol.report import write_report
+            from labcontrol.analysis.report import write_report
 
             return write_report(path)
 

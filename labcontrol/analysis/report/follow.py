@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from labcontrol.analysis.plots.curves import PredictionCurves, prediction_curves
 from labcontrol.config import ExperimentConfig
 from labcontrol.errors import UserError
-from labcontrol.plots.curves import PredictionCurves, prediction_curves
 from labcontrol.records import RunReader
 from labcontrol.records.reader import DAMAGE, Fault, LogLine, RunState
 

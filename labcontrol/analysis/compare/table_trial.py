@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from labcontrol.compare.benches import ReadoutKind, noisy_bench
-from labcontrol.compare.known_table import quiet_outputs, spread, spread_masks
+from labcontrol.analysis.compare.known_table import quiet_outputs, spread, spread_masks
+from labcontrol.analysis.compare.noisy_benches import ReadoutKind, noisy_bench
 from labcontrol.config import ExperimentConfig, LearningConfig
 from labcontrol.engine import Run, RunState
 from labcontrol.errors import UserError

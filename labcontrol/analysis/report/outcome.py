@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from labcontrol.plots.curves import PredictionCurves, prediction_curves
+from labcontrol.analysis.plots.curves import PredictionCurves, prediction_curves
 from labcontrol.records import RunReader
 
 _FALL = 0.95

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from labcontrol.compare.known_table import KnownTable
+from labcontrol.analysis.compare.known_table import KnownTable
 from labcontrol.learning.boolean_search import Schedule
 from labcontrol.learning.readout_models import FieldModel, LinearModel
 from labcontrol.tasks.errors import nmse, standardised

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from labcontrol.plots.curves import PredictionCurves, thinned
+from labcontrol.analysis.plots.curves import PredictionCurves, thinned
 from labcontrol.records import RunReader
 
 Floats = NDArray[np.float64]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from labcontrol.analysis.report.outcome import Outcome
 from labcontrol.records import RunReader
-from labcontrol.report.outcome import Outcome
 from labcontrol.words import count, counted, figures
 
 _GOOD_FIT = 0.9

@@ -10,8 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-from labcontrol.compare import DEFAULT_CONTENDERS, Study, median_ceilings
-from labcontrol.compare.summary import Axis, curves, positions_of
+from labcontrol.analysis.compare import DEFAULT_CONTENDERS, Study, median_ceilings
+from labcontrol.analysis.compare.study_summary import Axis, curves, positions_of
 
 # Okabe and Ito's palette and some beyond it: every default contender has the same colour in every figure.
 _PALETTE = (

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labcontrol.compare.known_table import KnownTable
+from labcontrol.analysis.compare.known_table import KnownTable
 from labcontrol.config import LearningConfig
 from labcontrol.learning import Problem, initial_mask, make_strategy
 from labcontrol.reservoir.timing import TimingProfile

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from labcontrol.analysis.plots.mean_field import mean_field_of_run
 from labcontrol.engine.pilot import predict
 from labcontrol.errors import UserError
 from labcontrol.learning import completed_amplitudes
-from labcontrol.plots.mean_field import mean_field_of_run
 from labcontrol.records import RunReader
 from labcontrol.theory import AmplitudeLaw, FitComparison, LearningFit, coverage, fit_learning_curve
 

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from labcontrol.compare.study import Study, StudySettings
-from labcontrol.compare.trial import Trial
+from labcontrol.analysis.compare.strategy_study import Study, StudySettings
+from labcontrol.analysis.compare.trial import Trial
 
 Floats = NDArray[np.float64]
 Axis = Literal["replays", "seconds"]

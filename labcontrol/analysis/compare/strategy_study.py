@@ -12,12 +12,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from labcontrol.compare.benches import ReadoutKind
-from labcontrol.compare.ceilings import Ceilings, ceilings
-from labcontrol.compare.contenders import DEFAULT_CONTENDERS, contender
-from labcontrol.compare.known_table import KnownTable, measured_table
-from labcontrol.compare.on_table import run_on_table
-from labcontrol.compare.trial import Trial, run_trial
+from labcontrol.analysis.compare.ceilings import Ceilings, ceilings
+from labcontrol.analysis.compare.contenders import DEFAULT_CONTENDERS, contender
+from labcontrol.analysis.compare.known_table import KnownTable, measured_table
+from labcontrol.analysis.compare.noisy_benches import ReadoutKind
+from labcontrol.analysis.compare.table_trial import run_on_table
+from labcontrol.analysis.compare.trial import Trial, run_trial
 from labcontrol.config import ExperimentConfig, Section
 from labcontrol.errors import UserError
 from labcontrol.reservoir.timing import TimingProfile

@@ -10,9 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from labcontrol.analysis.plots.axes_content import (
+    EPOCH,
+    draw_learning,
+    draw_mask,
+    draw_output,
+    draw_residual,
+    shown_output,
+)
+from labcontrol.analysis.plots.curves import PredictionCurves, prediction_curves
 from labcontrol.errors import UserError
-from labcontrol.plots.curves import PredictionCurves, prediction_curves
-from labcontrol.plots.drawing import EPOCH, draw_learning, draw_mask, draw_output, draw_residual, shown_output
 from labcontrol.records import RunReader
 
 _DPI = 150

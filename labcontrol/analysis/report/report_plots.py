@@ -18,9 +18,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from labcontrol.engine.drift_correction import reference_gain
-from labcontrol.plots.curves import PredictionCurves, thinned
-from labcontrol.plots.drawing import (
+from labcontrol.analysis.plots.axes_content import (
     EPOCH,
     Palette,
     draw_learning,
@@ -29,6 +27,8 @@ from labcontrol.plots.drawing import (
     shown_output,
     standardised_output,
 )
+from labcontrol.analysis.plots.curves import PredictionCurves, thinned
+from labcontrol.engine.drift_correction import reference_gain
 from labcontrol.records import RunReader
 
 Floats = NDArray[np.float64]

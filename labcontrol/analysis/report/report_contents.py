@@ -12,13 +12,21 @@ from typing import Any
 
 import numpy as np
 
+from labcontrol.analysis.report import report_plots as pictures
+from labcontrol.analysis.report.outcome import Outcome, outcome
+from labcontrol.analysis.report.sentences import sentences, with_interval
+from labcontrol.analysis.report.setting_rows import (
+    Row,
+    device_rows,
+    finding_rows,
+    program_rows,
+    setting_rows,
+    table_rows,
+    task_rows,
+)
 from labcontrol.records import RunReader
 from labcontrol.records.catalogue import read_note
 from labcontrol.records.reader import Fault, LogLine, RunState
-from labcontrol.report import figures as pictures
-from labcontrol.report.outcome import Outcome, outcome
-from labcontrol.report.sentences import sentences, with_interval
-from labcontrol.report.settings import Row, device_rows, finding_rows, program_rows, setting_rows, table_rows, task_rows
 from labcontrol.words import count, counted, duration, figures
 
 _MOST_FAULTS = 200

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from labcontrol.analysis.compare.noisy_benches import ReadoutKind, quiet_bench
 from labcontrol.bench import Bench
-from labcontrol.compare.benches import ReadoutKind, quiet_bench
 from labcontrol.config import ExperimentConfig
 from labcontrol.reservoir import Reservoir
 from labcontrol.tasks import make_task

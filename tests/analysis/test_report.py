@@ -11,11 +11,11 @@ import h5py
 import numpy as np
 import pytest
 
+from labcontrol.analysis.report import write_report
+from labcontrol.analysis.report.pdf_printer import find_browser
 from labcontrol.errors import UserError
 from labcontrol.records import RunReader, RunWriter
 from labcontrol.records.catalogue import write_note
-from labcontrol.report import write_report
-from labcontrol.report.pdf import find_browser
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "records"))
 from synthetic_run import SyntheticRun
@@ -189,7 +189,7 @@ def test_places_that_cannot_be_are_refused(finished: Path, name: str, message: s
 
 @pytest.fixture
 def without_browser(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labcontrol.report.pdf.find_browser", lambda: None)
+    monkeypatch.setattr("labcontrol.analysis.report.pdf_printer.find_browser", lambda: None)
 
 
 def test_a_pdf_without_a_browser_says_what_to_do(finished: Path, without_browser: None) -> None:

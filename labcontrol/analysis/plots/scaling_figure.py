@@ -12,9 +12,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter, ScalarFormatter
 
+from labcontrol.analysis.plots.axes_content import PALETTE
+from labcontrol.analysis.plots.run_figure import write_figure
 from labcontrol.errors import UserError
-from labcontrol.plots.drawing import PALETTE
-from labcontrol.plots.run_figure import write_figure
 from labcontrol.theory import coverage
 from labcontrol.theory.scaling import Group, Study
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
+from labcontrol.analysis.report.pdf_printer import print_pdf
+from labcontrol.analysis.report.report_contents import clock, contents
 from labcontrol.errors import UserError
 from labcontrol.records import reading
-from labcontrol.report.contents import clock, contents
-from labcontrol.report.pdf import print_pdf
 
 SUFFIXES = (".html", ".pdf")
 
@@ -48,7 +48,7 @@ def report_page(record: Path, progress: Callable[[str], None] = lambda _what: No
     with reading(record) as run:
         filled = contents(run, progress)
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("labcontrol.report", "page"),
+        loader=jinja2.PackageLoader("labcontrol.analysis.report", "template"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from labcontrol.report.write import write_report
+    from labcontrol.analysis.report.report_writer import write_report
 
 __all__ = ["write_report"]
 
@@ -11,7 +11,7 @@ __all__ = ["write_report"]
 def __getattr__(name: str) -> object:
     """Import the page with its figures only when one is written; watching a run needs neither."""
     if name == "write_report":
-        from labcontrol.report import write
+        from labcontrol.analysis.report import report_writer
 
-        return write.write_report
+        return report_writer.write_report
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
