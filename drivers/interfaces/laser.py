@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import ClassVar
 
@@ -73,9 +74,21 @@ class Laser(Device):
         self._set_emission(True)
 
     def emission_off(self) -> None:
-        """Stop emission; allowed in every state of an open device."""
+        """Stop emission; allowed in every state of an open device. Raises DeviceError when it is not confirmed."""
         self._require_open()
         self._set_emission(False)
+
+    def emission_off_now(self) -> None:
+        """Send "off" at once, from any thread, wait for nothing and confirm nothing; never raises.
+
+        The guardian of a laser calls it, repeatedly, while another thread may be waiting for an answer. A driver that
+        cannot do that leaves it out, and is switched off when its present command has ended.
+        """
+
+    @property
+    def last_answer_s(self) -> float:
+        """When the laser last answered, by `time.monotonic`; a driver that does not keep it leaves it out."""
+        return -math.inf
 
     # --- for drivers --------------------------------------------------------------------------------------------
     @abstractmethod

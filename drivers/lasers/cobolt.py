@@ -86,6 +86,7 @@ class CoboltLaser(WiredLaser[CoboltConversation]):
 
     Options = CoboltOptions
     resolution_w = 1e-4
+    off_commands = ("l0", "@cob0")
 
     def __init__(self, context: DriverContext, line: Line, options: CoboltOptions) -> None:
         talk = CoboltConversation(line, timeout_s=options.timeout_s, spacing_s=options.command_spacing_s)
@@ -163,10 +164,10 @@ class CoboltLaser(WiredLaser[CoboltConversation]):
         self._talk.tell("@cob1" if self._autostart else "l1")
         state = self._read_state()
         if state == "waiting for key":
-            self._switch_off_insisting()
+            self._switch_off_with_retry()
             raise DeviceRefusedError(self.name, "waits for its key, emission stays off.", "Turn the key to ON.")
         if state in ("fault", "aborted"):
-            self._switch_off_insisting()
+            self._switch_off_with_retry()
             raise DeviceFaultError(
                 self.name,
                 f"did not start: {', '.join(self._read_faults()) or state}; emission stays off.",

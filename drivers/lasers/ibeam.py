@@ -83,6 +83,7 @@ class IBeamLaser(WiredLaser[IBeamConversation]):
 
     Options = IBeamOptions
     resolution_w = 1e-6
+    off_commands = ("laser off",)
 
     def __init__(self, context: DriverContext, line: Line, options: IBeamOptions) -> None:
         super().__init__(context, IBeamConversation(line, timeout_s=options.timeout_s), options)

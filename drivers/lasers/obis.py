@@ -99,6 +99,7 @@ class ObisLaser(WiredLaser[ObisConversation]):
 
     Options = SerialLaserOptions
     resolution_w = 1e-5
+    off_commands = ("SOUR:AM:STAT OFF",)
 
     def __init__(self, context: DriverContext, line: Line, options: SerialLaserOptions) -> None:
         super().__init__(context, ObisConversation(line, timeout_s=options.timeout_s), options)

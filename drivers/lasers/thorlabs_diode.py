@@ -57,6 +57,7 @@ class ThorlabsDiodeLaser(WiredLaser[ScpiConversation]):
     """
 
     Options = ThorlabsDiodeOptions
+    off_commands = ("OUTP OFF",)
 
     def __init__(self, context: DriverContext, line: Line, options: ThorlabsDiodeOptions) -> None:
         super().__init__(context, ScpiConversation(line, timeout_s=options.timeout_s), options)

@@ -1,7 +1,9 @@
 """What all lasers on a serial or VISA line have in common: safe opening and closing, limits, settings that are checked.
 
-Emission is switched off, and seen to be off, when a laser is opened and when it is closed. A power that the laser did
-not take exactly is an error: nothing is clipped, neither here nor silently in the laser.
+Emission is switched off, and seen to be off, when a laser is opened and when it is closed. The command to switch off is
+safe in every state, so it is sent blindly before anything is asked and again after anything failed: it needs neither an
+answer nor a line that works both ways. Only what was answered counts as confirmed. A power that the laser did not take
+exactly is an error: nothing is clipped, neither here nor silently in the laser.
 """
 
 from __future__ import annotations
@@ -50,9 +52,11 @@ class WiredLaser(Laser, Generic[C]):
     """A laser that is talked to over a line; drivers of a family fill the hooks.
 
     resolution_w: step in which the laser takes and reports its power.
+    off_commands: all that switch emission off, whatever state the laser is in.
     """
 
     resolution_w: ClassVar[float]
+    off_commands: ClassVar[tuple[str, ...]]
 
     def __init__(self, context: DriverContext, talk: C, options: WiredLaserOptions) -> None:
         super().__init__(context)
@@ -69,6 +73,13 @@ class WiredLaser(Laser, Generic[C]):
     @property
     def warm_up_time_s(self) -> float:
         return self._options.warm_up_time_s
+
+    @property
+    def last_answer_s(self) -> float:
+        return self._talk.last_answer_s
+
+    def emission_off_now(self) -> None:
+        self._talk.send_blindly(self.off_commands)
 
     # --- for families -------------------------------------------------------------------------------------------
     @abstractmethod
@@ -90,15 +101,15 @@ class WiredLaser(Laser, Generic[C]):
 
     # --- device -------------------------------------------------------------------------------------------------
     def _open(self) -> None:
-        self._talk.open()
+        self._talk.open(self.off_commands)
         self._switch_off()
         self._prepare()
         self._limits_w = self._read_power_limits()
 
     def _close(self) -> None:
         try:
-            if self._talk.is_open:
-                self._switch_off_insisting()
+            if self._talk.is_open or self._identity is not None:
+                self._switch_off_with_retry()
         except DeviceError as error:
             logger.error("%s: closed without knowing whether emission is off: %s", self.name, error)
             gone = isinstance(error, DeviceDisconnectedError)
@@ -121,17 +132,34 @@ class WiredLaser(Laser, Generic[C]):
         if on:
             self._send_emission_on()
         else:
-            self._switch_off_insisting()
+            self._switch_off_with_retry()
 
-    def _switch_off_insisting(self) -> None:
-        """Switch off; after any failure but a lost line, once more."""
+    def _switch_off_with_retry(self) -> None:
+        """Off, and confirmed; after any failure once more, over a line opened anew where it was lost.
+
+        It is sent blindly wherever something else has to come first: getting in step, or another thread's question.
+        """
+        if not self._talk.in_step:
+            self.emission_off_now()
         try:
             self._switch_off()
-        except DeviceDisconnectedError:
-            raise
         except DeviceError as error:
             logger.warning("%s: switching emission off once more after: %s", self.name, error)
+        else:
+            return
+        lost = not self._talk.is_open
+        try:
+            if lost:
+                self._talk.open(self.off_commands)
+            else:
+                self.emission_off_now()
             self._switch_off()
+        except DeviceError:
+            self.emission_off_now()
+            raise
+        finally:
+            if lost:
+                self._talk.close()  # it may have lost its settings, too: whoever goes on must open the laser anew
 
     def _switch_off(self) -> None:
         self._send_emission_off()

@@ -9,10 +9,11 @@ answer it recognises; whatever came before that answer is thrown away. If that f
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar, TypeVar
 
 from drivers.interfaces import (
@@ -50,8 +51,11 @@ class Conversation(ABC):
         self.timeout_s = timeout_s
         self.spacing_s = spacing_s
         self.round_trip_s = 0.0
+        self.last_answer_s = -math.inf
+        """When the instrument last gave an answer that was understood (`time.monotonic`)."""
         self._lock = threading.RLock()
         self._in_step = False
+        self._disturbed = threading.Event()  # something was sent that nobody waits for
         self._free_at = 0.0
 
     @property
@@ -62,13 +66,37 @@ class Conversation(ABC):
     def is_open(self) -> bool:
         return self.line.is_open
 
-    def open(self) -> None:
-        """Open the line and get in step. Raises the errors of drivers.interfaces."""
+    @property
+    def in_step(self) -> bool:
+        """Whether the next command is sent at once, and nothing has to be thrown away before."""
+        return self._in_step and not self._disturbed.is_set()
+
+    def open(self, safe_commands: Sequence[str] = ()) -> None:
+        """Open the line, send what is safe in any state (see `send_blindly`) and get in step.
+
+        Raises the errors of drivers.interfaces.
+        """
         with self._lock:
             self.line.open()
             self._in_step = False
             self._forget()
+            self.send_blindly(safe_commands)
             self._get_in_step("")
+
+    def send_blindly(self, commands: Sequence[str]) -> bool:
+        """Send commands at once and wait for nothing; whether the line took them.
+
+        For commands that are safe in every state: it takes no turn, needs no answer and never raises, so that it works
+        from any thread while another one waits for an answer, and on a line of which only the way out is left. The
+        answer that is waited for meanwhile is thrown away, since those to these commands may come in its place.
+        """
+        if not commands or not self.line.is_open:
+            return False
+        self._disturbed.set()
+        # The first goes out twice: what a program that died has left half written in the instrument's input makes it
+        # unreadable, and is made unreadable by it, where a mere ending would carry it out.
+        message = b"".join(command.encode("ascii") + self.ending for command in (commands[0], *commands))
+        return self.line.send_if_possible(message)
 
     def close(self) -> None:
         """Let go of the line; may be called again."""
@@ -88,12 +116,16 @@ class Conversation(ABC):
             self._in_step = False  # until the whole reply has been understood
             try:
                 reply = self._exchange(command, self.timeout_s if timeout_s is None else timeout_s)
+                if self._disturbed.is_set():
+                    raise reply.unexpected("an answer to nothing else", "Ask again: a command was sent meanwhile.")
                 self._check(reply)
                 meaning = parse(reply)
             except (DeviceRefusedError, DeviceFaultError):
                 self._in_step = True  # the device understood and said no, which is an answer
+                self.last_answer_s = time.monotonic()
                 raise
             self._in_step = True
+            self.last_answer_s = time.monotonic()
             return meaning
 
     def get_in_step(self) -> None:
@@ -155,7 +187,9 @@ class Conversation(ABC):
         if self._in_step and (unasked := self.line.unread(command.encode())):
             logger.warning("%s: bytes nobody asked for: %s", self.device, shown(unasked))
             self._in_step = False
-        if not self._in_step:
+        if not self.in_step:
+            self._disturbed.clear()
+            self._in_step = False
             self._synchronise()
             self._in_step = True
 
@@ -192,13 +226,15 @@ class LandmarkConversation(Conversation):
         """Bring the instrument into the state in which it answers as this dialect expects."""
 
     def _synchronise(self) -> None:
-        error: DeviceTimeoutError | DeviceReplyError | None = None
+        error: DeviceTimeoutError | DeviceReplyError | DeviceRefusedError | None = None
         for attempt in range(ATTEMPTS):
+            # What another program left half written would otherwise become part of the first question.
+            self.line.send(self.ending)
             self.line.drain(self.quiet_s)
             try:
                 self._prepare()
                 self._follow_landmarks(again=1 + attempt)
-            except (DeviceTimeoutError, DeviceReplyError) as failure:
+            except (DeviceTimeoutError, DeviceReplyError, DeviceRefusedError) as failure:
                 error = failure
             else:
                 return
@@ -207,13 +243,13 @@ class LandmarkConversation(Conversation):
 
     def _follow_landmarks(self, again: int) -> None:
         first, second = self.landmarks
-        found = self._exchange(first, self.timeout_s)
+        found = self._landmark(first)
         known = self._known or (found.received, None)
         if found.received != known[0]:
             raise self._lost(found, known[0])
         expected = known[1]
         for _ in range(1 + again):
-            found = self._exchange(second, self.timeout_s)
+            found = self._landmark(second)
             if expected is None and found.received != known[0]:
                 expected = found.received
             if found.received != expected:
@@ -222,6 +258,13 @@ class LandmarkConversation(Conversation):
             raise self._lost(Reply(self.device, found.command, found.received + self.reply_ending + rest), expected)
         assert expected is not None
         self._known = (known[0], expected)
+
+    def _landmark(self, question: str) -> Reply:
+        """Ask for a landmark. A refusal is none: it is the same for every question, and so marks no place."""
+        reply = self._exchange(question, self.timeout_s)
+        self._check(reply)
+        reply.text()
+        return reply
 
     def _lost(self, found: Reply, expected: bytes | None) -> DeviceReplyError:
         return found.unexpected(

@@ -69,6 +69,17 @@ class Line(ABC):
         except Exception as error:
             raise self._lost("sending", data, error) from error
 
+    def send_if_possible(self, data: bytes) -> bool:
+        """Send from any thread, also while another one reads; whether the stack took it. Never raises."""
+        if not self._open:
+            return False
+        try:
+            self._send(data)
+        except Exception as error:  # each stack has its own; the thread that uses the line will find it lost
+            logger.warning("%s: sending %s: %s", self.device, shown(data), _plainly(error))
+            return False
+        return True
+
     def read_line(self, ending: bytes, timeout_s: float) -> bytes:
         """The next line, without its ending.
 

@@ -121,6 +121,7 @@ class ScpiConversation(Conversation):
         error: DeviceTimeoutError | DeviceReplyError | None = None
         for _ in range(ATTEMPTS):
             try:
+                self._send("")  # ends what another program left half written
                 for _ in range(2):
                     token = next(self._once)
                     self._send(f"*ESE {token}")

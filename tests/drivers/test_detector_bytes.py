@@ -61,6 +61,7 @@ def told(*commands: bytes) -> Script:
 
 
 IN_STEP: Script = [
+    (b"", b""),
     (b"*ESE 100", b""),
     (b"*ESE?", b"100"),
     (b"*ESE 101", b""),

@@ -331,7 +331,7 @@ def test_a_block_of_another_length_is_refused_and_what_follows_is_not_confused(
 
 def test_a_late_answer_that_looks_like_the_number_used_once_is_not_taken_for_it() -> None:
     """The first number returns twice, once as the late answer to something else; both are thrown away."""
-    in_step = [(b"*ESE 102\n", b""), (b"*ESE?\n", b"102\n"), (b"*ESE 103\n", b""), (b"*ESE?\n", b"103\n")]
+    in_step = [(b"\n", b""), (b"*ESE 102\n", b""), (b"*ESE?\n", b"102\n"), (b"*ESE 103\n", b""), (b"*ESE?\n", b"103\n")]
     rest = [(b"*ESE 0\n", b""), (b"*CLS\n", b"")]
     opening = [(said.replace(b"102", b"100").replace(b"103", b"101"), heard) for said, heard in in_step]
     opening = [(said, heard.replace(b"102", b"100").replace(b"103", b"101")) for said, heard in opening]

@@ -59,12 +59,12 @@ def test_closing_stops_emission(bench: Stand) -> None:
 
 
 def test_opening_stops_emission_left_on_by_a_program_that_died(bench: Stand) -> None:
-    with bench.laser as laser:
-        laser.emission_on()
-        laser.emission_off()  # brings the controller into a state in which it can be switched on from outside
-        bench.head.switch_on()
-        assert bench.head.emitting
-        laser._talk.close()  # type: ignore[attr-defined]
+    laser = bench.laser.open()
+    laser.emission_on()
+    laser.emission_off()  # brings the controller into a state in which it can be switched on from outside
+    bench.head.switch_on()
+    laser._talk.close()  # type: ignore[attr-defined]
+    laser._identity = None
     assert bench.head.emitting
     with bench.laser:
         assert not bench.head.emitting
