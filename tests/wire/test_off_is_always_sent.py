@@ -40,11 +40,11 @@ def emitting(bench: Stand) -> None:
 
 def mute(bench: Stand) -> None:
     """The wire from the laser to the computer breaks: commands arrive, answers do not."""
-    bench.port.mischief.plan("silent", times=FOREVER)
+    bench.port.line_faults.plan("silent", times=FOREVER)
 
 
 def mend(bench: Stand) -> None:
-    bench.port.mischief = type(bench.port.mischief)()
+    bench.port.line_faults = type(bench.port.line_faults)()
 
 
 def read_once(bench: Stand) -> None:
@@ -119,7 +119,7 @@ def opened_among(bench: Stand, data: bytes) -> None:
     laser = bench.laser.open()
     assert bench.head.emission_log == [], data
     assert laser.identity.serial_number in ("12345", "VAL-70-4711", "15601"), data
-    bench.port.mischief.plan("silent")
+    bench.port.line_faults.plan("silent")
     with pytest.raises(DeviceTimeoutError):
         _ = laser.power_setpoint_w
     assert laser.power_setpoint_w >= 0.0
