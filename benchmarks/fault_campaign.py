@@ -34,7 +34,7 @@ from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.config.fault_script import DISK
 from labcontrol.engine import EpochDone, FaultSeen, Run, RunState, StateChanged
 from labcontrol.learning import initial_mask
-from labcontrol.records import RunReader
+from labcontrol.records import RETRIED, RunReader
 from labcontrol.reservoir import Reservoir
 from labcontrol.tasks import make_task
 
@@ -138,8 +138,8 @@ def watch(run: Run, seen: Seen, *, somebody: bool) -> None:
     def look(event: Any) -> None:
         tell(event)
         if isinstance(event, FaultSeen):
-            seen.again += event.fault.action == "taken again"
-            seen.pauses += event.fault.action != "taken again"
+            seen.again += event.fault.kind == RETRIED
+            seen.pauses += event.fault.kind != RETRIED
         elif isinstance(event, StateChanged) and event.status.state is RunState.PAUSED:
             reason, emits = event.status.reason, WatchedBench.newest.table.laser.emission
             by_disk, unsure = "The disk of" in reason, "NOT confirm" in reason
@@ -270,7 +270,7 @@ def campaign(faults: int, seed: int, folder: Path, *, mixed: bool) -> list[Seen]
 
 
 def report(done: list[Seen], console: Console) -> None:
-    table = Print("device", "kind", "runs", "faults", "taken again", "pauses", "persons", "ended", "largest error")
+    table = Print("device", "kind", "runs", "faults", "retried", "pauses", "persons", "ended", "largest error")
     for kind in [*kinds(), SEVERAL]:
         rows = [seen for seen in done if seen.kind == kind]
         if not rows:

@@ -4,7 +4,7 @@ python benchmarks/same_records.py record FOLDER       # with the program as it w
 python benchmarks/same_records.py compare BEFORE AFTER
 
 The runs cover all strategies, both losses, both readouts, drift, faults and a continued run. Left out of the
-comparison is what differs from run to run anyway (wall times, versions, seal), and the journals written for people (log,
+comparison is what differs from run to run anyway (wall times, versions, seal), and the journals for people (log,
 and the text of faults; that the same faults happened is compared).
 
 Exit code 1 if two records differ; what differs is printed.

@@ -58,6 +58,6 @@ def count(number: int) -> str:
     return f"{number:,}".replace(",", "\u202f")
 
 
-def counted(number: int, noun: str) -> str:
-    """A number of things whose plural ends in s."""
-    return f"{count(number)} {noun}" + ("" if number == 1 else "s")
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number of things. plural: of the noun, where it is more than an s at the end."""
+    return f"{count(number)} {noun if number == 1 else plural or noun + 's'}"

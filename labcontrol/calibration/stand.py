@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 Image = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
-_RETAKES = 5
+_RETRIES = 5
 _CLOCK_ROUNDING_S = 1e-6
 _TRIGGER_SLACK_S = 1e-3  # cameras state the start of an exposure less well than that
 # Brightest pixel of an exposure set for measuring, as a share of full scale.
@@ -119,10 +119,10 @@ class Stand:
         return shown.time_s + self.bench.slm.settle_time_s
 
     def frame(self, since_s: float = -np.inf) -> Frame:
-        """One new frame, exposed after a time and next by the camera's counter; taken again where it is not."""
+        """One new frame, exposed after a time and next by the camera's counter; acquired again where it is not."""
         camera = self.bench.camera
         fault = ""
-        for attempt in range(_RETAKES + 1):
+        for attempt in range(_RETRIES + 1):
             if attempt:
                 self.bench.clock.sleep(camera.exposure_s + camera.readout_time_s)
                 camera.discard_frames()
@@ -140,7 +140,7 @@ class Stand:
                 self._watch(frame)
                 return frame
             fault = f"skipped {skipped} frames" if skipped else "gave a frame of an earlier pattern"
-        raise DeviceFaultError(camera.name, f"{fault}, {_RETAKES + 1} times in a row.", "Check its trigger and line.")
+        raise DeviceFaultError(camera.name, f"{fault}, {_RETRIES + 1} times in a row.", "Check its trigger and line.")
 
     def forget_frames(self) -> None:
         """Frames were taken past this: the next may have any number."""

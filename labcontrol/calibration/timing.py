@@ -53,7 +53,7 @@ def measure(stand: Stand) -> Outcome:
 def _frames_late(stand: Stand, dark: int, bright: int) -> tuple[int, Values]:
     """How many frames late (0, 1, 2; -1 for none of these) frames are against a random order of two patterns.
 
-    Frames are taken as they come here: nothing is checked or taken again. Returns also the times between trigger and
+    Frames are taken as they come here: nothing is checked or acquired again. Returns also the times between trigger and
     start of the exposure, as the camera states it.
     """
     camera, clock = stand.bench.camera, stand.bench.clock

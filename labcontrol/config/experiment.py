@@ -37,7 +37,7 @@ class ReservoirConfig(Section):
     reference_patterns: int = Field(
         8, ge=1, le=1000, description="random patterns that set the camera scale before a run"
     )
-    retakes: int = Field(3, ge=0, le=100, description="how often a frame that fails its checks is taken again")
+    retakes: int = Field(3, ge=0, le=100, description="retries for a frame that fails its checks")
 
 
 class LearningConfig(Section):

@@ -23,7 +23,7 @@ from labcontrol.engine.control import RunControl
 from labcontrol.engine.drift import DriftError
 from labcontrol.engine.events import Event, FaultSeen
 from labcontrol.engine.status import RunState, StateMachine
-from labcontrol.records import Fault, RecordFullError, RecordWriteError, RunWriter
+from labcontrol.records import RETRIED, Fault, RecordFullError, RecordWriteError, RunWriter
 from labcontrol.reservoir import Reservoir
 
 log = logging.getLogger(__name__)
@@ -140,9 +140,9 @@ class Recovery:
                 return True
         return False
 
-    def note_retake(self, device: str, text: str) -> None:
-        """A frame or sample that failed its checks and is taken again at once."""
-        self.note(device, "retaken", text, "taken again", level=logging.INFO)
+    def note_retry(self, device: str, text: str) -> None:
+        """A frame or sample that failed its checks and is acquired again at once."""
+        self.note(device, RETRIED, text, "tried again", level=logging.INFO)
 
     def note(self, device: str, kind: str, text: str, action: str, *, level: int = logging.WARNING) -> None:
         """A fault, to the log, the record and the listeners."""

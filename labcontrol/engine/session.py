@@ -81,7 +81,7 @@ class Session:
             given.machine,
             given.tell,
         )
-        self._reservoir.retakes.on_retake = self._recovery.note_retake
+        self._reservoir.retries.on_retry = self._recovery.note_retry
         self._epochs = self._accepted = self._replays = 0
         self._bench_start_s = self._wall_start_s = 0.0
         self._disturbed = False  # by a fault: the simulated table would not do the same again from the last checkpoint
@@ -307,7 +307,7 @@ class Session:
             epoch=self._epochs,
             error=error,
             accepted=self._accepted,
-            retaken=self._reservoir.retakes.count,
+            retried=self._reservoir.retries.count,
             epoch_s=since_start_s / self._epochs,
         )
         return [self._stop_rule.reason(error, self._replays) for _ in range(epochs)][-1] or self._strategy.finished

@@ -57,7 +57,7 @@ class RunStatus:
     """What is known about a run now.
 
     reason: why it is in this state, in plain words. epoch: epochs done. error: loss of the incumbent mask.
-    accepted: flips accepted. retaken: frames and samples that failed their checks and were taken again.
+    accepted: flips accepted. retried: frames and samples that failed their checks and were acquired again.
     laser_on: whether the program has emission switched on. epoch_s: wall time of an epoch, averaged.
     """
 
@@ -68,7 +68,7 @@ class RunStatus:
     epochs: int = 0
     error: float = float("inf")
     accepted: int = 0
-    retaken: int = 0
+    retried: int = 0
     laser_on: bool = False
     epoch_s: float = 0.0
 

@@ -2,10 +2,11 @@
 
 from labcontrol.records.epoch import Epoch
 from labcontrol.records.provenance import provenance
-from labcontrol.records.reader import Fault, RunReader, reading
+from labcontrol.records.reader import RETRIED, Fault, RunReader, reading
 from labcontrol.records.run_file import DiskRoom, RecordFullError, RecordWriteError, RunHeader, RunWriter
 
 __all__ = [
+    "RETRIED",
     "DiskRoom",
     "Epoch",
     "Fault",

@@ -62,6 +62,11 @@ class LogLine:
     text: str
 
 
+RETRIED = "retried"
+"""Kind of a fault that was mended at once: a frame or sample acquired again."""
+_KINDS = {"retaken": RETRIED}  # as records of early versions have it
+
+
 @dataclass(frozen=True)
 class Fault:
     """What a device did wrong, and what was done about it. epoch: epochs on disk at that time."""
@@ -263,7 +268,14 @@ class RunReader:
     @property
     def faults(self) -> list[Fault]:
         return [
-            Fault(line["time"], line["device"], line["kind"], line["text"], line["action"], line.get("epoch", 0))
+            Fault(
+                line["time"],
+                line["device"],
+                _KINDS.get(line["kind"], line["kind"]),
+                line["text"],
+                line["action"],
+                line.get("epoch", 0),
+            )
             for line in self._lines("faults")
         ]
 

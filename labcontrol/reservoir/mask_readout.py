@@ -13,7 +13,7 @@ from drivers.interfaces import DeviceFaultError, Samples
 from labcontrol.bench import Bench, NeuronMap
 from labcontrol.reservoir import markers
 from labcontrol.reservoir.proofs import MirrorLevels, marker_masks
-from labcontrol.reservoir.retakes import TRANSIENT, Retakes
+from labcontrol.reservoir.retries import TRANSIENT, Retries
 
 Floats = NDArray[np.float64]
 Reading = Callable[[], Floats]  # measures all masks at one step
@@ -27,8 +27,8 @@ class MaskReadout:
     levels: what the detector read before the run; a mask shown alone is proven by them.
     """
 
-    def __init__(self, bench: Bench, neurons: NeuronMap, retakes: Retakes) -> None:
-        self._bench, self._map, self._retakes = bench, neurons, retakes
+    def __init__(self, bench: Bench, neurons: NeuronMap, retries: Retries) -> None:
+        self._bench, self._map, self._retries = bench, neurons, retries
         self.levels = MirrorLevels(0.0, 0.0)
 
     def of(self, masks: NDArray[np.bool_]) -> Reading:
@@ -41,7 +41,7 @@ class MaskReadout:
         pattern_rate_hz = min(config.dmd.pattern_rate_hz, config.detector.rate_hz / samples)
         marked = markers.with_markers(masks)
         patterns = self._map.dmd_patterns(marked)
-        self._retakes.insist(lambda: dmd.load_sequence(patterns))
+        self._retries.retry(lambda: dmd.load_sequence(patterns))
 
         def play_and_fetch() -> Samples:
             detector.arm(len(marked) * samples, samples * pattern_rate_hz)
@@ -67,7 +67,7 @@ class MaskReadout:
     def show(self, mask: NDArray[np.bool_]) -> Reading:
         """Show a mask; returns what reads it, a few samples at a time."""
         config, pattern = self._bench.config.detector, self._map.dmd_pattern(mask)
-        self._retakes.insist(lambda: self._bench.dmd.show_settled(pattern))
+        self._retries.retry(lambda: self._bench.dmd.show_settled(pattern))
         self._bench.clock.sleep(_FORGOTTEN_SAMPLES / config.rate_hz)
         return lambda: self._samples(lambda: self._bench.detector.read(config.samples_per_mask, config.rate_hz))
 
@@ -91,13 +91,13 @@ class MaskReadout:
         levels, unproven = self.levels, list[Floats]()
         if not levels.known:
             return self.show(mask)
-        for marker_mask in itertools.islice(itertools.cycle(marker_masks(mask)), self._retakes.tries + 1):
+        for marker_mask in itertools.islice(itertools.cycle(marker_masks(mask)), self._retries.tries + 1):
             marker = self.show(marker_mask)()
             read = self.show(mask)
             seen = read()
             if levels.differ(marker, seen):
                 for _ in range(sum(levels.differ(earlier, seen) for earlier in unproven)):
-                    self._retakes.note(self._bench.dmd.name, "did not show the mask")
+                    self._retries.note(self._bench.dmd.name, "did not show the mask")
                 return read
             self._bench.check_light()
             unproven.append(seen)
@@ -110,11 +110,11 @@ class MaskReadout:
     def _samples(
         self, take: Callable[[], Samples], fault_of: Callable[[Floats], str | None] = lambda _: None
     ) -> Floats:
-        """Samples within the detector's range and without fault; others are taken again, within the bound."""
+        """Samples within the detector's range and without fault; others are acquired again, within the bound."""
         device, fault, remedy = self._bench.detector.name, "", ""
-        for attempt in range(self._retakes.tries):
+        for attempt in range(self._retries.tries):
             if attempt:
-                self._retakes.note(device, fault)
+                self._retries.note(device, fault)
             device = self._bench.detector.name
             try:
                 samples = take()
@@ -128,4 +128,4 @@ class MaskReadout:
                 fault, remedy = found, "Check trigger line, pattern rate, sampling rate and detector bandwidth."
                 if samples.overload:
                     remedy = "Lower laser.power_w or put a filter before the detector."
-        raise DeviceFaultError(device, f"{fault}, {self._retakes.tries} times in a row.", remedy)
+        raise DeviceFaultError(device, f"{fault}, {self._retries.tries} times in a row.", remedy)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from drivers.interfaces import DeviceFaultError, Frame, Pattern, Shown
 from labcontrol.bench import Bench, NeuronMap, PhaseTable
 from labcontrol.reservoir.mask_readout import Reading
-from labcontrol.reservoir.retakes import TRANSIENT, Retakes
+from labcontrol.reservoir.retries import TRANSIENT, Retries
 
 Floats = NDArray[np.float64]
 Seen = tuple[Floats, Frame, Floats]  # values of the masks, frame, signals of the neurons
@@ -25,8 +25,8 @@ class Pictures:
     the beginning.
     """
 
-    def __init__(self, bench: Bench, neurons: NeuronMap, retakes: Retakes) -> None:
-        self._bench, self._map, self._retakes = bench, neurons, retakes
+    def __init__(self, bench: Bench, neurons: NeuronMap, retries: Retries) -> None:
+        self._bench, self._map, self._retries = bench, neurons, retries
         self.table = PhaseTable(bench.config.response, bench.config.geometry.slm.pitch_px**2)
         off = self.table.index(np.full(neurons.side**2, np.pi / 2))
         self._background = int(self.table.levels[0, off[0]])
@@ -49,17 +49,17 @@ class Pictures:
 
         patience: how many settle times to wait.
         """
-        shown = self._retakes.insist(lambda: self._bench.slm.show(pattern))
+        shown = self._retries.retry(lambda: self._bench.slm.show(pattern))
         self._bench.clock.sleep(patience * self._bench.slm.settle_time_s)
-        self._retakes.insist(self._bench.camera.trigger)
+        self._retries.retry(self._bench.camera.trigger)
         values = read()
         frame = self._frame(shown)
         return values, frame, self._map.signals(frame.data) - self.dark_counts
 
     def look_settled(self, pattern: Pattern) -> tuple[Frame, Floats]:
         """Frame, which may be saturated, and signals (N,), dark counts included, of a pattern that has settled."""
-        shown = self._retakes.insist(lambda: self._bench.slm.show_settled(pattern))
-        self._retakes.insist(self._bench.camera.trigger)
+        shown = self._retries.retry(lambda: self._bench.slm.show_settled(pattern))
+        self._retries.retry(self._bench.camera.trigger)
         frame = self._frame(shown, may_saturate=True)
         return frame, self._map.signals(frame.data)
 
@@ -67,15 +67,15 @@ class Pictures:
         """The frame of the exposure just triggered, proven to be of the pattern shown.
 
         It must be the next one by the camera's counter, exposed after the pattern had settled, and not saturated.
-        Otherwise it is taken again, within the bound.
+        Otherwise it is acquired again, within the bound.
         """
         camera, slm = self._bench.camera, self._bench.slm
         settled_s = shown.time_s + slm.settle_time_s - _CLOCK_ROUNDING_S
         fault = ""
-        for attempt in range(self._retakes.tries):
+        for attempt in range(self._retries.tries):
             try:
                 if attempt:
-                    self._retakes.note(camera.name, fault)
+                    self._retries.note(camera.name, fault)
                     camera.discard_frames()
                     camera.trigger()
                 frame = camera.read()
@@ -97,6 +97,6 @@ class Pictures:
             )
         raise DeviceFaultError(
             camera.name,
-            f"{fault}, {self._retakes.tries} times in a row.",
+            f"{fault}, {self._retries.tries} times in a row.",
             "Check trigger line, exposure and frame rate.",
         )

@@ -24,7 +24,7 @@ from labcontrol.reservoir.preparation import measure_preparation
 from labcontrol.reservoir.proofs import LEAST_NOISE, MirrorLevels, PatternProof, different, same
 from labcontrol.reservoir.rehearsal import MOST_VALUES, Rehearsal, Spread, spread_between
 from labcontrol.reservoir.results import Preparation, Readout, StepView
-from labcontrol.reservoir.retakes import Retakes
+from labcontrol.reservoir.retries import Retries
 
 Observer = Callable[[StepView], None]
 
@@ -41,7 +41,7 @@ class Reservoir:
     between_steps: called before every step; may block (pause) or raise (abort).
     observer: called after every step with what was seen, or None.
     on_signals: called after every step with its index and the neurons' signals (N,) in counts, or None.
-    retakes: counts, and tells, what is taken again.
+    retries: counts, and reports, what is tried again.
     """
 
     def __init__(self, bench: Bench, config: ReservoirConfig, side: int, rng: np.random.Generator) -> None:
@@ -50,9 +50,9 @@ class Reservoir:
         self.neurons = side * side
         roi = bench.camera.roi
         self.map = NeuronMap(bench.config.geometry, side, bench.slm.shape, bench.dmd.shape, (roi.rows, roi.columns))
-        self.retakes = Retakes(config.retakes)
-        self._pictures = Pictures(bench, self.map, self.retakes)
-        self._readout = MaskReadout(bench, self.map, self.retakes)
+        self.retries = Retries(config.retakes)
+        self._pictures = Pictures(bench, self.map, self.retries)
+        self._readout = MaskReadout(bench, self.map, self.retries)
         self.input_weights: NDArray[np.float64] = rng.random(self.neurons)
         second = (rng.permutation(self.neurons) < round(config.phase_share * self.neurons)).astype(np.float64)
         self.offset_rad = np.pi * (config.phase_offset + config.phase_step * second)
@@ -96,7 +96,7 @@ class Reservoir:
         """Counters, and what was seen last, that a continued run takes up again."""
         counters = {
             "replays": self.replays,
-            "retaken": self.retakes.count,
+            "retaken": self.retries.count,
             "last_counter": self._pictures.last_counter,
         }
         rehearsal = None if self.rehearsal is None else self.rehearsal.state()
@@ -104,7 +104,7 @@ class Reservoir:
 
     def restore(self, state: dict[str, Any], preparation: Preparation) -> None:
         """Continue with the counters and the preparation of an interrupted run."""
-        self.replays, self.retakes.count = state["replays"], state["retaken"]
+        self.replays, self.retries.count = state["replays"], state["retaken"]
         self._pictures.last_counter = state["last_counter"]
         self.preparation = preparation
         self._trust(preparation)
@@ -129,13 +129,13 @@ class Reservoir:
         nothing = np.zeros((len(inputs), self.neurons), dtype=np.float32)
         self._compare = Rehearsal(inputs, nothing, Spread(math.inf, math.inf), 0.0)  # nothing is suspicious yet
         before = self._states(inputs)
-        for _ in range(self.retakes.tries):
+        for _ in range(self.retries.tries):
             states = self._states(inputs)
             spread = spread_between(before, states)
             self.know(inputs, before, spread)
             if self.rehearsal is None or self.rehearsal.agrees(states):
                 break
-            self.retakes.note(self._bench.slm.name, "may not have shown a pattern: two rehearsals differ")
+            self.retries.note(self._bench.slm.name, "may not have shown a pattern: two rehearsals differ")
             before = states
         self.know(inputs, states, spread)
         return states
@@ -178,7 +178,7 @@ class Reservoir:
         masks = np.atleast_2d(masks)
         outputs = np.empty((len(masks), len(inputs) - washout), dtype=np.float32)
         replays = np.empty(len(masks), dtype=np.int64)
-        retaken_before = self.retakes.count
+        retried_before = self.retries.count
         known = self.rehearsal
         self._compare = known if known is not None and known.covers(inputs) else None
         for start in range(0, len(masks), self.masks_per_replay):
@@ -186,7 +186,7 @@ class Reservoir:
             outputs[chunk] = self._proven_replay(masks[chunk], inputs, washout)
             replays[chunk] = self.replays
             self.replays += 1
-        return Readout(outputs, replays, self.retakes.count - retaken_before)
+        return Readout(outputs, replays, self.retries.count - retried_before)
 
     def _proven_replay(
         self, masks: NDArray[np.bool_], inputs: NDArray[np.float64], washout: int
@@ -195,7 +195,7 @@ class Reservoir:
 
         Of several patterns that came late in a row the first ones can leave too small a trace to be suspicious.
         """
-        for _ in range(self.retakes.tries):
+        for _ in range(self.retries.tries):
             self._wrong = False
             outputs = np.empty((len(masks), len(inputs) - washout), dtype=np.float32)
             read = self._readout.of(masks)
@@ -211,7 +211,7 @@ class Reservoir:
                 return outputs
         raise DeviceFaultError(
             self._bench.slm.name,
-            f"did not show one of its patterns in {self.retakes.tries} replays in a row.",
+            f"did not show one of its patterns in {self.retries.tries} replays in a row.",
             "Check its line and its settle time.",
         )
 
@@ -244,8 +244,8 @@ class Reservoir:
     def _look_again(self, pattern: Pattern, read: Reading, suspect: NDArray[np.float64]) -> Seen:
         """Prove that the SLM shows a pattern: after a dark one the light comes again, and shown once more it stays."""
         pictures, noise_counts = self._pictures, self._noise_counts
-        for _ in range(self.retakes.tries):
-            self.retakes.note(
+        for _ in range(self.retries.tries):
+            self.retries.note(
                 self._bench.slm.name, "may not have shown a pattern: the picture is not what it should be"
             )
             self.between_steps()
@@ -256,7 +256,7 @@ class Reservoir:
                 return seen
         raise DeviceFaultError(
             self._bench.slm.name,
-            f"does not show its patterns: light and dark look the same, {self.retakes.tries} times in a row.",
+            f"does not show its patterns: light and dark look the same, {self.retries.tries} times in a row.",
             "Check its line and its settle time, and whether light reaches it.",
         )
 

@@ -36,12 +36,12 @@ class Readout:
     """Outputs of one or more masks.
 
     outputs: (B, T) float32 in the detector's unit. replays: (B,) number of the replay each mask was shown in.
-    retaken: frames that failed their checks and were taken again.
+    retried: frames that failed their checks and were acquired again.
     """
 
     outputs: NDArray[np.float32]
     replays: NDArray[np.int64]
-    retaken: int
+    retried: int
 
 
 @dataclass(frozen=True)

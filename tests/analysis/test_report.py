@@ -217,18 +217,18 @@ def test_the_command_writes_the_report_and_names_it(
     assert finished.with_suffix(".html").stat().st_size > 20_000
 
 
-def test_retakes_are_told_apart_from_faults(tmp_path: Path) -> None:
+def test_retries_are_told_apart_from_faults(tmp_path: Path) -> None:
     run = SyntheticRun()
     with RunWriter.create(tmp_path / "run.h5", run.header) as writer:
         run.write_pilot(writer)
         for epochs in run.replays(3):
             writer.append_many(epochs)
-            writer.fault("camera", "retaken", "skipped 1 frames", "taken again")
+            writer.fault("camera", "retried", "skipped 1 frames", "tried again")
         writer.fault("slm", "disconnected", "does not answer", "the laser is off; connecting again")
     text = outline(write_report(tmp_path / "run.h5")).text
-    assert "fault and 3 retakes" in text
-    assert "Taken again (3)" in text
-    assert "a red line is a fault; a grey one something taken again" in text
+    assert "fault and 3 retries" in text
+    assert "Acquired again (3)" in text
+    assert "a red line is a fault; a grey one something acquired again" in text
     assert text.index("does not answer") < text.index("skipped 1 frames")
 
 

@@ -64,7 +64,7 @@ IN_THE_TENTH = 4 + 2 * 2 + 2 * 35 + 25 + 25 * 9 + 3
 @pytest.mark.parametrize(("moment", "epoch"), [({"at_epoch": 7}, 7), ({"at_step": IN_THE_TENTH}, 9), ({"at_s": 0}, 0)])
 def test_a_fault_happens_at_its_moment(tmp_path: Path, moment: dict[str, float], epoch: int) -> None:
     (fault,) = faults_of(small_run(tmp_path, with_faults({"device": "slm", "kind": "garbled", **moment})))
-    assert (fault.device, fault.kind, fault.epoch) == ("slm", "retaken", epoch)
+    assert (fault.device, fault.kind, fault.epoch) == ("slm", "retried", epoch)
 
 
 def test_faults_with_a_rate_come_about_as_often_as_said_and_the_same_way_again(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_markers_that_interfere_to_nothing_are_silent() -> None:
         ("camera", "drop"),
     ],
 )
-def test_one_fault_costs_a_retake_and_changes_no_output(device: str, fault: str) -> None:
+def test_one_fault_costs_a_retry_and_changes_no_output(device: str, fault: str) -> None:
     with Bench(bench_with(noise=0.0)) as bench:
         reservoir = prepared(bench)
         clean = reservoir.replay(MASKS, INPUTS, washout=2)
@@ -108,7 +108,7 @@ def test_one_fault_costs_a_retake_and_changes_no_output(device: str, fault: str)
 
         reservoir.between_steps = strike
         struck = reservoir.replay(MASKS, INPUTS, washout=2)
-    assert struck.retaken >= 1
+    assert struck.retried >= 1
     assert np.allclose(struck.outputs, clean.outputs, rtol=1e-3)
 
 
@@ -125,7 +125,7 @@ def test_one_mask_alone_and_the_preparation_survive_a_command_without_answer(dev
         faults.add("timeout")
         struck = reservoir.replay(MASKS[:1], INPUTS, washout=2)
         assert not faults.waiting
-    assert struck.retaken == 1
+    assert struck.retried == 1
     assert np.allclose(struck.outputs, clean.outputs, rtol=1e-3)
 
 

@@ -37,7 +37,7 @@ class Stand:
         self.reservoir = Reservoir(bench, ReservoirConfig(), SIDE, np.random.default_rng(2))
         self.reservoir.prepare()
         self.told: list[tuple[str, str]] = []
-        self.reservoir.retakes.on_retake = lambda device, fault: self.told.append((device, fault))
+        self.reservoir.retries.on_retry = lambda device, fault: self.told.append((device, fault))
 
     def replay(self, mask: np.ndarray, faults: dict[int, tuple[str, str, int]] | None = None) -> np.ndarray:
         """Outputs (T,) of a mask; faults: device, kind and times before a step."""

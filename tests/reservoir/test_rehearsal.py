@@ -26,7 +26,7 @@ class Stand:
         self.table: Any = bench.table
         self.reservoir = Reservoir(bench, ReservoirConfig(), SIDE, np.random.default_rng(2))
         self.told: list[str] = []
-        self.reservoir.retakes.on_retake = lambda device, _: self.told.append(device)
+        self.reservoir.retries.on_retry = lambda device, _: self.told.append(device)
         self.reservoir.prepare()
 
     def fail_at(self, step: int, kind: str, times: int) -> None:

@@ -150,7 +150,7 @@ def test_a_stale_frame_is_taken_again_and_counted(monkeypatch: pytest.MonkeyPatc
         clean = reservoir.replay(masks(1), INPUTS, washout=20)
         _tampered(bench, monkeypatch, stale)
         readout = reservoir.replay(masks(1), INPUTS, washout=20)
-    assert (clean.retaken, readout.retaken) == (0, 1)
+    assert (clean.retried, readout.retried) == (0, 1)
     assert np.allclose(readout.outputs, clean.outputs, rtol=1e-3)
 
 

@@ -58,7 +58,7 @@ def camera(fake: GigECamera) -> Iterator[AravisCamera]:
 
 
 def snapped(camera: AravisCamera) -> Frame:
-    """A frame; taken again after a fault, and in the end from a camera opened anew, as a run does.
+    """A frame; acquired again after a fault, and in the end from a camera opened anew, as a run does.
 
     Now and then the fake camera's stream gives nothing at all.
     """

@@ -24,7 +24,7 @@ from labcontrol.analysis.report.setting_rows import (
     table_rows,
     task_rows,
 )
-from labcontrol.records import RunReader
+from labcontrol.records import RETRIED, RunReader
 from labcontrol.records.catalogue import read_note
 from labcontrol.records.reader import Fault, LogLine, RunState
 from labcontrol.words import count, counted, duration, figures
@@ -72,8 +72,8 @@ class Contents:
     fault_counts: list[tuple[str, str, int]]
     faults: list[Fault]
     faults_left_out: int
-    retakes: list[Fault]
-    retakes_left_out: int
+    retries: list[Fault]
+    retries_left_out: int
     states: list[RunState]
     log: list[LogLine]
     log_left_out: int
@@ -90,8 +90,8 @@ def contents(run: RunReader, progress: Callable[[str], None] = lambda _what: Non
     metadata, config = run.metadata, run.config
     experiment, bench = config.get("experiment", {}), config.get("bench", {})
     faults, log, states, state = run.faults, run.log, run.states, run.state
-    serious = [fault for fault in faults if fault.kind != pictures.RETAKEN]
-    retakes = [fault for fault in faults if fault.kind == pictures.RETAKEN]
+    serious = [fault for fault in faults if fault.kind != RETRIED]
+    retries = [fault for fault in faults if fault.kind == RETRIED]
     lengths = len(run.washout_input), run.steps, len(run.test_target)
     progress("drawing")
     return Contents(
@@ -119,8 +119,8 @@ def contents(run: RunReader, progress: Callable[[str], None] = lambda _what: Non
         fault_counts=[(*kind, number) for kind, number in Counter((f.device, f.kind) for f in faults).most_common()],
         faults=serious[:_MOST_FAULTS],
         faults_left_out=max(len(serious) - _MOST_FAULTS, 0),
-        retakes=retakes[:_MOST_FAULTS],
-        retakes_left_out=max(len(retakes) - _MOST_FAULTS, 0),
+        retries=retries[:_MOST_FAULTS],
+        retries_left_out=max(len(retries) - _MOST_FAULTS, 0),
         states=states,
         log=log[-_MOST_LOG_LINES:],
         log_left_out=max(len(log) - _MOST_LOG_LINES, 0),
@@ -156,9 +156,9 @@ def _tiles(run: RunReader, found: Outcome) -> list[Row]:
     tiles.append((count(found.accepted), f"{'change' if found.accepted == 1 else 'changes'} of the mask kept"))
     if found.epochs:
         tiles.append((duration(found.bench_s), "by the clock of the bench"))
-    serious = [fault for fault in run.faults if fault.kind != pictures.RETAKEN]
-    retaken = len(run.faults) - len(serious)
-    again = f" and {counted(retaken, 'retake')}" if retaken else ""
+    serious = [fault for fault in run.faults if fault.kind != RETRIED]
+    retried = len(run.faults) - len(serious)
+    again = f" and {counted(retried, 'retry', 'retries')}" if retried else ""
     tiles.append((count(len(serious)), f"{'fault' if len(serious) == 1 else 'faults'}{again}"))
     return tiles
 
@@ -231,10 +231,10 @@ def _output(run: RunReader) -> Picture | None:
 def _timeline(run: RunReader, found: Outcome) -> Picture | None:
     if found.epochs < 2 or found.wall_s <= 0 or not np.isfinite(found.curves.measured).any():
         return None
-    kinds = {fault.kind == pictures.RETAKEN for fault in run.faults}
+    kinds = {fault.kind == RETRIED for fault in run.faults}
     lines = [
         *(["a red line is a fault"] if False in kinds else []),
-        *(["a grey one something taken again"] if True in kinds else []),
+        *(["a grey one something acquired again"] if True in kinds else []),
         *(["a dashed one a continuation"] if any(state.reason == "continued" for state in run.states) else []),
     ]
     caption = "; ".join([f"The incumbent's {run.loss} over wall time", *lines])

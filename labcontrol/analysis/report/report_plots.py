@@ -29,7 +29,7 @@ from labcontrol.analysis.plots.axes_content import (
 )
 from labcontrol.analysis.plots.curves import PredictionCurves, thinned
 from labcontrol.engine.drift_correction import reference_gain
-from labcontrol.records import RunReader
+from labcontrol.records import RETRIED, RunReader
 
 Floats = NDArray[np.float64]
 
@@ -49,8 +49,6 @@ _COLOUR = {variable: token for token, variable in _TOKENS.items()}
 # Of dots that may be drawn as an image, which cannot follow the page: a tone that stands on white and on black.
 _EACH = "#79a9cc"
 
-RETAKEN = "retaken"
-"""Kind of a fault that was mended at once: a frame or sample taken again."""
 _UNITS = ((3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
 
 PALETTE = Palette(
@@ -105,7 +103,7 @@ def output_svg(run: RunReader) -> tuple[str, str]:
 
 
 def timeline_svg(run: RunReader, curves: PredictionCurves) -> str:
-    """Loss of the incumbent over wall time, with every fault, retake and continuation."""
+    """Loss of the incumbent over wall time, with every fault, retry and continuation."""
     begun_s = run.states[0].unix_s
     since_s = run.epochs.unix_s - begun_s
     unit_s, unit = next((u for u in _UNITS if since_s[-1] > 2 * u[0]), _UNITS[-1])
@@ -114,7 +112,7 @@ def timeline_svg(run: RunReader, curves: PredictionCurves) -> str:
         k = thinned(len(since_s))
         axes.plot(since_s[k] / unit_s, curves.measured[k], color=PALETTE.measured, lw=1.8, drawstyle="steps-post")
         for fault in run.faults:
-            colour, width = (PALETTE.muted, 0.7) if fault.kind == RETAKEN else (_COLOUR["--danger"], 1.4)
+            colour, width = (PALETTE.muted, 0.7) if fault.kind == RETRIED else (_COLOUR["--danger"], 1.4)
             axes.axvline((fault.unix_s - begun_s) / unit_s, color=colour, lw=width, alpha=0.7, zorder=1)
         for state in run.states:
             if state.reason == "continued":

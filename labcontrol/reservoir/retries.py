@@ -1,4 +1,4 @@
-"""What did not go well is done again, counted and told, within a bound."""
+"""What did not go well is tried again at once, counted and reported, within a bound."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ TRANSIENT = (DeviceTimeoutError, DeviceReplyError)
 """What may go well when it is tried again at once."""
 
 
-class Retakes:
-    """Counts what is taken again.
+class Retries:
+    """Counts what is tried again.
 
-    retakes: how often something is done again at most. tries: how often it is done at most, the first time included.
-    count: of everything taken again so far. on_retake: told the device and its fault, in words, each time.
+    retries: how often something is tried again at most. tries: how often it is done at most, the first time included.
+    count: of all retries so far. on_retry: called each time with the device and its fault, in words.
     """
 
-    def __init__(self, retakes: int) -> None:
-        self.tries = retakes + 1
+    def __init__(self, retries: int) -> None:
+        self.tries = retries + 1
         self.count = 0
-        self.on_retake: Callable[[str, str], None] = _not_told
+        self.on_retry: Callable[[str, str], None] = _ignore
 
     def note(self, device: str, fault: str) -> None:
-        """Something is taken again."""
+        """Something is tried again."""
         self.count += 1
-        self.on_retake(device, fault)
+        self.on_retry(device, fault)
 
-    def insist(self, command: Callable[[], T]) -> T:
+    def retry(self, command: Callable[[], T]) -> T:
         """Give a command again when its reply did not come, within the bound.
 
         A command that was obeyed although its reply was lost does no harm when given twice: a pattern is shown again,
@@ -44,5 +44,5 @@ class Retakes:
         return command()
 
 
-def _not_told(device: str, fault: str) -> None:
-    """What is taken again, where nobody wants to know."""
+def _ignore(device: str, fault: str) -> None:
+    """Retries where nobody listens."""
