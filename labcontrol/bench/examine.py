@@ -14,7 +14,7 @@ from labcontrol.bench.bench import Bench
 from labcontrol.bench.frames import frame_patience_s, fresh_frame
 from labcontrol.bench.geometry import NeuronMap
 from labcontrol.errors import UserError
-from labcontrol.words import counted, figures, power
+from labcontrol.formatting import counted, power, rounded
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ def _by_kind(bench: Bench, device: Device, finding: Finding, tries: int) -> None
         frame = fresh_frame(device)
         top = 2**device.bit_depth - 1
         finding.facts.append(
-            f"without light: {figures(float(frame.data.mean()))} of {top} counts, {frame.data.max()} at most"
+            f"without light: {rounded(float(frame.data.mean()))} of {top} counts, {frame.data.max()} at most"
         )
         patience_s = frame_patience_s(device)
         finding.latency = _timed(bench, "frame", lambda: device.snap(patience_s), tries)

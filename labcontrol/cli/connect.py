@@ -13,7 +13,7 @@ from labcontrol.bench.examine import Examination, Finding, Latency, examine
 from labcontrol.calibration import calibrated, check_devices
 from labcontrol.config import BenchConfig
 from labcontrol.errors import UserError
-from labcontrol.words import counted, duration
+from labcontrol.formatting import counted, duration
 
 
 def connect_and_report(console: Console, config: BenchConfig, steps: int | None) -> bool:

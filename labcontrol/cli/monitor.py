@@ -19,10 +19,10 @@ from labcontrol.analysis.report.follow import Follower, Snapshot, stands_still
 from labcontrol.cli.runs import FOLDER, AsJson, Folder
 from labcontrol.cli.terminal_curve import Line, curve_text
 from labcontrol.cli.words import local_time, state_text
+from labcontrol.formatting import counted, duration, rounded
 from labcontrol.gui.availability import has_display, why_not
 from labcontrol.records.catalogue import find_run
 from labcontrol.records.json_text import to_json
-from labcontrol.words import counted, duration, figures
 
 _PLAIN_INTERVAL_S = 5.0
 _CURVE_HEIGHT = 22
@@ -121,8 +121,8 @@ def _progress(now: Snapshot) -> RenderableType:
 
 def _line(now: Snapshot) -> str:
     left = f", {duration(now.seconds_left)} left" if now.state.name == "running" and now.epoch_s else ""
-    pace = f", {figures(now.epoch_s * 1e3)} ms an epoch" if now.epoch_s else ""
-    return f"epoch {now.epochs}/{now.planned or '?'}  error {figures(now.error)}  accepted {now.accepted}{pace}{left}"
+    pace = f", {rounded(now.epoch_s * 1e3)} ms an epoch" if now.epoch_s else ""
+    return f"epoch {now.epochs}/{now.planned or '?'}  error {rounded(now.error)}  accepted {now.accepted}{pace}{left}"
 
 
 def _curve(now: Snapshot, width: int, height: int) -> Text:
@@ -139,9 +139,9 @@ def _curve(now: Snapshot, width: int, height: int) -> Text:
 def _legend(curves: PredictionCurves) -> Text:
     legend = Text(no_wrap=True, overflow="ellipsis").append("━ incumbent", "bold blue")
     if curves.law2 is not None and curves.predicted_tau is not None:
-        legend.append(f"   ━ Law 2, τ = {figures(curves.predicted_tau[0])}", "yellow")
+        legend.append(f"   ━ Law 2, τ = {rounded(curves.predicted_tau[0])}", "yellow")
     if curves.fit is not None:
-        tau, low, high = map(figures, curves.fit.tau)
+        tau, low, high = map(rounded, curves.fit.tau)
         legend.append(f"   ━ exponential, τ = {tau} ({low} to {high}), R² = {curves.fit.r_squared:.3f}", "green")
     return legend
 

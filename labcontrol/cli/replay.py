@@ -12,10 +12,10 @@ from rich.markup import escape
 from labcontrol.cli.runs import FOLDER, AsJson, Folder
 from labcontrol.cli.words import wide_console
 from labcontrol.engine.verify import Check, checks
+from labcontrol.formatting import count
 from labcontrol.records import RunReader, provenance, reading
 from labcontrol.records.catalogue import find_run
 from labcontrol.records.json_text import to_json
-from labcontrol.words import count
 
 
 def replay(

@@ -11,9 +11,9 @@ from rich.table import Table
 
 from labcontrol.cli.words import local_time, state_text
 from labcontrol.config import ExperimentConfig
+from labcontrol.formatting import duration, rounded
 from labcontrol.records import RunReader
 from labcontrol.records.catalogue import RunSummary, read_note
-from labcontrol.words import duration, figures
 
 if TYPE_CHECKING:
     from labcontrol.analysis.report.outcome import Outcome
@@ -126,10 +126,10 @@ def _outcome_rows(found: Outcome, run: RunReader) -> list[tuple[str, str]]:
     ]
     for part, errors in (("train", found.train), ("test", found.test)):
         if errors:
-            rows.append((part, f"nmse {figures(errors['nmse'])}, mse {figures(errors['mse'])}"))
+            rows.append((part, f"nmse {rounded(errors['nmse'])}, mse {rounded(errors['mse'])}"))
     law, fit = curves.law, curves.fit
     if law is not None and curves.law2 is not None:
-        rows.append(("predicted", f"time constant {figures(law.tau)} flips (Law 2, {len(law.mirrors)} pilot flips)"))
+        rows.append(("predicted", f"time constant {rounded(law.tau)} flips (Law 2, {len(law.mirrors)} pilot flips)"))
     if fit is not None and curves.fits is not None:
         rows.append(("fitted", f"time constant {_interval(fit.tau)} epochs, R² {fit.r_squared:.4f}"))
         rows.append(("best form", f"{curves.fits.best.form} (weight {curves.fits.weights[curves.fits.best.form]:.0%})"))
@@ -141,11 +141,11 @@ def _outcome_rows(found: Outcome, run: RunReader) -> list[tuple[str, str]]:
 
 
 def _figures(value: float | None) -> str:
-    return "" if value is None else figures(value)
+    return "" if value is None else rounded(value)
 
 
 def _interval(value: tuple[float, float, float]) -> str:
-    middle, low, high = map(figures, value)
+    middle, low, high = map(rounded, value)
     return f"{middle} ({low} to {high})"
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.text import Text
 
-from labcontrol.words import figures
+from labcontrol.formatting import rounded
 
 Floats = NDArray[np.float64]
 
@@ -91,4 +91,4 @@ def _label(row: int, rows: int, low: float, high: float) -> str:
     if row not in (0, rows // 2, rows - 1):
         return " " * _LABEL_WIDTH + "│"
     share = row / (rows - 1)
-    return figures(high ** (1 - share) * low**share).rjust(_LABEL_WIDTH - 1) + " ┤"
+    return rounded(high ** (1 - share) * low**share).rjust(_LABEL_WIDTH - 1) + " ┤"

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from labcontrol.words import duration, figures
+from labcontrol.formatting import duration, rounded
 
 
 class RunState(StrEnum):
@@ -81,7 +81,7 @@ class RunStatus:
         """For people: ``running, epoch 120 of 1024, error 0.0312, 12 s left``."""
         words = f"{self.state}: {self.reason}" if self.reason else str(self.state)
         if self.epoch:
-            words += f", epoch {self.epoch} of {self.epochs}, error {figures(self.error)}"
+            words += f", epoch {self.epoch} of {self.epochs}, error {rounded(self.error)}"
         return words if self.state.is_final or not self.epoch else f"{words}, {duration(self.seconds_left)} left"
 
 

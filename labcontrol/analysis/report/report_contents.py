@@ -24,10 +24,10 @@ from labcontrol.analysis.report.setting_rows import (
     table_rows,
     task_rows,
 )
+from labcontrol.formatting import count, counted, duration, rounded
 from labcontrol.records import RETRIED, RunReader
 from labcontrol.records.catalogue import read_note
 from labcontrol.records.reader import Fault, LogLine, RunState
-from labcontrol.words import count, counted, duration, figures
 
 _MOST_FAULTS = 200
 _MOST_LOG_LINES = 500
@@ -147,11 +147,11 @@ def _when(run: RunReader, found: Outcome) -> str:
 def _tiles(run: RunReader, found: Outcome) -> list[Row]:
     tiles = []
     if found.test is not None:
-        tiles.append((figures(found.test["nmse"]), "nmse of the test part"))
+        tiles.append((rounded(found.test["nmse"]), "nmse of the test part"))
     if found.train is not None:
-        tiles.append((figures(found.train["nmse"]), "nmse of the training part"))
+        tiles.append((rounded(found.train["nmse"]), "nmse of the training part"))
     elif found.error is not None:
-        tiles.append((figures(found.error), f"{run.loss} of the incumbent"))
+        tiles.append((rounded(found.error), f"{run.loss} of the incumbent"))
     tiles.append((count(found.epochs), f"epochs in {counted(found.replays, 'replay')}"))
     tiles.append((count(found.accepted), f"{'change' if found.accepted == 1 else 'changes'} of the mask kept"))
     if found.epochs:
@@ -211,13 +211,13 @@ def _law(found: Outcome) -> list[Row]:
         return []
     rows = [
         ("single flips measured before learning", count(len(law.mirrors))),
-        ("gain of the fixed-gain error", f"{figures(law.gain)} (unit of the output)"),
-        ("rate κ", figures(law.kappa) + (f" ± {figures(1.96 * law.kappa_error)}" if law.kappa_error else "")),
+        ("gain of the fixed-gain error", f"{rounded(law.gain)} (unit of the output)"),
+        ("rate κ", rounded(law.kappa) + (f" ± {rounded(1.96 * law.kappa_error)}" if law.kappa_error else "")),
     ]
     if found.curves.predicted_tau is not None:
         rows.append(("time constant, epochs", with_interval(found.curves.predicted_tau)))
     else:
-        rows.append(("time constant", f"{figures(law.tau)} single flips; this strategy does not go flip by flip"))
+        rows.append(("time constant", f"{rounded(law.tau)} single flips; this strategy does not go flip by flip"))
     return rows
 
 

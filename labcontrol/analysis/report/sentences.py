@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from labcontrol.analysis.report.outcome import Outcome
+from labcontrol.formatting import count, counted, rounded
 from labcontrol.records import RunReader
-from labcontrol.words import count, counted, figures
 
 _GOOD_FIT = 0.9
 _WIDEST = 1e4  # ratio of the ends of an interval that says something
@@ -14,7 +14,7 @@ Interval = tuple[float, float, float]
 
 def with_interval(value: Interval) -> str:
     """A value and the ends of its 95 % interval; one that spans orders of magnitude is not worth its ends."""
-    middle, low, high = map(figures, value)
+    middle, low, high = map(rounded, value)
     if low == high:  # known exactly
         return middle
     if value[1] > 0 and value[2] / value[1] > _WIDEST:
@@ -38,20 +38,20 @@ def _course(run: RunReader, found: Outcome) -> str:
         return f"{epochs} measured{so_far}; no mask became the incumbent."
     if not end < start:
         return (
-            f"Over {epochs}{so_far} the {loss} of the training part did not fall below its start of {figures(start)}."
+            f"Over {epochs}{so_far} the {loss} of the training part did not fall below its start of {rounded(start)}."
         )
     fall = f"; 95\u00a0% of the fall came in the first {count(found.fall_epoch)}" if found.fall_epoch else ""
     return (
         f"Over {epochs} in {counted(found.replays, 'replay')}{so_far} the {loss} of the training part fell from "
-        f"{figures(start)} to {figures(end)}{fall}."
+        f"{rounded(start)} to {rounded(end)}{fall}."
     )
 
 
 def _ending(run: RunReader, found: Outcome) -> str:
     if found.test is not None:
-        return f"Measured once more after learning, the final mask has a test nmse of {figures(found.test['nmse'])}."
+        return f"Measured once more after learning, the final mask has a test nmse of {rounded(found.test['nmse'])}."
     if found.train is not None:
-        return f"Measured once more after learning, the final mask has an nmse of {figures(found.train['nmse'])}."
+        return f"Measured once more after learning, the final mask has an nmse of {rounded(found.train['nmse'])}."
     return "" if run.state.name == "running" else "The run ended before its final mask could be measured once more."
 
 
@@ -87,7 +87,7 @@ def _rate(run: RunReader, found: Outcome) -> str:
     ratio = fit.tau[0] / predicted[0]
     agrees = fit.tau[1] <= predicted[2] and predicted[1] <= fit.tau[2]
     verdict = "the intervals overlap" if agrees else "the intervals do not overlap"
-    return f"{said}{holds}; the fitted one is {figures(ratio)} times that, and {verdict}."
+    return f"{said}{holds}; the fitted one is {rounded(ratio)} times that, and {verdict}."
 
 
 def _whole_curve(run: RunReader, found: Outcome) -> str:
@@ -97,6 +97,6 @@ def _whole_curve(run: RunReader, found: Outcome) -> str:
         return ""
     half = len(law3) // 2
     return (
-        f"Law 3 expected from the same flips an {run.loss} of {figures(law3[half])} at epoch {count(half)} and "
-        f"{figures(law3[-1])} at the last; the incumbent had {figures(measured[half])} and {figures(measured[-1])}."
+        f"Law 3 expected from the same flips an {run.loss} of {rounded(law3[half])} at epoch {count(half)} and "
+        f"{rounded(law3[-1])} at the last; the incumbent had {rounded(measured[half])} and {rounded(measured[-1])}."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from labcontrol.words import count, figures, power
+from labcontrol.formatting import count, power, rounded
 
 Row = tuple[str, str]
 
@@ -26,7 +26,7 @@ def setting_rows(values: dict[str, Any], prefix: str = "") -> list[Row]:
 def finding_rows(found: dict[str, Any]) -> list[Row]:
     """What a strategy reports, in words and with as many digits as mean something."""
     return [
-        (key.replace("_", " "), figures(value) if isinstance(value, float) else _value(value))
+        (key.replace("_", " "), rounded(value) if isinstance(value, float) else _value(value))
         for key, value in found.items()
     ]
 
@@ -64,7 +64,7 @@ def table_rows(config: dict[str, Any], preparations: list[dict[str, Any]]) -> li
     if "power_w" in bench.get("laser", {}):
         rows.append(("laser power", power(bench["laser"]["power_w"])))
     if "exposure_s" in bench.get("camera", {}):
-        rows.append(("exposure", f"{figures(bench['camera']['exposure_s'] * 1e3)} ms"))
+        rows.append(("exposure", f"{rounded(bench['camera']['exposure_s'] * 1e3)} ms"))
     for key, name in (
         ("feedback", "feedback β"),
         ("injection", "injection γ"),
@@ -113,14 +113,14 @@ def _preparation_rows(preparation: dict[str, Any]) -> list[Row]:
     rows = []
     dark = preparation.get("dark_counts")
     if isinstance(dark, list) and dark:
-        rows.append(("dark level, mean over neurons", f"{figures(sum(dark) / len(dark))} counts"))
+        rows.append(("dark level, mean over neurons", f"{rounded(sum(dark) / len(dark))} counts"))
     for key, name, scale, unit in (
         ("reference_counts", "reference intensity", 1.0, " counts"),
         ("peak_share", "brightest pixel", 100.0, " % of full scale"),
         ("step_s", "one step of the sequence", 1e3, " ms"),
     ):
         if isinstance(preparation.get(key), int | float):
-            rows.append((name, f"{figures(preparation[key] * scale)}{unit}"))
+            rows.append((name, f"{rounded(preparation[key] * scale)}{unit}"))
     return rows
 
 

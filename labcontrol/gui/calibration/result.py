@@ -10,10 +10,10 @@ from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from labcontrol.calibration import Calibration, Quantity
+from labcontrol.formatting import rounded, superscript
 from labcontrol.gui.calibration.figure import FigureView
 from labcontrol.gui.shared.banner import message_and_remedy
 from labcontrol.gui.shared.theme import LIGHT, Theme
-from labcontrol.words import figures, superscript
 
 _ROW_PX = 20
 _MOST_ROWS = 8
@@ -146,7 +146,7 @@ def quantity_words(quantity: Quantity) -> str:
         return f"({_with_interval(quantity.value / scale, half / scale)}) × 10{superscript(power)} {unit}".rstrip()
     value = quantity.value / scale
     if half <= 0:
-        text = figures(value, 4) if value != round(value) or abs(value) > 1e6 else f"{value:.0f}"
+        text = rounded(value, 4) if value != round(value) or abs(value) > 1e6 else f"{value:.0f}"
         return f"{text} {unit}".rstrip()
     return f"{_with_interval(value, half / scale)} {unit}".rstrip()
 
@@ -154,7 +154,7 @@ def quantity_words(quantity: Quantity) -> str:
 def _with_interval(value: float, half: float) -> str:
     decimals = max(0, 1 - math.floor(math.log10(half)))
     if decimals > _MOST_DECIMALS or half > _LARGEST:
-        return f"{figures(value)} ± {figures(half, 2)}".replace("-", "\u2212")
+        return f"{rounded(value)} ± {rounded(half, 2)}".replace("-", "\u2212")
     return f"{value:.{decimals}f} ± {half:.{decimals}f}".replace("-", "\u2212")
 
 

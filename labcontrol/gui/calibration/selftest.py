@@ -9,6 +9,7 @@ from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
 
 from labcontrol.config import ReservoirConfig
+from labcontrol.formatting import count, duration, rounded
 from labcontrol.gui.calibration.bench import Outlook
 from labcontrol.gui.calibration.scan_plot import ScanPlot
 from labcontrol.gui.shared.banner import message_and_remedy
@@ -17,7 +18,6 @@ from labcontrol.gui.shared.fields import Whole
 from labcontrol.gui.shared.theme import LIGHT, Theme
 from labcontrol.selftest import Trial
 from labcontrol.selftest.selftest import GOOD_CONSISTENCY
-from labcontrol.words import count, duration, figures
 
 _TRIALS = 50
 _ROWS = (
@@ -108,8 +108,8 @@ class SelftestPage(QWidget):
             f"{f.dimension:.1f}; {f.modes} modes above the noise",
             f"{f.consistency:.4f} (1: two replays agree)",
             f"{outlook.memory.sum():.1f} steps" + (f", half lost after {half[0]}" if len(half) else ""),
-            figures(f.signal_to_noise),
-            f"starts at {figures(f.start, 2)}, a learned mask is expected to reach {figures(f.floor, 2)}",
+            rounded(f.signal_to_noise),
+            f"starts at {rounded(f.start, 2)}, a learned mask is expected to reach {rounded(f.floor, 2)}",
             f"{count(f.epochs)} masks of {outlook.epoch_s:.2f} s: {duration(outlook.learning_s)}, one mask a replay",
         )
         for name, text in zip(_ROWS, texts, strict=True):
@@ -180,7 +180,7 @@ class SelftestPage(QWidget):
         better = f"{gain:.1f} times lower than at the start" if best is not trials[0] else "no better point was found"
         self.found.setText(
             f"<b>Best of {len(trials)}:</b> feedback {point.feedback:g}, injection {point.injection:g}, phase offset "
-            f"{point.phase_offset:g}: expected nmse {figures(best.error, 2)}, {better} "
+            f"{point.phase_offset:g}: expected nmse {rounded(best.error, 2)}, {better} "
             f"<span style='color:{self._theme.muted}'>(■ start, ★ best, ✕ could not be measured)</span>"
         )
 

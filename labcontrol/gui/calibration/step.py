@@ -21,6 +21,7 @@ from PyQt5.QtWidgets import (
 
 from drivers.interfaces import Frame
 from labcontrol.calibration import PROCEDURES, Calibration, Standing
+from labcontrol.formatting import duration
 from labcontrol.gui.calibration.overview import CalibrationOverview
 from labcontrol.gui.calibration.result import ResultView
 from labcontrol.gui.calibration.step_texts import STATES, status_text, text_of
@@ -28,7 +29,6 @@ from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.camera_view import CameraView
 from labcontrol.gui.shared.elided import ElidedLabel
 from labcontrol.gui.shared.theme import LIGHT, Theme, set_kind
-from labcontrol.words import duration
 
 _LIVE, _LAST = ("good", "live"), ("idle", "last picture; the light is off")
 _NO_PICTURE = "No picture yet.\nIt comes with the measurement."

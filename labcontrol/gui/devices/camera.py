@@ -6,6 +6,7 @@ from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QWidget
 
 from drivers.interfaces import Frame, Roi
+from labcontrol.formatting import rounded
 from labcontrol.gui.devices.bench import CameraFacts, Facts
 from labcontrol.gui.devices.card import DeviceCard
 from labcontrol.gui.devices.live_button import LiveButton
@@ -13,7 +14,6 @@ from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.camera_view import CameraView
 from labcontrol.gui.shared.fields import Quantity, Whole
 from labcontrol.gui.shared.theme import Theme
-from labcontrol.words import figures
 
 SIDE_PX = 236
 REGION_WORDS = (
@@ -59,10 +59,10 @@ class CameraCard(DeviceCard):
     def show_facts(self, facts: Facts) -> None:
         assert isinstance(facts, CameraFacts)
         rows, columns = facts.sensor_shape
-        shortest, longest = (figures(1e3 * limit, 2) for limit in facts.exposure_limits_s)
+        shortest, longest = (rounded(1e3 * limit, 2) for limit in facts.exposure_limits_s)
         self.facts.setText(
             f"{columns} × {rows} pixels, {facts.bit_depth} bit · exposure {shortest} to {longest} ms · "
-            f"readout {figures(1e3 * facts.readout_time_s)} ms"
+            f"readout {rounded(1e3 * facts.readout_time_s)} ms"
         )
         self._facts = facts
         self.view.set_bit_depth(facts.bit_depth)

@@ -8,6 +8,7 @@ from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QWidget
 
 from drivers.interfaces import Samples
+from labcontrol.formatting import count, power, power_unit, rounded
 from labcontrol.gui.devices.bench import DetectorFacts, Facts
 from labcontrol.gui.devices.camera import SIDE_PX
 from labcontrol.gui.devices.card import DeviceCard
@@ -16,7 +17,6 @@ from labcontrol.gui.shared.axes import readable_plot, style_plot
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.fields import Quantity, Whole
 from labcontrol.gui.shared.theme import Theme
-from labcontrol.words import count, figures, power, power_unit
 
 
 class DetectorCard(DeviceCard):
@@ -101,7 +101,7 @@ class DetectorCard(DeviceCard):
         room = max(high - low, 1e-6 * abs(high), 1e-15) / 10
         self.plot.setYRange((low - room) / scale, (high + room) / scale, padding=0)
         mean = float(data.mean())
-        spread = f"± {figures(100 * float(data.std()) / abs(mean), 2)} %" if mean else ""
+        spread = f"± {rounded(100 * float(data.std()) / abs(mean), 2)} %" if mean else ""
         note = "OVERLOAD" if samples.overload else spread
         self.reading.setText(f"{power(mean)} <span style='font-size:8pt; font-weight:400'>{note}</span>")
 

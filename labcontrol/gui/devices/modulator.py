@@ -7,6 +7,7 @@ from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QComboBox, QGridLayout, QLabel, QWidget
 
 from drivers.interfaces import Pattern
+from labcontrol.formatting import rounded
 from labcontrol.gui.devices.bench import Facts, ModulatorFacts
 from labcontrol.gui.devices.card import DeviceCard
 from labcontrol.gui.devices.patterns import PATTERNS, make_pattern
@@ -14,7 +15,6 @@ from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.fields import Whole
 from labcontrol.gui.shared.image_panel import ImagePanel
 from labcontrol.gui.shared.theme import Theme
-from labcontrol.words import figures
 
 _PREVIEW_PX = 84
 _WITHOUT_LEVEL = ("gradient",)
@@ -65,7 +65,7 @@ class ModulatorCard(DeviceCard):
         assert isinstance(facts, ModulatorFacts)
         rows, columns = facts.shape
         self.facts.setText(
-            f"{columns} × {rows} pixels, {facts.bit_depth} bit · settles in {figures(1e3 * facts.settle_time_s)} ms"
+            f"{columns} × {rows} pixels, {facts.bit_depth} bit · settles in {rounded(1e3 * facts.settle_time_s)} ms"
         )
         if facts.max_sequence_length > 1:
             self.facts.setToolTip(

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QComboBox, QLabel, QLineEdit, QVBoxLayout, QWidget
 
-from labcontrol.words import count
+from labcontrol.formatting import count
 
 _ENDLESS = 2**53  # a limit of the computer's, which nobody comes near
 

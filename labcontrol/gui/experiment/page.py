@@ -11,11 +11,11 @@ from labcontrol.bench import simulated_bench
 from labcontrol.config import BenchConfig, ExperimentConfig, load_bench, load_experiment, load_fault_script
 from labcontrol.config.toml_text import commented_toml
 from labcontrol.errors import UserError
+from labcontrol.formatting import count
 from labcontrol.gui.experiment.form import ExperimentForm
 from labcontrol.gui.experiment.queue_list import QueuedRun
 from labcontrol.gui.experiment.queue_panel import QueuePanel
 from labcontrol.gui.shared.buttons import button
-from labcontrol.words import count
 
 _FILES = "Experiment files (*.toml)"
 _BENCHES = "Bench files (*.toml)"

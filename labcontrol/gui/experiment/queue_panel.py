@@ -15,9 +15,9 @@ from PyQt5.QtWidgets import (
     QWidget,
 )
 
+from labcontrol.formatting import count
 from labcontrol.gui.experiment.queue_list import QueuedRun, RunQueue
 from labcontrol.gui.shared.buttons import button
-from labcontrol.words import count
 
 _EMPTY = "Nothing waits.\nSet up a run in the form, then “Add to queue”.\nRuns that wait are kept between sessions."
 

@@ -20,10 +20,10 @@ from PyQt5.QtWidgets import (
     QWidget,
 )
 
+from labcontrol.formatting import rounded
 from labcontrol.gui.learning.curves import LINES, curve_colours
 from labcontrol.gui.learning.model_curves import MODEL_NAMES, ModelCurve
 from labcontrol.gui.shared.theme import Theme
-from labcontrol.words import figures
 
 _HEADINGS = ("", "", "τ (epochs), 95 %", "τ / N", "R²", "error now", "at the end", "residual")
 _VALUES = 5
@@ -109,8 +109,8 @@ class CurveTable(QWidget):
                 row.box.setToolTip(model.help)
                 texts = [
                     _interval(model.tau),
-                    figures(model.tau[0] / neurons) if model.tau else "",
-                    figures(model.r_squared, 4) if model.r_squared is not None else "",
+                    rounded(model.tau[0] / neurons) if model.tau else "",
+                    rounded(model.r_squared, 4) if model.r_squared is not None else "",
                 ]
             for cell, text in zip(row.cells, texts, strict=False):
                 cell.setText(text)
@@ -119,7 +119,7 @@ class CurveTable(QWidget):
         """Errors by key of the curve: at the present epoch, and at the last one the run may take."""
         for key, row in self._rows.items():
             for cell, errors in zip(row.cells[3:], (now, end), strict=True):
-                cell.setText(figures(errors[key]) if key in errors else "")
+                cell.setText(rounded(errors[key]) if key in errors else "")
 
     def say_of_twin(self, words: str, tip: str = _TWIN_ROW_HELP, *, ticked: bool = True) -> None:
         """State of the computation, instead of the twin's name; empty for its name."""
@@ -214,5 +214,5 @@ def _interval(tau: tuple[float, float, float] | None) -> str:
         return ""
     value, low, high = tau
     if low == high:
-        return figures(value)
-    return f"{figures(value)}  [{figures(low)}, {figures(high)}]"
+        return rounded(value)
+    return f"{rounded(value)}  [{rounded(low)}, {rounded(high)}]"

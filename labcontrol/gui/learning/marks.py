@@ -12,11 +12,11 @@ import pyqtgraph as pg
 from PyQt5.QtCore import Qt
 
 from labcontrol.engine import DriftMeasured
+from labcontrol.formatting import duration, rounded
 from labcontrol.gui.learning.axes import Scales
 from labcontrol.gui.learning.data import LearningData
 from labcontrol.gui.shared.theme import Theme
 from labcontrol.records.reader import Fault
-from labcontrol.words import duration, figures
 
 # Symbol of each kind; the shapes differ so that colour is not needed.
 _SYMBOLS = {"fault": "t", "drift": "d", "pause": "s"}
@@ -98,7 +98,7 @@ def drift_mark(drift: DriftMeasured) -> Mark | None:
     if drift.excess < _NOTABLE_DRIFT:
         return None
     text = f"Drift: the reference mask's output has moved by {drift.excess:.1f} times the noise"
-    return Mark(max(drift.epoch - 1, 0), "drift", f"{text}; its error is {figures(drift.error)}")
+    return Mark(max(drift.epoch - 1, 0), "drift", f"{text}; its error is {rounded(drift.error)}")
 
 
 def _tip(**point: Any) -> str:

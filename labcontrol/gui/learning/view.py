@@ -12,6 +12,7 @@ from PyQt5.QtWidgets import QComboBox, QHBoxLayout, QLabel, QToolButton, QVBoxLa
 
 from labcontrol.config import LearningConfig
 from labcontrol.errors import UserError
+from labcontrol.formatting import duration, rounded
 from labcontrol.gui.learning.axes import HORIZONTALS, Scales
 from labcontrol.gui.learning.curve_table import CurveTable
 from labcontrol.gui.learning.data import LearningData
@@ -22,7 +23,6 @@ from labcontrol.gui.learning.model_process import ModelProcess
 from labcontrol.gui.learning.plot import LearningPlot, Overlay
 from labcontrol.gui.shared.panel import Panel
 from labcontrol.gui.shared.theme import LIGHT, Theme
-from labcontrol.words import duration, figures
 
 _RECENT_EPOCHS = 100
 
@@ -180,12 +180,12 @@ class LearningView(Panel):
         expected = []
         if "fit" in self._at_end:
             low, high = self._models["fit"].interval_at(last) or (math.nan, math.nan)
-            value = figures(self._at_end["fit"])
-            expected.append(f"<b>{value}</b> ({figures(max(low, 0))} – {figures(high)}) by the fit")
+            value = rounded(self._at_end["fit"])
+            expected.append(f"<b>{value}</b> ({rounded(max(low, 0))} – {rounded(high)}) by the fit")
         if "mean-field" in self._at_end:
-            expected.append(f"<b>{figures(self._at_end['mean-field'])}</b> by Law 3")
+            expected.append(f"<b>{rounded(self._at_end['mean-field'])}</b> by Law 3")
         elif "prediction" in self._at_end:
-            expected.append(f"<b>{figures(self._at_end['prediction'])}</b> by Law 2")
+            expected.append(f"<b>{rounded(self._at_end['prediction'])}</b> by Law 2")
         self._expected = f"Expected at epoch {self._planned}: {', '.join(expected)}" if expected else ""
 
     def _outlook(self, epoch: float) -> str:

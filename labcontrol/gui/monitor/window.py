@@ -12,6 +12,7 @@ from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QMainWindow, QPlainText
 
 from labcontrol.analysis.report.follow import stands_still
 from labcontrol.errors import UserError
+from labcontrol.formatting import count, duration, rounded
 from labcontrol.gui.app import ended_by_signals, make_application
 from labcontrol.gui.learning.view import LearningView
 from labcontrol.gui.live.run_follower import LiveViews, RunFollower
@@ -22,7 +23,6 @@ from labcontrol.gui.shared.pattern_views import MaskView
 from labcontrol.gui.shared.theme import Theme, set_kind
 from labcontrol.gui.window.desktop import Appearance
 from labcontrol.records.reader import LogLine
-from labcontrol.words import count, duration, figures
 
 _KINDS = {"running": "active", "finished": "good", "failed": "danger"}
 _GEOMETRY = "monitor/geometry"
@@ -92,10 +92,10 @@ class MonitorWindow(QMainWindow):
         set_kind(self.state, _KINDS.get(news.state.name, "caution"))
         facts = [f"epoch <b>{count(status.epoch)}</b> of {count(status.epochs)}"]
         if status.epoch:
-            facts.append(f"{self._teller.experiment.learning.loss} <b>{figures(status.error)}</b>")
+            facts.append(f"{self._teller.experiment.learning.loss} <b>{rounded(status.error)}</b>")
         facts.append(f"masks kept {count(status.accepted)}")
         if status.epoch_s:
-            facts.append(f"{figures(status.epoch_s * 1e3)} ms an epoch")
+            facts.append(f"{rounded(status.epoch_s * 1e3)} ms an epoch")
         if not over and status.epoch_s:
             facts.append(f"<b>{duration(status.seconds_left)}</b> left")
         if over and news.state.reason:

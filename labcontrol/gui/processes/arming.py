@@ -10,8 +10,8 @@ from PyQt5.QtWidgets import QMessageBox, QWidget
 from labcontrol.bench import driver_classes
 from labcontrol.config import BenchConfig
 from labcontrol.errors import UserError
+from labcontrol.formatting import power
 from labcontrol.gui.processes.run_process import LiveRun, RunFactory
-from labcontrol.words import power
 
 
 def needs_arming(bench: BenchConfig) -> bool:

@@ -11,13 +11,13 @@ from PyQt5.QtCore import QAbstractTableModel, QModelIndex, QObject, QSortFilterP
 from PyQt5.QtGui import QColor
 
 from labcontrol.errors import UserError
+from labcontrol.formatting import rounded
 from labcontrol.gui.runs.reading import RunRow, read_row, read_rows
 from labcontrol.gui.runs.thumbnail import CURVE_ROLE
 from labcontrol.gui.shared.background import Background
 from labcontrol.gui.shared.theme import LIGHT, Theme
 from labcontrol.records.catalogue import RunSummary, read_note, write_note
 from labcontrol.records.run_filter import chosen, started_text
-from labcontrol.words import figures
 
 SORT_ROLE = int(Qt.ItemDataRole.UserRole)
 _ALIGN_RIGHT = int(Qt.AlignmentFlag.AlignRight) | int(Qt.AlignmentFlag.AlignVCenter)
@@ -239,7 +239,7 @@ def _sortable(value: Any) -> Any:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else figures(value)
+    return "" if value is None else rounded(value)
 
 
 def _integer(value: int) -> str:

@@ -24,6 +24,7 @@ from PyQt5.QtWidgets import (
 from pyqtgraph.graphicsItems.ScatterPlotItem import drawSymbol
 
 from labcontrol.errors import UserError
+from labcontrol.formatting import rounded
 from labcontrol.gui.scaling.plots import SYMBOLS, CollapsePlot, GroupFigures, QuantityPlot, group_colour
 from labcontrol.gui.shared.background import Background
 from labcontrol.gui.shared.buttons import button
@@ -32,7 +33,6 @@ from labcontrol.gui.shared.theme import LIGHT, Theme
 from labcontrol.gui.shared.ticking import ticking
 from labcontrol.theory.scaling import Exponent, Group, Study, load_study
 from labcontrol.theory.scaling.storage import STUDY_FILE
-from labcontrol.words import figures
 
 _POLL_MS = 2000
 _HEADINGS = ("", "", "exponent of τ, 95 %", "of k(5 %), 95 %", "τ / N", "R²", "sizes", "runs", "collapse")
@@ -246,8 +246,8 @@ class GroupTable(QWidget):
         texts = (
             _exponent(shown.exponents["tau"]),
             _exponent(shown.exponents["k5"]),
-            figures(float(np.nanmedian(tau))) if np.isfinite(tau).any() else "",
-            figures(float(np.nanmedian(r2)), 4) if np.isfinite(r2).any() else "",
+            rounded(float(np.nanmedian(tau))) if np.isfinite(tau).any() else "",
+            rounded(float(np.nanmedian(r2)), 4) if np.isfinite(r2).any() else "",
             f"{group.sizes[0]} – {group.sizes[-1]}",
             str(sum(len(results) for results in group.results.values())),
         )

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QWidget
 
+from labcontrol.formatting import count
 from labcontrol.gui.learning.axes import logarithm
 from labcontrol.gui.shared.axes import readable_plot, style_plot
 from labcontrol.gui.shared.theme import LIGHT, Theme
 from labcontrol.theory.scaling import QUANTITIES, Exponent, Group
-from labcontrol.words import count
 
 Floats = NDArray[np.float64]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pyqtgraph as pg
 
+from labcontrol.formatting import rounded
 from labcontrol.gui.shared.theme import Theme
-from labcontrol.words import figures
 
 # Levels of ticks on a logarithmic axis; pyqtgraph hands a level's spacing back when it asks for the labels.
 _DECADES, _LABELLED, _BARE = 1.0, 0.5, 0.1
@@ -39,7 +39,7 @@ class ReadableAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph is untyped
 
     def logTickStrings(self, values: Any, scale: float, spacing: Any) -> list[str]:
         """Labels of ticks at these exponents."""
-        labels = ("" if spacing == _BARE else figures(10.0**value * scale, 1) for value in values)
+        labels = ("" if spacing == _BARE else rounded(10.0**value * scale, 1) for value in values)
         return [label.removeprefix("1 × ") for label in labels]
 
     def tickStrings(self, values: Any, scale: float, spacing: float) -> list[str]:

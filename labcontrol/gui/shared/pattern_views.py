@@ -11,9 +11,9 @@ from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QWidget
 
 from drivers.interfaces import Pattern
+from labcontrol.formatting import count
 from labcontrol.gui.shared.image_panel import ImagePanel, grey_lut, rgb
 from labcontrol.gui.shared.theme import Theme
-from labcontrol.words import count
 
 
 class MaskView(ImagePanel):

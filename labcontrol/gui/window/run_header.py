@@ -17,9 +17,9 @@ from PyQt5.QtWidgets import (
 )
 
 from labcontrol.engine import RunState, RunStatus
+from labcontrol.formatting import count, duration, power, rounded
 from labcontrol.gui.shared.run_states import STATE_LABELS
 from labcontrol.gui.shared.theme import set_kind
-from labcontrol.words import count, duration, figures, power
 
 _HOLDING = (RunState.PREPARING, RunState.RUNNING, RunState.STOPPING)
 
@@ -104,7 +104,7 @@ class RunHeader(QFrame):
         else:
             _set_chip(self.laser, "idle", "○  Laser off", "The program has not switched emission on")
         measured = status.epoch > 0
-        self.error.set(figures(status.error) if measured else "–", f"best {loss}")
+        self.error.set(rounded(status.error) if measured else "–", f"best {loss}")
         self.epoch.set(f"{count(status.epoch)} / {count(status.epochs)}" if status.epochs else "–")
         self.left.set(duration(status.seconds_left) if measured and not state.is_final else "–", _left_caption(state))
         self.accepted.set(f"{status.accepted / max(status.epoch - 1, 1):.0%}" if measured else "–")

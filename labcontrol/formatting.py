@@ -1,12 +1,12 @@
-"""Numbers in words for people."""
+"""Numbers as people read them: significant digits, time spans, powers, counts."""
 
 from __future__ import annotations
 
 import math
 
 
-def figures(value: float, digits: int = 3) -> str:
-    """A number to so many significant figures, without an exponent where a person would write none."""
+def rounded(value: float, digits: int = 3) -> str:
+    """A number to so many significant digits, without an exponent where a person would write none."""
     if not math.isfinite(value):
         return "∞" if value > 0 else "–"
     if value == 0:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from labcontrol.words import count, duration, figures, power
+from labcontrol.formatting import count, duration, power, rounded
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from labcontrol.words import count, duration, figures, power
      (math.inf, "∞"), (math.nan, "–")],
 )  # fmt: skip
 def test_three_significant_figures(value: float, text: str) -> None:
-    assert figures(value) == text
+    assert rounded(value) == text
 
 
 @pytest.mark.parametrize(
