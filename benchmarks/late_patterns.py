@@ -34,7 +34,7 @@ def errors_left(side: int, seed: int) -> tuple[list[float], float]:
         assert isinstance(table, SimulatedTable)
         reservoir = Reservoir(bench, ReservoirConfig(), side, np.random.default_rng(2))
         reservoir.prepare()
-        reservoir.rehearse(INPUTS)
+        reservoir.measure_reference_replay(INPUTS)
         mask = np.random.default_rng(3).random(side**2) < 0.5
         good = np.array([reservoir.replay(mask, INPUTS, WASHOUT).outputs[0] for _ in range(8)], dtype=np.float64)
         mean, spread = good.mean(axis=0), float(good[0].std())

@@ -6,7 +6,7 @@
 A run like any other, with its record, its guardian and a listener, against the emulated instruments of
 `mock_devices.wire` in a process of their own. The SLM's pattern changes in a square of 1050 x 1050 pixels.
 
-What is counted: for patterns, SLM, signals, proofs, learning and record all time that passes, the window system's
+What is counted: for patterns, SLM, signals, checks, learning and record all time that passes, the window system's
 included; where the program waits for camera and detector, the processor time of its own thread (vendor's library
 included). The rest is the device's: `--device-time` shows it, but of emulated instruments it says nothing. Work that is
 done once for a mask, not at every step, is spread over the steps of the sequence. The stopwatch that measures all this
@@ -48,8 +48,8 @@ from labcontrol.engine.session import Session
 from labcontrol.records import RunWriter
 from labcontrol.reservoir import Reservoir, reservoir
 from labcontrol.reservoir.mask_readout import MaskReadout
-from labcontrol.reservoir.proofs import PatternProof
-from labcontrol.reservoir.rehearsal import Rehearsal
+from labcontrol.reservoir.pattern_check import PatternCheck
+from labcontrol.reservoir.reference_replay import ReferenceReplay
 from mock_devices.wire.wire_bench import EXPOSURE_S, SLM_MARGIN_PX
 
 # Where the time goes: what is called, under which name it is counted, and whether it waits for a device.
@@ -62,12 +62,12 @@ PARTS: tuple[tuple[Any, str, str, bool], ...] = (
     (Camera, "read", "grab", True),
     (NeuronMap, "signals", "signals", False),
     (Detector, "read", "readout", True),
-    (PatternProof, "suspicious", "proof", False),
-    (PatternProof, "remember", "proof", False),
-    (Rehearsal, "suspicious", "proof", False),
-    (Rehearsal, "learn", "proof", False),
+    (PatternCheck, "is_suspect", "checks", False),
+    (PatternCheck, "remember", "checks", False),
+    (ReferenceReplay, "is_suspect", "checks", False),
+    (ReferenceReplay, "learn", "checks", False),
     (Run, "_on_step", "events", False),
-    (MaskReadout, "_proven", "mask", True),
+    (MaskReadout, "_show_checked", "mask", True),
     (Bench, "check_light", "guardian", False),
     (RunWriter, "append_many", "record", False),
     (RunWriter, "checkpoint", "record", False),
@@ -147,7 +147,7 @@ class Stopwatch:
     def end_step(self) -> None:
         self.end()
         calls, self._calls = self._calls, 0
-        if not self.masks_s:  # a rehearsal, without readout
+        if not self.masks_s:  # a reference replay, without readout
             self._own.clear()
             self._device.clear()
             return

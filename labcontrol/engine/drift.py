@@ -27,7 +27,7 @@ class DriftError(DeviceRefusedError):
 class Look:
     """One measurement of the reference.
 
-    output: (T,). light: brightness of all camera pictures over those of the rehearsal, NaN without one. picture: rms
+    output: (T,). light: brightness of all camera pictures over those of the reference replay, NaN without one. picture: rms
     difference to them that no change of brightness explains, over their rms. power_w: what the laser says.
     """
 
@@ -159,10 +159,10 @@ def cause(drift: Drift) -> DriftError:
 
 
 class CameraLook:
-    """Adds up what the camera sees during one replay, beside the rehearsal; an `on_signals` of the reservoir."""
+    """Adds up what the camera sees during one replay, beside the reference replay; an `on_signals` of the reservoir."""
 
     def __init__(self, reservoir: Reservoir) -> None:
-        self._known = None if reservoir.rehearsal is None else reservoir.rehearsal.signals
+        self._known = None if reservoir.reference_replay is None else reservoir.reference_replay.signals
         self._product = self._known_power = self._seen_power = 0.0
 
     def __call__(self, step: int, signals: Floats) -> None:
@@ -173,7 +173,7 @@ class CameraLook:
             self._seen_power += float(signals @ signals)
 
     def light_and_picture(self) -> tuple[float, float]:
-        """Brightness over the rehearsal's, and rms rest over its rms."""
+        """Brightness over the reference replay's, and rms rest over its rms."""
         if self._known_power == 0:
             return math.nan, math.nan
         light = self._product / self._known_power

@@ -21,7 +21,7 @@ from labcontrol.records.reader import Pilot
 class Recorded:
     """A run as far as it got.
 
-    state: of the last checkpoint; None if the run did not get as far as its first epoch. rehearsal: states that
+    state: of the last checkpoint; None if the run did not get as far as its first epoch. reference_replay: states that
     replays are compared with, and their spread. curve: (K,) incumbent's error
     after each recorded epoch. bench_s: bench time of the last one. outputs, masks: of a range of epochs.
     faults_since_checkpoint: whether a device was at fault after it.
@@ -33,7 +33,7 @@ class Recorded:
     pilot: Pilot
     preparation: dict[str, Any]
     state: bytes | None
-    rehearsal: tuple[NDArray[np.float32], NDArray[np.float64]] | None
+    reference_replay: tuple[NDArray[np.float32], NDArray[np.float64]] | None
     curve: NDArray[np.float64]
     bench_s: float
     outputs: Callable[[slice], NDArray[np.float32]]
@@ -76,7 +76,7 @@ def read_recorded(path: Path) -> Recorded:
             pilot=pilot,
             preparation=reader.preparations[-1] if reader.preparations else {},
             state=None if checkpoint is None else checkpoint.state,
-            rehearsal=reader.rehearsal,
+            reference_replay=reader.reference_replay,
             curve=reader.incumbent_errors(),
             bench_s=float(table.bench_s[-1]) if len(table) else 0.0,
             outputs=lambda rows: outputs[rows.start - first : rows.stop - first],

@@ -18,7 +18,7 @@ from labcontrol.engine.control import RunControl
 from labcontrol.engine.events import EpochDone, Event, Predicted, Prepared
 from labcontrol.engine.fault_player import FaultPlayer
 from labcontrol.engine.pilot import Pilot, measure_pilot, posed_problem, predict
-from labcontrol.engine.practice import practise
+from labcontrol.engine.precompile import precompile
 from labcontrol.engine.record import preparation_from_record, preparation_record
 from labcontrol.engine.recovery import Recovery
 from labcontrol.engine.reference_looks import ReferenceLooks
@@ -92,7 +92,7 @@ class Session:
         machine = self._given.machine
         reason = None
         if not self._bench.laser.on_table:
-            practise(self._experiment, self._reservoir.map)
+            precompile(self._experiment, self._reservoir.map)
         if recorded is None or recorded.state is None:
             self._begin()
         else:
@@ -109,18 +109,18 @@ class Session:
         self._given.machine.note(laser_on=True)
         self._write(lambda: self._writer.write_preparation(preparation_record(preparation)))
         self._tell_prepared(preparation)
-        self._rehearse()
+        self._measure_reference_replay()
         self._predict(self._in_good_light(self._measure_pilot), write=True)
         self._bench_start_s = self._bench.clock.now_s()
         self._look_at_reference(0)
         self._checkpoint()
         self._wall_start_s = time.perf_counter()
 
-    def _rehearse(self) -> None:
+    def _measure_reference_replay(self) -> None:
         """What the camera sees at each step, known before anything is measured."""
-        states = self._in_good_light(lambda: self._reservoir.rehearse(self._task.whole_sequence))
-        if (rehearsal := self._reservoir.rehearsal) is not None:
-            self._write(lambda: self._writer.write_rehearsal(states, astuple(rehearsal.typical)))
+        states = self._in_good_light(lambda: self._reservoir.measure_reference_replay(self._task.whole_sequence))
+        if (reference := self._reservoir.reference_replay) is not None:
+            self._write(lambda: self._writer.write_reference_replay(states, astuple(reference.typical)))
 
     def _measure_pilot(self) -> Pilot:
         flips, rng = self._experiment.prediction.pilot_flips, np.random.default_rng([self._experiment.seed, 2])
@@ -149,8 +149,8 @@ class Session:
         self._strategy.restore(state["strategy"])
         self._epochs, self._accepted, self._replays = state["epochs"], state["accepted"], state["replays"]
         self._reservoir.preparation = preparation
-        if recorded.rehearsal is not None:
-            states, spread = recorded.rehearsal
+        if recorded.reference_replay is not None:
+            states, spread = recorded.reference_replay
             self._reservoir.know(self._task.whole_sequence, states, Spread(*map(float, spread)))
         if (drift := state.get("drift")) is not None:
             self._looks.restore(drift)

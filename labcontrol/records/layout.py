@@ -71,7 +71,7 @@ JOURNALS = (
 """UTF-8 text, one JSON object a line."""
 
 
-def rehearsal_columns(neurons: int) -> tuple[Growing, ...]:
+def reference_replay_columns(neurons: int) -> tuple[Growing, ...]:
     """Written once, before the pilot."""
     return (Growing("rehearsal/spread", "float64"), Growing("rehearsal/signals", "float32", neurons))
 
@@ -114,7 +114,7 @@ def growing(neurons: int, steps: int) -> tuple[Growing, ...]:
         *epoch_columns(neurons, steps),
         *CHECKPOINT_COLUMNS,
         *JOURNALS,
-        *rehearsal_columns(neurons),
+        *reference_replay_columns(neurons),
         *pilot_columns(steps),
         *drift_columns(steps),
         *ENDING,

@@ -214,7 +214,7 @@ class RunReader:
         return Pilot(self._file["pilot/mirror"][:flips], self._file["pilot/output"][: flips + 1])
 
     @property
-    def rehearsal(self) -> tuple[NDArray[np.float32], NDArray[np.float64]] | None:
+    def reference_replay(self) -> tuple[NDArray[np.float32], NDArray[np.float64]] | None:
         """(S, N) what the camera saw of each neuron, counts without light subtracted, and (2,) the rms between replays.
 
         None before it, and for reservoirs too large to keep it.

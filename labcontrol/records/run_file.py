@@ -208,8 +208,8 @@ class RunWriter:
             self._columns["pilot/output"].put(outputs, at=0)
             self._file["gain"][()] = gain
 
-    def write_rehearsal(self, states: NDArray[np.float32], spread: tuple[float, float]) -> None:
-        """Keep the states (S, N) that all replays are compared with; spread: how far two rehearsals were apart, rms.
+    def write_reference_replay(self, states: NDArray[np.float32], spread: tuple[float, float]) -> None:
+        """Keep the states (S, N) that all replays are compared with; spread: how far two reference replays were apart, rms.
 
         Its first number is over the neurons, the second along the way from the step before.
         """

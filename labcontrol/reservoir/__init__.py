@@ -1,6 +1,6 @@
 """The closed loop SLM, camera, SLM, and its Boolean readout."""
 
-from labcontrol.reservoir.rehearsal import Spread
+from labcontrol.reservoir.reference_replay import Spread
 from labcontrol.reservoir.reservoir import Reservoir
 from labcontrol.reservoir.results import Preparation, Readout, StepView
 

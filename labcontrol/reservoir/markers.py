@@ -1,4 +1,4 @@
-"""Marker masks: a sequence of masks carries its own proof that every sample belongs to the mask it is taken for.
+"""Marker masks: a sequence of masks carries its own check that every sample belongs to the mask it is taken for.
 
 Before and after the masks of a replay the DMD shows every second mirror on, then none. A trigger that comes late, a
 pattern that was dropped, or a sequence that was not played moves these away from where they must be. Half of the

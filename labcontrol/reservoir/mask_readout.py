@@ -1,4 +1,4 @@
-"""The readout: masks shown on the DMD, and the detector's samples that are proven to be of them."""
+"""The readout: masks shown on the DMD, and the detector's samples that are verified to be of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from drivers.interfaces import DeviceFaultError, Samples
 from labcontrol.bench import Bench, NeuronMap
 from labcontrol.reservoir import markers
-from labcontrol.reservoir.proofs import MirrorLevels, marker_masks
+from labcontrol.reservoir.pattern_check import MirrorLevels, marker_masks
 from labcontrol.reservoir.retries import TRANSIENT, Retries
 
 Floats = NDArray[np.float64]
@@ -24,7 +24,7 @@ _FORGOTTEN_SAMPLES = 16  # after which a detector of finite bandwidth knows noth
 class MaskReadout:
     """Measures masks (N,).
 
-    levels: what the detector read before the run; a mask shown alone is proven by them.
+    levels: what the detector read before the run; a mask shown alone is verified by them.
     """
 
     def __init__(self, bench: Bench, neurons: NeuronMap, retries: Retries) -> None:
@@ -72,23 +72,23 @@ class MaskReadout:
         return lambda: self._samples(lambda: self._bench.detector.read(config.samples_per_mask, config.rate_hz))
 
     def _of_one(self, mask: NDArray[np.bool_]) -> Reading:
-        """The mask is shown, and proven to be shown, with the first reading: in the light of the first step."""
+        """The mask is shown, and verified to be shown, with the first reading: in the light of the first step."""
         samples: Reading | None = None
 
         def read_one() -> Floats:
             nonlocal samples
             if samples is None:
-                samples = self._proven(mask)
+                samples = self._show_checked(mask)
             return np.array([samples().mean()])
 
         return read_one
 
-    def _proven(self, mask: NDArray[np.bool_]) -> Reading:
+    def _show_checked(self, mask: NDArray[np.bool_]) -> Reading:
         """Show a mask after a marker, until the detector sees a change.
 
         Without a change the mask was not shown, or happens to look like the marker: what another marker proves tells.
         """
-        levels, unproven = self.levels, list[Floats]()
+        levels, unverified = self.levels, list[Floats]()
         if not levels.known:
             return self.show(mask)
         for marker_mask in itertools.islice(itertools.cycle(marker_masks(mask)), self._retries.tries + 1):
@@ -96,14 +96,14 @@ class MaskReadout:
             read = self.show(mask)
             seen = read()
             if levels.differ(marker, seen):
-                for _ in range(sum(levels.differ(earlier, seen) for earlier in unproven)):
+                for _ in range(sum(levels.differ(earlier, seen) for earlier in unverified)):
                     self._retries.note(self._bench.dmd.name, "did not show the mask")
                 return read
             self._bench.check_light()
-            unproven.append(seen)
+            unverified.append(seen)
         raise DeviceFaultError(
             self._bench.dmd.name,
-            f"did not show the mask, {len(unproven)} times in a row.",
+            f"did not show the mask, {len(unverified)} times in a row.",
             "Check its line, and whether its light reaches the detector.",
         )
 

@@ -1,4 +1,4 @@
-"""Pictures: a phase pattern on the SLM, and the camera's frame that is proven to be of it."""
+"""Pictures: a phase pattern on the SLM, and the camera's frame that is verified to be of it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Pictures:
         return frame, self._map.signals(frame.data)
 
     def _frame(self, shown: Shown, *, may_saturate: bool = False) -> Frame:
-        """The frame of the exposure just triggered, proven to be of the pattern shown.
+        """The frame of the exposure just triggered, verified to be of the pattern shown.
 
         It must be the next one by the camera's counter, exposed after the pattern had settled, and not saturated.
         Otherwise it is acquired again, within the bound.

@@ -11,8 +11,8 @@ from drivers.interfaces import DeviceFaultError, Frame
 from labcontrol.bench import Bench
 from labcontrol.errors import UserError
 from labcontrol.reservoir.mask_readout import MaskReadout
+from labcontrol.reservoir.pattern_check import pattern_gain
 from labcontrol.reservoir.pictures import Pictures
-from labcontrol.reservoir.proofs import proof_gain
 from labcontrol.reservoir.results import Preparation
 
 Floats = NDArray[np.float64]
@@ -86,7 +86,7 @@ def _slm_gain(
     bench: Bench, phases: NDArray[np.int64], signals: Floats, reference_counts: float, noises: Floats
 ) -> float:
     try:
-        return proof_gain(phases, signals, reference_counts, noises)
+        return pattern_gain(phases, signals, reference_counts, noises)
     except ValueError as error:
         raise DeviceFaultError(
             bench.slm.name, f"does not show its patterns: {error}.", "Check its line, and its settle time."

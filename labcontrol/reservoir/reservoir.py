@@ -18,11 +18,11 @@ from labcontrol.bench.response import update_phases
 from labcontrol.config import ReservoirConfig
 from labcontrol.reservoir import markers
 from labcontrol.reservoir.mask_readout import MaskReadout, Reading
+from labcontrol.reservoir.pattern_check import LEAST_NOISE, MirrorLevels, PatternCheck, different, same
 from labcontrol.reservoir.pictures import Pictures, Seen
-from labcontrol.reservoir.practice import practise_pictures
+from labcontrol.reservoir.precompile import precompile_pictures
 from labcontrol.reservoir.preparation import measure_preparation
-from labcontrol.reservoir.proofs import LEAST_NOISE, MirrorLevels, PatternProof, different, same
-from labcontrol.reservoir.rehearsal import MOST_VALUES, Rehearsal, Spread, spread_between
+from labcontrol.reservoir.reference_replay import MOST_VALUES, ReferenceReplay, Spread, spread_between
 from labcontrol.reservoir.results import Preparation, Readout, StepView
 from labcontrol.reservoir.retries import Retries
 
@@ -61,9 +61,9 @@ class Reservoir:
         self._drive_rad = np.pi * config.injection * self.input_weights
         self._phases = np.empty(self.neurons, dtype=np.int64)
         self.preparation: Preparation | None = None
-        self._proof = PatternProof(0.0, 0.0)
-        self.rehearsal: Rehearsal | None = None
-        self._compare: Rehearsal | None = None  # of the replay under way
+        self._pattern_check = PatternCheck(0.0, 0.0)
+        self.reference_replay: ReferenceReplay | None = None
+        self._compare: ReferenceReplay | None = None  # of the replay under way
         self._wrong = False  # it had a pattern that was not shown
         self.replays = 0
         self.between_steps: Callable[[], None] = _nothing
@@ -77,7 +77,7 @@ class Reservoir:
         Raises UserError when the camera is saturated or sees no light, DeviceFaultError when the SLM does not show what
         it is told to show, DeviceError when the laser does not give its light from beginning to end.
         """
-        practise_pictures(self.map)
+        precompile_pictures(self.map)
         self.preparation = measure_preparation(
             self._bench, self._pictures, self._readout, self._reference_phases, self.between_steps
         )
@@ -87,7 +87,7 @@ class Reservoir:
     def _trust(self, preparation: Preparation) -> None:
         """Judge what is seen from now on by what was seen before the run."""
         self._pictures.dark_counts = preparation.dark_counts
-        self._proof = PatternProof(preparation.slm_gain, preparation.camera_noise)
+        self._pattern_check = PatternCheck(preparation.slm_gain, preparation.camera_noise)
         self._readout.levels = MirrorLevels(
             preparation.mirrors_off, preparation.mirrors_half, preparation.mirrors_noise
         )
@@ -99,8 +99,8 @@ class Reservoir:
             "retaken": self.retries.count,
             "last_counter": self._pictures.last_counter,
         }
-        rehearsal = None if self.rehearsal is None else self.rehearsal.state()
-        return counters | {"seen": self._proof.state(), "rehearsal": rehearsal}
+        reference = None if self.reference_replay is None else self.reference_replay.state()
+        return counters | {"seen": self._pattern_check.state(), "rehearsal": reference}
 
     def restore(self, state: dict[str, Any], preparation: Preparation) -> None:
         """Continue with the counters and the preparation of an interrupted run."""
@@ -108,42 +108,44 @@ class Reservoir:
         self._pictures.last_counter = state["last_counter"]
         self.preparation = preparation
         self._trust(preparation)
-        self._proof.restore(state.get("seen"))
-        if self.rehearsal is not None and state.get("rehearsal") is not None:
-            self.rehearsal.restore(state["rehearsal"])
+        self._pattern_check.restore(state.get("seen"))
+        if self.reference_replay is not None and state.get("rehearsal") is not None:
+            self.reference_replay.restore(state["rehearsal"])
 
     def forget(self) -> None:
         """After a fault: the camera may count from the beginning again, and nobody knows what is shown."""
         self._pictures.forget()
-        self._proof.forget()
+        self._pattern_check.forget()
 
-    # --- rehearsal ----------------------------------------------------------------------------------------------
-    def rehearse(self, inputs: NDArray[np.float64]) -> NDArray[np.float32]:
+    # --- reference replay ---------------------------------------------------------------------------------------
+    def measure_reference_replay(self, inputs: NDArray[np.float64]) -> NDArray[np.float32]:
         """Replay a sequence (S,) without a mask until it was the same twice; replays of it are compared with it.
 
-        Returns the states (S, N) that the camera saw, none where they are too many to keep. See `Rehearsal`.
+        Returns the states (S, N) that the camera saw, none where they are too many to keep. See `ReferenceReplay`.
         """
-        self.rehearsal = self._compare = None
+        self.reference_replay = self._compare = None
         if len(inputs) * self.neurons > MOST_VALUES:
             return np.empty((0, self.neurons), dtype=np.float32)
         nothing = np.zeros((len(inputs), self.neurons), dtype=np.float32)
-        self._compare = Rehearsal(inputs, nothing, Spread(math.inf, math.inf), 0.0)  # nothing is suspicious yet
+        self._compare = ReferenceReplay(inputs, nothing, Spread(math.inf, math.inf), 0.0)  # nothing is suspect yet
         before = self._states(inputs)
         for _ in range(self.retries.tries):
             states = self._states(inputs)
             spread = spread_between(before, states)
             self.know(inputs, before, spread)
-            if self.rehearsal is None or self.rehearsal.agrees(states):
+            if self.reference_replay is None or self.reference_replay.agrees(states):
                 break
-            self.retries.note(self._bench.slm.name, "may not have shown a pattern: two rehearsals differ")
+            self.retries.note(self._bench.slm.name, "may not have shown a pattern: two reference replays differ")
             before = states
         self.know(inputs, states, spread)
         return states
 
     def know(self, inputs: NDArray[np.float64], states: NDArray[np.float32], spread: Spread) -> None:
-        """Compare replays with states (S, N) seen in an earlier rehearsal. spread: between two replays."""
+        """Compare replays with states (S, N) seen in an earlier reference replay. spread: between two replays."""
         if len(states):
-            self.rehearsal = Rehearsal(inputs, states, spread, self._noise_counts / 2)  # other phases are noisier
+            self.reference_replay = ReferenceReplay(
+                inputs, states, spread, self._noise_counts / 2
+            )  # other phases are noisier
 
     def _states(self, inputs: NDArray[np.float64]) -> NDArray[np.float32]:
         states = np.empty((len(inputs), self.neurons), dtype=np.float32)
@@ -179,21 +181,21 @@ class Reservoir:
         outputs = np.empty((len(masks), len(inputs) - washout), dtype=np.float32)
         replays = np.empty(len(masks), dtype=np.int64)
         retried_before = self.retries.count
-        known = self.rehearsal
+        known = self.reference_replay
         self._compare = known if known is not None and known.covers(inputs) else None
         for start in range(0, len(masks), self.masks_per_replay):
             chunk = slice(start, start + self.masks_per_replay)
-            outputs[chunk] = self._proven_replay(masks[chunk], inputs, washout)
+            outputs[chunk] = self._checked_replay(masks[chunk], inputs, washout)
             replays[chunk] = self.replays
             self.replays += 1
         return Readout(outputs, replays, self.retries.count - retried_before)
 
-    def _proven_replay(
+    def _checked_replay(
         self, masks: NDArray[np.bool_], inputs: NDArray[np.float64], washout: int
     ) -> NDArray[np.float32]:
         """Outputs (B, T) of one replay; it begins anew, within the bound, when one of its patterns was not shown.
 
-        Of several patterns that came late in a row the first ones can leave too small a trace to be suspicious.
+        Of several patterns that came late in a row the first ones can leave too small a trace to be suspect.
         """
         for _ in range(self.retries.tries):
             self._wrong = False
@@ -225,14 +227,14 @@ class Reservoir:
         values, frame, signals = self._pictures.look(pattern, read)
         known = self._compare
         if (
-            known.suspicious(step, signals)
+            known.is_suspect(step, signals)
             if known is not None
-            else self._proof.suspicious(self._phases, signals, preparation.reference_counts)
+            else self._pattern_check.is_suspect(self._phases, signals, preparation.reference_counts)
         ):
             self._bench.check_light()
             values, frame, signals = self._look_again(pattern, read, suspect=signals)
-            self._wrong = known is not None and not known.suspicious(step, signals)
-        self._proof.remember(self._phases, signals)
+            self._wrong = known is not None and not known.is_suspect(step, signals)
+        self._pattern_check.remember(self._phases, signals)
         if known is not None:
             known.learn(step, signals)
         if self.on_signals is not None:

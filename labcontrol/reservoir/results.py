@@ -16,7 +16,7 @@ class Preparation:
 
     dark_counts: (N,) counts of each neuron's window without light. reference_counts: mean over neurons and random
     patterns, dark subtracted; it stands for an intensity of 1/2. step_s: bench time one step takes.
-    peak_share: brightest pixel seen, as a share of full scale. slm_gain, camera_noise: see `PatternProof`. mirrors_off,
+    peak_share: brightest pixel seen, as a share of full scale. slm_gain, camera_noise: see `PatternCheck`. mirrors_off,
     mirrors_half, mirrors_noise: see `MirrorLevels`.
     """
 

@@ -57,7 +57,7 @@ def test_unknown_faults_are_refused_before_a_device_is_opened(tmp_path: Path) ->
         small_run(tmp_path, with_faults({"device": "camera", "kind": "explode", "at_s": 1.0}))
 
 
-# Dark frames, reference patterns and rehearsal, each twice, pilot, nine epochs.
+# Dark frames, reference patterns and reference replay, each twice, pilot, nine epochs.
 IN_THE_TENTH = 4 + 2 * 2 + 2 * 35 + 25 + 25 * 9 + 3
 
 

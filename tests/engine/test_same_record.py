@@ -107,7 +107,7 @@ def test_a_changed_gain_is_found(default_record: Path, tmp_path: Path) -> None:
     assert "gain" in findings(changed)
 
 
-def test_a_record_from_before_there_were_rehearsals_is_continued(tmp_path: Path, record: Path) -> None:
+def test_a_record_from_before_there_were_reference_replays_is_continued(tmp_path: Path, record: Path) -> None:
     with RunReader(record) as run:
         interrupted = small_run(tmp_path, experiment(learning=run.experiment["learning"]))
     at_epoch(interrupted, 25, interrupted.abort)
@@ -116,5 +116,5 @@ def test_a_record_from_before_there_were_rehearsals_is_continued(tmp_path: Path,
         del file["rehearsal"], file["seal"]
     Run.continued(interrupted.record).execute()
     with RunReader(interrupted.record) as run:
-        assert run.rehearsal is None
+        assert run.reference_replay is None
     assert_same_learning(interrupted.record, record)

@@ -1,4 +1,4 @@
-"""Many masks in one replay: that samples belong to their masks is proven, and how long it takes is known."""
+"""Many masks in one replay: that samples belong to their masks is verified, and how long it takes is known."""
 
 from __future__ import annotations
 

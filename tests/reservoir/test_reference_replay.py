@@ -1,4 +1,4 @@
-"""What the camera saw in the rehearsal it must see in every replay; what is not shown in time is never used."""
+"""What the camera saw in the reference replay it must see in every replay; what is not shown in time is never used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MASK = np.random.default_rng(3).random(SIDE**2) < 0.5
 
 
 class Stand:
-    """A rehearsed reservoir whose table can be made to fail before a step."""
+    """A reservoir with a reference replay whose table can be made to fail before a step."""
 
     def __init__(self, bench: Bench) -> None:
         self.table: Any = bench.table
@@ -57,8 +57,8 @@ def right(outputs: np.ndarray, good: list[np.ndarray], share: float = 0.0) -> bo
     return bool(error < max(8 * noise, share * np.std(good[0])))
 
 
-def test_without_a_fault_nothing_is_suspicious(stand: Stand) -> None:
-    stand.reservoir.rehearse(INPUTS)
+def test_without_a_fault_nothing_is_suspect(stand: Stand) -> None:
+    stand.reservoir.measure_reference_replay(INPUTS)
     for _ in range(20):
         stand.replay()
     assert stand.told == []
@@ -67,7 +67,7 @@ def test_without_a_fault_nothing_is_suspicious(stand: Stand) -> None:
 # One that is late by less than the camera can see may leave some of itself in a single output.
 @pytest.mark.parametrize(("kind", "share"), [("skip", 0.0), ("unsettled", 0.2)])
 def test_a_pattern_late_or_lost_at_any_step_leaves_no_wrong_number(stand: Stand, kind: str, share: float) -> None:
-    stand.reservoir.rehearse(INPUTS)
+    stand.reservoir.measure_reference_replay(INPUTS)
     good = [stand.replay() for _ in range(8)]
     for step in range(len(INPUTS)):
         stand.fail_at(step, kind, times=1 + step % 5)
@@ -77,21 +77,21 @@ def test_a_pattern_late_or_lost_at_any_step_leaves_no_wrong_number(stand: Stand,
 
 
 @pytest.mark.parametrize("kind", ["skip", "unsettled"])
-def test_a_fault_in_the_rehearsal_itself_is_put_right_by_playing_it_again(stand: Stand, kind: str) -> None:
-    stand.reservoir.rehearse(INPUTS)
+def test_a_fault_in_the_reference_replay_itself_is_put_right_by_playing_it_again(stand: Stand, kind: str) -> None:
+    stand.reservoir.measure_reference_replay(INPUTS)
     good = [stand.replay() for _ in range(8)]
     for step in (3, len(INPUTS) + 7):
         stand.fail_at(step, kind, times=3)
-        stand.reservoir.rehearse(INPUTS)
+        stand.reservoir.measure_reference_replay(INPUTS)
         assert set(stand.told) == {"slm"}
         stand.told.clear()
         assert right(stand.replay(), good)
         assert stand.told == []
 
 
-def test_other_sequences_are_judged_without_the_rehearsal(stand: Stand) -> None:
-    stand.reservoir.rehearse(INPUTS)
-    known = stand.reservoir.rehearsal
+def test_other_sequences_are_judged_without_the_reference_replay(stand: Stand) -> None:
+    stand.reservoir.measure_reference_replay(INPUTS)
+    known = stand.reservoir.reference_replay
     assert known is not None
     assert known.covers(INPUTS[:12])
     assert not known.covers(INPUTS[::-1])

@@ -1,6 +1,6 @@
-"""Practice in the dark: what a run computes while there is light is imported and compiled before.
+"""Precompiling in the dark: what a run computes while there is light is imported and compiled before.
 
-See `labcontrol.reservoir.practice` for the reason.
+See `labcontrol.reservoir.precompile` for the reason.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from labcontrol.bench import NeuronMap
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine.pilot import Pilot, posed_problem, predict
 from labcontrol.learning import initial_mask, make_strategy
-from labcontrol.reservoir.practice import practise_pictures
+from labcontrol.reservoir.precompile import precompile_pictures
 
 _NEURONS, _STEPS, _FLIPS, _MASKS = 16, 64, 4, 200
 
 
-def practise(experiment: ExperimentConfig, neuron_map: NeuronMap) -> None:
+def precompile(experiment: ExperimentConfig, neuron_map: NeuronMap) -> None:
     """Draw patterns, judge pictures and learn on numbers, as a run of this experiment will on light."""
-    practise_pictures(neuron_map)
+    precompile_pictures(neuron_map)
     _learn(experiment, np.random.default_rng(0))
 
 

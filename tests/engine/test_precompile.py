@@ -1,4 +1,4 @@
-"""After practice in the dark nothing is left to compile while there is light."""
+"""After precompiling in the dark nothing is left to compile while there is light."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RUN = textwrap.dedent(
     from numba.core.dispatcher import Dispatcher
     from small_runs import experiment, small_run
     from labcontrol.bench import Bench
-    from labcontrol.engine.practice import practise
+    from labcontrol.engine.precompile import precompile
     from labcontrol.engine.session import Session
 
     def compiled():
@@ -27,15 +27,15 @@ RUN = textwrap.dedent(
     before_light = []
     run, light_on = Session.run, Bench.light_on
 
-    def practised_run(session, recorded=None):
-        practise(session._experiment, session._reservoir.map)
+    def precompiled_run(session, recorded=None):
+        precompile(session._experiment, session._reservoir.map)
         return run(session, recorded)
 
     def seen_light_on(bench):
         before_light.append(compiled())
         light_on(bench)
 
-    Session.run, Bench.light_on = practised_run, seen_light_on
+    Session.run, Bench.light_on = precompiled_run, seen_light_on
     for learning in {learnings!r}:
         before_light.clear()
         small_run(Path({folder_of_runs!r}), experiment(learning=learning)).execute()

@@ -76,7 +76,7 @@ def noise_of(stand: Stand, mask: np.ndarray) -> float:
     return float(np.sqrt(np.mean((stand.replay(mask) - stand.replay(mask)) ** 2)))
 
 
-def test_without_a_fault_nothing_is_suspicious(stand: Stand) -> None:
+def test_without_a_fault_nothing_is_suspect(stand: Stand) -> None:
     for seed in range(20):
         stand.replay(some_mask(seed))
     assert stand.told == []
@@ -140,7 +140,7 @@ def test_masks_whose_fields_interfere_to_nothing_are_no_fault(seed: int) -> None
         noisy_bench(seed, noise=0.0, readout="coherent", path_phases=True, detector={"full_scale_w": 16e-3})
     ) as bench:
         stand = Stand(bench)
-        stand.reservoir.rehearse(INPUTS)
+        stand.reservoir.measure_reference_replay(INPUTS)
         for k in range(30):
             stand.replay(some_mask(k))
         assert "dmd" not in {device for device, _ in stand.told}

@@ -28,11 +28,11 @@ LEAST_NOISE = 1e-3
 """Of the reference signal: what an SLM has left of its last pattern when it is settled as its maker means it."""
 
 
-class PatternProof:
+class PatternCheck:
     """Compares how much the camera's picture changed with how much the SLM's pattern did.
 
     gain: change of the signals, in units of the reference signal, for a change of cos^2 of the phases; both rms over
-    neurons. noise: rms difference of two pictures of one pattern, same unit. With a gain of 0 nothing is suspicious.
+    neurons. noise: rms difference of two pictures of one pattern, same unit. With a gain of 0 nothing is suspect.
     """
 
     def __init__(self, gain: float, noise: float) -> None:
@@ -40,7 +40,7 @@ class PatternProof:
         self._phases: NDArray[np.int64] | None = None
         self._signals: Floats | None = None
 
-    def suspicious(self, phases: NDArray[np.int64], signals: Floats, reference: float) -> bool:
+    def is_suspect(self, phases: NDArray[np.int64], signals: Floats, reference: float) -> bool:
         """Whether a picture looks like that of the pattern before. phases: (N,) indices. signals: (N,) counts."""
         if self._phases is None or self._signals is None or self.gain == 0:
             return False
@@ -65,10 +65,10 @@ class PatternProof:
             self._phases, self._signals = state["phases"], state["signals"]
 
 
-def proof_gain(phases: NDArray[np.int64], signals: Floats, reference: float, noises: Floats) -> float:
-    """Gain of `PatternProof` from pictures of random patterns, in the order shown; 0 where too few to tell.
+def pattern_gain(phases: NDArray[np.int64], signals: Floats, reference: float, noises: Floats) -> float:
+    """Gain of `PatternCheck` from pictures of random patterns, in the order shown; 0 where too few to tell.
 
-    phases, signals: (P, N). noises: (P,) as for `PatternProof`, of each pattern shown a second time. Raises ValueError
+    phases, signals: (P, N). noises: (P,) as for `PatternCheck`, of each pattern shown a second time. Raises ValueError
     when one of them cannot have been shown.
     """
     pairs = range(len(phases) - 1)

@@ -1,4 +1,4 @@
-"""A reservoir's states are the same in every replay, whatever the mask: each is compared with those of a rehearsal.
+"""A reservoir's states are the same in every replay, whatever the mask: each is compared with those of a reference replay.
 
 The mask lies behind the loop of SLM and camera. So the camera must see at every step what it saw at this step before;
 a pattern that the SLM skipped, or that had not settled, is noticed by small traces.
@@ -37,7 +37,7 @@ class Spread:
     towards: float
 
 
-class Rehearsal:
+class ReferenceReplay:
     """States of one input sequence, and how far they differ from replay to replay.
 
     inputs: (S,). signals: (S, N) counts, dark subtracted. spread: at first. least: below which it never falls, a
@@ -51,19 +51,19 @@ class Rehearsal:
         self._towards: Floats = np.full(len(inputs), _AT_FIRST * max(spread.towards, least))
 
     def covers(self, inputs: Floats) -> bool:
-        """Whether a sequence begins like the rehearsed one, and ends within it."""
+        """Whether a sequence begins like the recorded one, and ends within it."""
         return np.array_equal(self.inputs[: len(inputs)], inputs)
 
     def agrees(self, again: NDArray[np.float32]) -> bool:
-        """Whether another rehearsal (S, N) is the same, by 1.5 times what a replay may differ."""
+        """Whether another reference replay (S, N) is the same, by 1.5 times what a replay may differ."""
         return not any(self._beyond(1.5, step, seen) for step, seen in enumerate(again.astype(np.float64)))
 
-    def suspicious(self, step: int, signals: Floats) -> bool:
-        """Whether a picture may not be that of the rehearsal, or have something left of the step before."""
+    def is_suspect(self, step: int, signals: Floats) -> bool:
+        """Whether a picture may not be that of the reference replay, or have something left of the step before."""
         return self._beyond(1.0, step, signals)
 
     def learn(self, step: int, signals: Floats) -> None:
-        """Take a proven state into account: a slow drift of the table is no fault of a pattern."""
+        """Take a verified state into account: a slow drift of the table is no fault of a pattern."""
         for spreads, now in zip((self._spread, self._towards), self._deviations(step, signals), strict=True):
             spreads[step] = max(math.sqrt(_MEMORY * float(spreads[step]) ** 2 + (1 - _MEMORY) * now**2), self._least)
 
@@ -81,7 +81,7 @@ class Rehearsal:
         )
 
     def _deviations(self, step: int, signals: Floats) -> tuple[float, float]:
-        """From the rehearsal: rms over all neurons; and along the way from the step before, as much for white noise."""
+        """From the reference replay: rms over all neurons; and along the way from the step before, as much for white noise."""
         return _deviations(self.signals[max(step - 1, 0)], self.signals[step], signals)
 
 
