@@ -132,11 +132,11 @@ class WatchedBench(Bench):
 
 
 def watch(run: Run, seen: Seen, *, somebody: bool) -> None:
-    """Look at the light at every change of state, count what is told, and be the person who mends things."""
-    tell = run._tell  # noqa: SLF001 -- in the run's own thread, while the light is as the event says
+    """Check the light at every change of state, count events, and be the person who mends things."""
+    emit = run._emit  # noqa: SLF001 -- in the run's own thread, while the light is as the event says
 
-    def look(event: Any) -> None:
-        tell(event)
+    def watch(event: Any) -> None:
+        emit(event)
         if isinstance(event, FaultSeen):
             seen.again += event.fault.kind == RETRIED
             seen.pauses += event.fault.kind != RETRIED
@@ -153,7 +153,7 @@ def watch(run: Run, seen: Seen, *, somebody: bool) -> None:
         elif isinstance(event, EpochDone) and not event.status.laser_on:
             seen.wrong.append("an epoch in the dark")
 
-    run._tell = look  # type: ignore[method-assign]  # noqa: SLF001
+    run._emit = watch  # type: ignore[method-assign]  # noqa: SLF001
 
 
 def one_run(kind: tuple[str, str], config: ExperimentConfig, noise: float, folder: Path, judge: Judge) -> Seen:

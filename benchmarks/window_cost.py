@@ -66,12 +66,12 @@ class Times:
 class TimedRun(Run):
     """Writes the times of its first and its last epoch beside its record."""
 
-    def _tell(self, event: Event) -> None:
+    def _emit(self, event: Event) -> None:
         if isinstance(event, EpochDone):
             if event.epoch.index == 0:
                 self._first = _readings()
             self._last = _readings()
-        super()._tell(event)
+        super()._emit(event)
         if isinstance(event, Finished):
             (self.record.parent / _TIMES).write_text(json.dumps([self._first, self._last]))
 

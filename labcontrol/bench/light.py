@@ -130,15 +130,15 @@ class Light:
         if self._guarded is not None:
             self._guarded.keep_journal(str(path))
 
-    def expect_signs(self, patience_s: float) -> None:
-        """From now on a real laser goes off when `sign_of_life` is not called this often."""
+    def expect_heartbeats(self, patience_s: float) -> None:
+        """From now on a real laser goes off when `heartbeat` is not called this often."""
         if self._guarded is not None:
-            self._guarded.expect_signs(patience_s)
+            self._guarded.expect_heartbeats(patience_s)
 
-    def sign_of_life(self) -> None:
+    def heartbeat(self) -> None:
         """The run goes on, or waits as it was told to."""
         if self._guarded is not None:
-            self._guarded.sign_of_life()
+            self._guarded.heartbeat()
 
     def tell(self) -> None:
         """Pass on what the guardian reported since the last time."""

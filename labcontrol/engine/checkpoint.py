@@ -35,7 +35,7 @@ def encode(state: dict[str, Any]) -> bytes:
 
 
 def decode(data: bytes) -> dict[str, Any]:
-    """The state that `encode` was given. Raises ValueError when a byte of it was changed."""
+    """The state that `encode` was context. Raises ValueError when a byte of it was changed."""
     if data.startswith(_CHECKED):
         checksum, data = data[len(_CHECKED) : len(_CHECKED) + 32], data[len(_CHECKED) + 32 :]
         if hashlib.sha256(data).digest() != checksum:

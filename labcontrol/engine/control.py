@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-_SLICE_S = 0.1  # how long a wait goes on before it looks whether anybody asked for something
+_SLICE_S = 0.1  # how long a wait goes on before it checks whether anybody asked for something
 
 
 class RunAbortedError(Exception):
@@ -15,7 +15,7 @@ class RunAbortedError(Exception):
 
 
 class RunControl:
-    """Thread-safe switches that the run looks at before every step.
+    """Thread-safe switches that the run reads before every step.
 
     on_pause, on_resume: called in the run's thread when it really pauses and goes on. on_wait: called in it now and
     then while it waits.
@@ -69,7 +69,7 @@ class RunControl:
     def wait_for_person(self, since: int, timeout_s: float | None) -> bool:
         """Wait until somebody asks to resume or to stop; False when nobody did in time. Raises RunAbortedError.
 
-        since: `requests` before the person was told.
+        since: `requests` before the person was notified.
         """
         with self._condition:
             asked = self._wait_for(lambda: self.requests != since or self._abort, timeout_s)
@@ -79,7 +79,7 @@ class RunControl:
     def rest(self, since: int, seconds: float, sleep: Callable[[float], None]) -> None:
         """Let time pass, until somebody asks to resume or to stop. Raises RunAbortedError.
 
-        since: `requests` before the person was told. sleep: of the clock that the time is of.
+        since: `requests` before the person was notified. sleep: of the clock that the time is of.
         """
         while seconds > 0 and self.requests == since:
             self.raise_if_aborted()

@@ -1,4 +1,4 @@
-"""Drift: the initial mask is measured again and again; what moved beyond its noise is told, with the likely cause."""
+"""Drift: the initial mask is measured again and again; what moved beyond its noise is reported, with its cause."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class DriftError(DeviceRefusedError):
 
 
 @dataclass(frozen=True)
-class Look:
+class ReferenceMeasurement:
     """One measurement of the reference.
 
-    output: (T,). light: brightness of all camera pictures over those of the reference replay, NaN without one. picture: rms
-    difference to them that no change of brightness explains, over their rms. power_w: what the laser says.
+    output: (T,). light: brightness of all camera pictures over those of the reference replay, NaN without one.
+    picture: rms difference to them that no change of brightness explains, over their rms. power_w: the laser's reading.
     """
 
     output: NDArray[np.float32]
@@ -39,7 +39,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Drift:
-    """What a look says beside the first ones.
+    """What a reference measurement shows beside the first ones.
 
     level: mean output over the first. offset: what was added, in the output's unit, 0 where a factor explains more.
     light, power: over the first. picture: rms change of the pictures' shape. change: of the mean output as a share of
@@ -57,50 +57,50 @@ class Drift:
 
 
 class DriftWatch:
-    """Compares looks at the reference with the first few of them."""
+    """Compares reference measurements with the first few of them."""
 
     def __init__(self) -> None:
-        self._first: list[Look] = []
+        self._first: list[ReferenceMeasurement] = []
         self.rows = 0
 
     @property
     def ready(self) -> bool:
-        """Whether the first looks are complete."""
+        """Whether the first measurements are complete."""
         return len(self._first) >= REPEATS
 
-    def begin(self, look: Look) -> None:
-        """Add one of the first looks."""
-        self._first.append(look)
+    def begin(self, measured: ReferenceMeasurement) -> None:
+        """Add one of the first measurements."""
+        self._first.append(measured)
 
-    def forgive(self) -> None:
-        """A person has seen what changed and lets the run go on: the next looks are the first ones."""
+    def restart(self) -> None:
+        """A person has seen what changed and lets the run go on: the next measurements are the first ones."""
         self._first = []
 
-    def compare(self, look: Look) -> Drift:
-        """What a look says beside the first ones; raises nothing, whatever it is."""
+    def compare(self, measured: ReferenceMeasurement) -> Drift:
+        """Compare a measurement with the first ones; raises nothing, whatever it is."""
         outputs = np.array([first.output for first in self._first], dtype=np.float64)
-        known, seen = outputs.mean(axis=0), look.output.astype(np.float64)
+        known, seen = outputs.mean(axis=0), measured.output.astype(np.float64)
         lights = np.array([first.light for first in self._first])
         pictures = np.array([first.picture for first in self._first])
         power_w = float(np.mean([first.power_w for first in self._first]))
         return Drift(
             level=float(seen.mean() / known.mean()),
             offset=_offset(known, seen),
-            light=float(look.light / lights.mean()),
-            picture=math.sqrt(max(look.picture**2 - float(np.mean(pictures**2)), 0.0))
-            if math.isfinite(look.picture)
+            light=float(measured.light / lights.mean()),
+            picture=math.sqrt(max(measured.picture**2 - float(np.mean(pictures**2)), 0.0))
+            if math.isfinite(measured.picture)
             else math.nan,
-            power=look.power_w / power_w if power_w > 0 else 1.0,
+            power=measured.power_w / power_w if power_w > 0 else 1.0,
             change=max(abs(float(seen.mean() / known.mean()) - 1), float((seen - known).var() / known.var())),
             excess=_excess(outputs, seen),
         )
 
     def state(self) -> dict[str, Any]:
-        return {"rows": self.rows, "first": {str(k): asdict(look) for k, look in enumerate(self._first)}}
+        return {"rows": self.rows, "first": {str(k): asdict(first) for k, first in enumerate(self._first)}}
 
     def restore(self, state: dict[str, Any]) -> None:
         self.rows = state["rows"]
-        self._first = [Look(**look) for look in state["first"].values()]
+        self._first = [ReferenceMeasurement(**first) for first in state["first"].values()]
 
 
 def _offset(known: Floats, seen: Floats) -> float:
@@ -115,7 +115,7 @@ def _excess(outputs: Floats, seen: Floats) -> float:
     """Standard deviations by which (T,) has moved from outputs (R, T): in the mean, or step by step.
 
     For normal noise that is independent from step to step; noise that all steps of a replay share is taken from the
-    means of the first looks.
+    means of the first measurements.
     """
     count, steps = outputs.shape
     known, more = outputs.mean(axis=0), 1 + 1 / count
@@ -132,7 +132,7 @@ def _excess(outputs: Floats, seen: Floats) -> float:
 
 
 def cause(drift: Drift) -> DriftError:
-    """The likely cause in words, with the device to look at."""
+    """The likely cause, with the device to check."""
     moved = f"the reference mask's output has moved by {drift.excess:.0f} times its noise"
     change, by_laser = abs(drift.light - 1), abs(drift.power - 1)
     if math.isfinite(drift.light) and max(change, drift.picture) > _LEAST_LIGHT:
@@ -146,7 +146,7 @@ def cause(drift: Drift) -> DriftError:
         return DriftError(
             "laser",
             f"gives {drift.light - 1:+.1%} of light at the camera, {by_meter}: {moved}.",
-            "Look at its temperature, current and age."
+            "ReferenceMeasurement at its temperature, current and age."
             if 2 * by_laser > change
             else "The light is lost behind the laser: look at fibre, shutter, polariser and covers.",
         )
@@ -154,11 +154,11 @@ def cause(drift: Drift) -> DriftError:
     return DriftError(
         "detector",
         f"{what} against the start, while the camera sees the same light: {moved}.",
-        "Look at its offset, amplifier, stray light, and the path from the DMD.",
+        "ReferenceMeasurement at its offset, amplifier, stray light, and the path from the DMD.",
     )
 
 
-class CameraLook:
+class CameraComparison:
     """Adds up what the camera sees during one replay, beside the reference replay; an `on_signals` of the reservoir."""
 
     def __init__(self, reservoir: Reservoir) -> None:

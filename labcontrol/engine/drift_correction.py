@@ -30,7 +30,7 @@ def reference_gain(run: RunReader) -> tuple[NDArray[np.int64], Floats]:
 
 
 def drift_normalised_mse(run: RunReader) -> Floats:
-    """(K,) fixed-gain error of every epoch with the output divided by the reference's gain, linear between its looks.
+    """(K,) fixed-gain error of every epoch with the output divided by the reference's gain, linear between measurements.
 
     Only a common factor is made good; what else moved stays. Raises ValueError for a run without a drift curve.
     """
@@ -38,8 +38,8 @@ def drift_normalised_mse(run: RunReader) -> Floats:
     if len(at) == 0:
         raise ValueError(f"{run.path} has no drift curve: its experiment did not set [drift] every_epochs")
     assert run.gain is not None  # known before the first epoch
-    looks, index = np.unique(at, return_inverse=True)
-    gain = np.interp(np.arange(len(run.epochs)), looks, np.bincount(index, weights=gains) / np.bincount(index))
+    measured_at, index = np.unique(at, return_inverse=True)
+    gain = np.interp(np.arange(len(run.epochs)), measured_at, np.bincount(index, weights=gains) / np.bincount(index))
     errors = np.empty(len(gain))
     for start in range(0, len(gain), _ROWS):
         rows = slice(start, start + _ROWS)

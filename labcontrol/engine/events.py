@@ -1,4 +1,4 @@
-"""What a run tells its listeners, through mailboxes that never block it."""
+"""What a run emits to its listeners, through mailboxes that never block it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class EpochDone:
 
 @dataclass(frozen=True)
 class Seen:
-    """The newest step, for display; most steps are not told."""
+    """The newest step, for display; most steps are not emitted."""
 
     view: StepView
 

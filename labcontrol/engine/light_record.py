@@ -51,7 +51,7 @@ def _take_in(journal: Path, writer: RunWriter) -> None:
     """What the guardian wrote after the program that wrote this record had been killed."""
     if not journal.exists():
         return
-    for told in read_journal(journal):
-        when = datetime.fromtimestamp(told.unix_s).isoformat(sep=" ", timespec="milliseconds")
-        writer.log(LEVEL, f"{told.state}: {told.reason} (by the guardian alone, {when})")
+    for transition in read_journal(journal):
+        when = datetime.fromtimestamp(transition.unix_s).isoformat(sep=" ", timespec="milliseconds")
+        writer.log(LEVEL, f"{transition.state}: {transition.reason} (by the guardian alone, {when})")
     journal.unlink()

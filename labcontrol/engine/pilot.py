@@ -54,7 +54,7 @@ def posed_problem(
     rng: np.random.Generator,
     target: NDArray[np.float64],
 ) -> Problem:
-    """What a strategy is told of a pilot of a mask (N,) and the law that came of it.
+    """What a strategy gets to know from a pilot of a mask (N,) and the law that came of it.
 
     rng: the generator that drew the mask. target: (T,) standardised.
     """

@@ -44,7 +44,7 @@ _LIGHT_OFF_S = 60.0  # a full disk is waited for in the dark after this
 
 @dataclass(frozen=True)
 class Recovery:
-    """Keeps a run going through faults, and says what it does in the record, the status and to listeners."""
+    """Keeps a run going through faults, and reports what it does in the record, the status and to listeners."""
 
     policy: FaultsConfig
     bench: Bench
@@ -52,10 +52,10 @@ class Recovery:
     writer: RunWriter
     control: RunControl
     machine: StateMachine
-    tell: Callable[[Event], None]
+    emit: Callable[[Event], None]
 
     # --- devices ------------------------------------------------------------------------------------------------
-    def insist(self, work: Callable[[], T]) -> T:
+    def with_retry(self, work: Callable[[], T]) -> T:
         """Do something with the bench until it succeeds.
 
         After a fault the laser is off and the run paused while the device is connected again, with growing waits. When
@@ -85,7 +85,7 @@ class Recovery:
         roles = [role for role, device in self.bench.devices.items() if role == fault.device or not device.is_open]
         for role in roles:
             self.bench.reconnect(role)
-        self.reservoir.forget()
+        self.reservoir.reset()
         if light:
             self.bench.light_on()
             self.machine.note(laser_on=True)
@@ -151,10 +151,10 @@ class Recovery:
             self.writer.fault(device, kind, text, action)
         except RecordWriteError as error:
             log.error("the fault is not on record: %s", error)
-        self.tell(FaultSeen(Fault(time.time(), device, kind, text, action, self.writer.epochs)))
+        self.emit(FaultSeen(Fault(time.time(), device, kind, text, action, self.writer.epochs)))
 
     # --- the disk -----------------------------------------------------------------------------------------------
-    def insist_writing(self, write: Callable[[], T]) -> T:
+    def write_with_retry(self, write: Callable[[], T]) -> T:
         """Write to the record; while its disk is full, the run is paused. Raises RunAbortedError, RecordWriteError."""
         state, light = self.machine.status.state, self.machine.status.laser_on
         waited_s = 0.0
@@ -181,7 +181,7 @@ class Recovery:
 
     def _go_on(self, state: RunState, *, light: bool) -> None:
         if light and not self.machine.status.laser_on:
-            self.insist(self.bench.light_on)
+            self.with_retry(self.bench.light_on)
             self.machine.note(laser_on=True)
         self.machine.move(state)
 

@@ -1,4 +1,4 @@
-"""A run: asks the strategy for masks, has the reservoir measure them, records every epoch, and tells listeners.
+"""A run: asks the strategy for masks, has the reservoir measure them, records every epoch, and emits events.
 
 with Run(experiment) as run:
     run.start()
@@ -26,7 +26,7 @@ from labcontrol.engine.fault_player import FaultPlayer, check_fault_script
 from labcontrol.engine.light_record import recorded_light
 from labcontrol.engine.record import record_path, run_header
 from labcontrol.engine.resume import Recorded, read_recorded
-from labcontrol.engine.session import Session, Surroundings
+from labcontrol.engine.session import RunContext, Session
 from labcontrol.engine.status import RunState, RunStatus, StateMachine
 from labcontrol.errors import UserError
 from labcontrol.learning import check_learning
@@ -75,7 +75,7 @@ class Run:
         self.result: dict[str, Any] = {}
         self.error: BaseException | None = None
         self._mailboxes: tuple[Mailbox, ...] = ()
-        self._machine = StateMachine(lambda status: self._tell(StateChanged(status)))
+        self._machine = StateMachine(lambda status: self._emit(StateChanged(status)))
         self._control = RunControl(self._on_pause, self._on_resume)
         self._resumes_to = RunState.RUNNING
         self._thread: threading.Thread | None = None
@@ -169,7 +169,7 @@ class Run:
         finally:
             self._machine.note(laser_on=False)
             self._machine.move(*ending)
-            self._tell(Finished(self.status, self.result))
+            self._emit(Finished(self.status, self.result))
         return self.status
 
     def _require_arming(self) -> None:
@@ -198,8 +198,8 @@ class Run:
         with self._writer(bench) as writer, recorded_light(bench, writer):
             self._machine.note(record=self.record, epochs=experiment.epochs)
             session = Session(
-                Surroundings(
-                    experiment, self.task, bench, reservoir, writer, self._machine, self._tell, self._control, player
+                RunContext(
+                    experiment, self.task, bench, reservoir, writer, self._machine, self._emit, self._control, player
                 )
             )  # fmt: skip
             try:
@@ -214,36 +214,36 @@ class Run:
             return reason
 
     def _between_steps(self, bench: Bench, player: FaultPlayer | None) -> Callable[[], None]:
-        bench.light.expect_signs(_PATIENCE_S)
-        self._control.on_wait = bench.light.sign_of_life
+        bench.light.expect_heartbeats(_PATIENCE_S)
+        self._control.on_wait = bench.light.heartbeat
 
-        def look() -> None:
-            bench.light.sign_of_life()
+        def between_steps() -> None:
+            bench.light.heartbeat()
             self._control.between_steps()
             if player is not None:
                 player.step()
 
-        return look
+        return between_steps
 
     def _writer(self, bench: Bench) -> RunWriter:
         if self._recorded is not None:
             return RunWriter.reopen(self.record, room=self.disk_room)
         return RunWriter.create(self.record, run_header(self.experiment, bench, self.task), room=self.disk_room)
 
-    # --- telling and being told ---------------------------------------------------------------------------------
-    def _tell(self, event: Event) -> None:
+    # --- events -------------------------------------------------------------------------------------------------
+    def _emit(self, event: Event) -> None:
         for mailbox in self._mailboxes:
             try:
                 mailbox.put(event)
             except Exception:
-                log.exception("a listener failed and is not told anything more; the run goes on")
+                log.exception("a listener failed and gets no more events; the run goes on")
                 self._mailboxes = tuple(other for other in self._mailboxes if other is not mailbox)
 
     def _on_step(self, view: StepView) -> None:
         now = time.perf_counter()
         if now - self._last_view_s >= _VIEW_INTERVAL_S:
             self._last_view_s = now
-            self._tell(Seen(view))
+            self._emit(Seen(view))
 
     def _on_pause(self) -> None:
         self._resumes_to = self.status.state

@@ -21,7 +21,7 @@ from labcontrol.engine.pilot import Pilot, measure_pilot, posed_problem, predict
 from labcontrol.engine.precompile import precompile
 from labcontrol.engine.record import preparation_from_record, preparation_record
 from labcontrol.engine.recovery import Recovery
-from labcontrol.engine.reference_looks import ReferenceLooks
+from labcontrol.engine.reference_measurements import ReferenceMeasurements
 from labcontrol.engine.result import final_result
 from labcontrol.engine.resume import Recorded
 from labcontrol.engine.status import RunState, StateMachine
@@ -39,10 +39,10 @@ _CHECKPOINT_EPOCHS = 50
 
 
 @dataclass
-class Surroundings:
-    """What a session is given by its run.
+class RunContext:
+    """What a session gets from its run.
 
-    tell: where events go. control: what a person asks for. player: of a fault script, where there is one.
+    emit: where events go. control: what a person asks for. player: of a fault script, where there is one.
     """
 
     experiment: ExperimentConfig
@@ -51,7 +51,7 @@ class Surroundings:
     reservoir: Reservoir
     writer: RunWriter
     machine: StateMachine
-    tell: Callable[[Event], None]
+    emit: Callable[[Event], None]
     control: RunControl
     player: FaultPlayer | None = None
 
@@ -59,10 +59,10 @@ class Surroundings:
 class Session:
     """One run on one open bench, writing one record."""
 
-    def __init__(self, given: Surroundings) -> None:
-        self._given = given
-        self._experiment, self._task = given.experiment, given.task
-        self._bench, self._reservoir, self._writer = given.bench, given.reservoir, given.writer
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._experiment, self._task = context.experiment, context.task
+        self._bench, self._reservoir, self._writer = context.bench, context.reservoir, context.writer
         # The strategy's generator is the experiment's seed itself, so that the twin can repeat its decisions.
         self._rng = np.random.default_rng(self._experiment.seed)
         self._start = initial_mask(self._experiment.learning, self._experiment.neurons, self._rng)
@@ -70,16 +70,16 @@ class Session:
         self._law: AmplitudeLaw
         self._measure: ErrorMeasure
         self._strategy: Strategy
-        self._looks: ReferenceLooks
+        self._reference: ReferenceMeasurements
         self._stop_rule = StopRule(self._experiment)
         self._recovery = Recovery(
             self._experiment.faults,
-            given.bench,
-            given.reservoir,
-            given.writer,
-            given.control,
-            given.machine,
-            given.tell,
+            context.bench,
+            context.reservoir,
+            context.writer,
+            context.control,
+            context.machine,
+            context.emit,
         )
         self._reservoir.retries.on_retry = self._recovery.note_retry
         self._epochs = self._accepted = self._replays = 0
@@ -89,7 +89,7 @@ class Session:
 
     def run(self, recorded: Recorded | None = None) -> str:
         """Begin, or continue what was recorded; returns why learning ended."""
-        machine = self._given.machine
+        machine = self._context.machine
         reason = None
         if not self._bench.laser.on_table:
             precompile(self._experiment, self._reservoir.map)
@@ -105,14 +105,14 @@ class Session:
 
     # --- before learning ----------------------------------------------------------------------------------------
     def _begin(self) -> None:
-        preparation = self._recovery.insist(self._reservoir.prepare)
-        self._given.machine.note(laser_on=True)
+        preparation = self._recovery.with_retry(self._reservoir.prepare)
+        self._context.machine.note(laser_on=True)
         self._write(lambda: self._writer.write_preparation(preparation_record(preparation)))
-        self._tell_prepared(preparation)
+        self._emit_prepared(preparation)
         self._measure_reference_replay()
         self._predict(self._in_good_light(self._measure_pilot), write=True)
         self._bench_start_s = self._bench.clock.now_s()
-        self._look_at_reference(0)
+        self._measure_reference_if_due(0)
         self._checkpoint()
         self._wall_start_s = time.perf_counter()
 
@@ -126,9 +126,9 @@ class Session:
         flips, rng = self._experiment.prediction.pilot_flips, np.random.default_rng([self._experiment.seed, 2])
         return measure_pilot(self._reservoir, self._task, self._start, flips, rng)
 
-    def _tell_prepared(self, preparation: Preparation) -> None:
+    def _emit_prepared(self, preparation: Preparation) -> None:
         centres_px = self._reservoir.map.centres_px
-        self._given.tell(Prepared(self._task, self._start, centres_px, preparation.step_s))
+        self._context.emit(Prepared(self._task, self._start, centres_px, preparation.step_s))
 
     def _predict(self, pilot: Pilot, *, write: bool) -> None:
         """Gain, amplitude law, strategy and what is compared with the reference, from a pilot."""
@@ -139,8 +139,10 @@ class Session:
         self._measure = problem.measure
         self._law = law
         self._strategy = make_strategy(self._experiment.learning, problem)
-        self._looks = ReferenceLooks(self._experiment, self._recovery, problem.measure, self._measure_reference)
-        self._given.tell(Predicted(law))
+        self._reference = ReferenceMeasurements(
+            self._experiment, self._recovery, problem.measure, self._measure_reference
+        )
+        self._context.emit(Predicted(law))
 
     def _continue(self, recorded: Recorded, state: dict[str, Any]) -> str | None:
         """Take up the run after its last epoch. Returns why it is over, if it already is."""
@@ -153,25 +155,25 @@ class Session:
             states, spread = recorded.reference_replay
             self._reservoir.know(self._task.whole_sequence, states, Spread(*map(float, spread)))
         if (drift := state.get("drift")) is not None:
-            self._looks.restore(drift)
+            self._reference.restore(drift)
         simulated = self._bench.table is not None and state["table"] is not None
         if simulated and self._bench.table is not None:
             if not self._bench.laser.on_table:  # the table remembers its own only
-                self._recovery.insist(self._bench.light_on)
+                self._recovery.with_retry(self._bench.light_on)
             self._bench.table.restore(state["table"])
             self._reservoir.restore(state["reservoir"], preparation)
             self._bench_start_s = state["bench_start_s"]
-            if self._given.player is not None and state.get("player") is not None:
-                self._given.player.restore(state["player"])
-                self._given.player.epoch = self._epochs
+            if self._context.player is not None and state.get("player") is not None:
+                self._context.player.restore(state["player"])
+                self._context.player.epoch = self._epochs
         else:
-            self._recovery.insist(self._bench.light_on)
+            self._recovery.with_retry(self._bench.light_on)
             self._reservoir.restore(state["reservoir"], preparation)
-            self._reservoir.forget()
-            self._looks.keep_recorded()
+            self._reservoir.reset()
+            self._reference.keep_recorded()
             self._bench_start_s = self._bench.clock.now_s() - recorded.bench_s
-        self._given.machine.note(laser_on=True)
-        self._tell_prepared(preparation)
+        self._context.machine.note(laser_on=True)
+        self._emit_prepared(preparation)
         self._wall_start_s = time.perf_counter()
         reason = None
         for error in recorded.curve[: self._epochs]:
@@ -209,7 +211,7 @@ class Session:
         _, _, accepted = self._judge(proposal, outputs)
         reason = self._count(len(proposal.masks), replays, int(accepted.sum()))
         if reason is None and measure_again:
-            self._look_at_reference(len(proposal.masks))
+            self._measure_reference_if_due(len(proposal.masks))
         return reason
 
     # --- learning -----------------------------------------------------------------------------------------------
@@ -223,13 +225,13 @@ class Session:
             self._record(epochs)
             reason = self._count(len(epochs), len(np.unique(readout.replays)), int(accepted.sum()))
             for epoch in epochs:
-                self._given.tell(EpochDone(epoch, self._strategy.incumbent_error, self._given.machine.status))
+                self._context.emit(EpochDone(epoch, self._strategy.incumbent_error, self._context.machine.status))
             if reason is None:
-                self._look_at_reference(len(epochs))
+                self._measure_reference_if_due(len(epochs))
             due = self._epochs // _CHECKPOINT_EPOCHS > (self._epochs - len(epochs)) // _CHECKPOINT_EPOCHS
             if due or self._disturbed:
                 self._checkpoint()
-            if self._given.control.stop_requested:
+            if self._context.control.stop_requested:
                 return "stopped by the user"
             if reason is not None:
                 return reason
@@ -256,7 +258,7 @@ class Session:
         self._write(lambda: self._writer.append_many(epochs))
 
     def _write(self, write: Callable[[], None]) -> None:
-        self._recovery.insist_writing(write)
+        self._recovery.write_with_retry(write)
 
     def _replay(self, proposal: Proposal) -> Readout:
         return self._measured(proposal.masks, self._task.training_sequence)
@@ -278,14 +280,14 @@ class Session:
                 raise
             return measured
 
-        return self._recovery.insist(whole)
+        return self._recovery.with_retry(whole)
 
     def _measure_reference(self) -> NDArray[np.float32]:
         return self._measured(self._start[None], self._task.training_sequence).outputs
 
-    def _look_at_reference(self, new_epochs: int) -> None:
-        # No |=, which would forget a fault within the look.
-        if self._looks.watch(self._epochs, new_epochs):
+    def _measure_reference_if_due(self, new_epochs: int) -> None:
+        # No |=, which would lose a fault within the measurement.
+        if self._reference.watch(self._epochs, new_epochs):
             self._disturbed = True
 
     def _judge(self, proposal: Proposal, outputs: Any) -> tuple[Any, Any, Any]:
@@ -299,11 +301,11 @@ class Session:
         self._accepted += accepted if self._epochs else 0  # the initial mask is no accepted flip
         self._epochs += epochs
         self._replays += replays
-        if self._given.player is not None:
-            self._given.player.epoch = self._epochs
+        if self._context.player is not None:
+            self._context.player.epoch = self._epochs
         error = self._strategy.incumbent_error
         since_start_s = time.perf_counter() - self._wall_start_s
-        self._given.machine.note(
+        self._context.machine.note(
             epoch=self._epochs,
             error=error,
             accepted=self._accepted,
@@ -313,14 +315,14 @@ class Session:
         return [self._stop_rule.reason(error, self._replays) for _ in range(epochs)][-1] or self._strategy.finished
 
     def _checkpoint(self) -> None:
-        table, player = self._bench.table, self._given.player
+        table, player = self._bench.table, self._context.player
         state = {
             "epochs": self._epochs,
             "accepted": self._accepted,
             "replays": self._replays,
             "bench_start_s": self._bench_start_s,
             "strategy": self._strategy.state(),
-            "drift": self._looks.state(),
+            "drift": self._reference.state(),
             "reservoir": self._reservoir.state(),
             "table": None if table is None else table.snapshot(),
             "player": None if player is None else player.state(),

@@ -86,7 +86,7 @@ class RunStatus:
 
 
 class StateMachine:
-    """Holds the status; every change is made under its lock and told to one listener."""
+    """Holds the status; every change is made under its lock and reported to one listener."""
 
     def __init__(self, on_change: Callable[[RunStatus], None]) -> None:
         self._lock = threading.RLock()

@@ -93,12 +93,12 @@ class GuardedLaser(Laser):
         """The reason that the record gives for the next change of emission."""
         self._reason = reason
 
-    def expect_signs(self, patience_s: float) -> None:
-        """From now on the guardian hears of this program only while `sign_of_life` is called at least this often."""
+    def expect_heartbeats(self, patience_s: float) -> None:
+        """From now on the guardian hears of this program only while `heartbeat` is called at least this often."""
         self._patience_s = patience_s
-        self.sign_of_life()
+        self.heartbeat()
 
-    def sign_of_life(self) -> None:
+    def heartbeat(self) -> None:
         """The run goes on, or waits as it was told to."""
         self._sign_s = time.monotonic()
 

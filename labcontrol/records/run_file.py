@@ -209,7 +209,7 @@ class RunWriter:
             self._file["gain"][()] = gain
 
     def write_reference_replay(self, states: NDArray[np.float32], spread: tuple[float, float]) -> None:
-        """Keep the states (S, N) that all replays are compared with; spread: how far two reference replays were apart, rms.
+        """Keep the states (S, N) that all replays are compared with; spread: rms difference of two reference replays.
 
         Its first number is over the neurons, the second along the way from the step before.
         """

@@ -52,7 +52,7 @@ class PatternCheck:
         """What is on the SLM now."""
         self._phases, self._signals = phases.copy(), signals
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Nobody knows what is on the SLM now."""
         self._phases = self._signals = None
 

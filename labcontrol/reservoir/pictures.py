@@ -38,13 +38,13 @@ class Pictures:
         """The SLM's pattern of phases (N,), indices into the table."""
         return self._map.slm_pattern(phases, self.table.levels, self._background)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """After a fault: the camera may count from the beginning again."""
         self._bench.clock.sleep(self._bench.camera.exposure_s)  # one may be under way
         self._bench.camera.discard_frames()
         self.last_counter = 0
 
-    def look(self, pattern: Pattern, read: Reading, patience: int = 1) -> Seen:
+    def acquire(self, pattern: Pattern, read: Reading, patience: int = 1) -> Seen:
         """Show a pattern and see what comes of it: at the detector, and at the camera, with the dark counts taken off.
 
         patience: how many settle times to wait.
@@ -56,7 +56,7 @@ class Pictures:
         frame = self._frame(shown)
         return values, frame, self._map.signals(frame.data) - self.dark_counts
 
-    def look_settled(self, pattern: Pattern) -> tuple[Frame, Floats]:
+    def acquire_settled(self, pattern: Pattern) -> tuple[Frame, Floats]:
         """Frame, which may be saturated, and signals (N,), dark counts included, of a pattern that has settled."""
         shown = self._retries.retry(lambda: self._bench.slm.show_settled(pattern))
         self._retries.retry(self._bench.camera.trigger)

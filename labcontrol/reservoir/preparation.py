@@ -25,28 +25,28 @@ def measure_preparation(
     pictures: Pictures,
     readout: MaskReadout,
     phases: NDArray[np.int64],
-    between_looks: Callable[[], None],
+    between_frames: Callable[[], None],
 ) -> Preparation:
-    """Look at reference patterns of phases (P, N), each of them twice; switches the laser on.
+    """Acquire pictures of reference patterns of phases (P, N), each of them twice; switches the laser on.
 
-    phases: indices into the table of the pictures. between_looks: called before every pattern; may block or raise.
+    phases: indices into the table of the pictures. between_frames: called before every pattern; may block or raise.
     Raises UserError when the camera is saturated or sees no light, DeviceFaultError when the SLM does not show what it
     is told to show, DeviceError when the laser does not give its light from beginning to end.
     """
 
-    def look(of: NDArray[np.int64] | None = None) -> tuple[Frame, Floats]:
-        between_looks()
-        return pictures.look_settled(pictures.dark_pattern if of is None else pictures.pattern(of))
+    def acquire(of: NDArray[np.int64] | None = None) -> tuple[Frame, Floats]:
+        between_frames()
+        return pictures.acquire_settled(pictures.dark_pattern if of is None else pictures.pattern(of))
 
     bench.light_off("the dark level is measured")
-    dark = np.mean([look()[1] for _ in range(_DARK_FRAMES)], axis=0)
+    dark = np.mean([acquire()[1] for _ in range(_DARK_FRAMES)], axis=0)
     bench.light_on()
     with bench.good_light():
         half = readout.show(np.arange(len(dark)) % 2 == 0)
         started = bench.clock.now_s()
         taken, half_levels = [], []
         for reference in (*phases, *phases):
-            taken.append(look(reference))
+            taken.append(acquire(reference))
             half_levels.append(half().mean())
         step_s = (bench.clock.now_s() - started) / len(taken)
     frames, both = [frame for frame, _ in taken], np.array([counts for _, counts in taken]) - dark

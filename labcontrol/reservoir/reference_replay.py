@@ -1,4 +1,4 @@
-"""A reservoir's states are the same in every replay, whatever the mask: each is compared with those of a reference replay.
+"""A reservoir's states are the same in every replay, whatever the mask: each is compared with a reference replay.
 
 The mask lies behind the loop of SLM and camera. So the camera must see at every step what it saw at this step before;
 a pattern that the SLM skipped, or that had not settled, is noticed by small traces.
@@ -81,7 +81,7 @@ class ReferenceReplay:
         )
 
     def _deviations(self, step: int, signals: Floats) -> tuple[float, float]:
-        """From the reference replay: rms over all neurons; and along the way from the step before, as much for white noise."""
+        """From the reference: rms over all neurons; and along the way from the step before, equal for white noise."""
         return _deviations(self.signals[max(step - 1, 0)], self.signals[step], signals)
 
 

@@ -112,10 +112,10 @@ class Reservoir:
         if self.reference_replay is not None and state.get("rehearsal") is not None:
             self.reference_replay.restore(state["rehearsal"])
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """After a fault: the camera may count from the beginning again, and nobody knows what is shown."""
-        self._pictures.forget()
-        self._pattern_check.forget()
+        self._pictures.reset()
+        self._pattern_check.reset()
 
     # --- reference replay ---------------------------------------------------------------------------------------
     def measure_reference_replay(self, inputs: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -224,7 +224,7 @@ class Reservoir:
         feedback_rad = np.pi * self._config.feedback * REFERENCE_INTENSITY / preparation.reference_counts
         update_phases(signals, feedback_rad, self._drive_rad, u, self.offset_rad, self._phases)
         pattern = self._pictures.pattern(self._phases)
-        values, frame, signals = self._pictures.look(pattern, read)
+        values, frame, signals = self._pictures.acquire(pattern, read)
         known = self._compare
         if (
             known.is_suspect(step, signals)
@@ -232,7 +232,7 @@ class Reservoir:
             else self._pattern_check.is_suspect(self._phases, signals, preparation.reference_counts)
         ):
             self._bench.check_light()
-            values, frame, signals = self._look_again(pattern, read, suspect=signals)
+            values, frame, signals = self._verify_shown(pattern, read, suspect=signals)
             self._wrong = known is not None and not known.is_suspect(step, signals)
         self._pattern_check.remember(self._phases, signals)
         if known is not None:
@@ -243,7 +243,7 @@ class Reservoir:
             self.observer(StepView(step, frame, pattern, float(values[0])))
         return values, signals
 
-    def _look_again(self, pattern: Pattern, read: Reading, suspect: NDArray[np.float64]) -> Seen:
+    def _verify_shown(self, pattern: Pattern, read: Reading, suspect: NDArray[np.float64]) -> Seen:
         """Prove that the SLM shows a pattern: after a dark one the light comes again, and shown once more it stays."""
         pictures, noise_counts = self._pictures, self._noise_counts
         for _ in range(self.retries.tries):
@@ -251,8 +251,8 @@ class Reservoir:
                 self._bench.slm.name, "may not have shown a pattern: the picture is not what it should be"
             )
             self.between_steps()
-            dark = pictures.look_settled(pictures.dark_pattern)[1] - pictures.dark_counts
-            arriving, seen = (pictures.look(pattern, read, _PATIENCE) for _ in range(2))
+            dark = pictures.acquire_settled(pictures.dark_pattern)[1] - pictures.dark_counts
+            arriving, seen = (pictures.acquire(pattern, read, _PATIENCE) for _ in range(2))
             shown = different(dark, suspect, noise_counts) and different(dark, seen[2], noise_counts)
             if shown and same(arriving[2], seen[2], noise_counts):
                 return seen

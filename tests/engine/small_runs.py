@@ -48,28 +48,28 @@ def small_run(folder: Path, config: ExperimentConfig | None = None, **table_opti
 # --- hooks between steps ----------------------------------------------------------------------------------------
 def at_epoch(run: Run, epoch: int, action: Callable[[], None]) -> None:
     """Do something, in the run's thread, at the first step after so many epochs."""
-    tell, done = run._tell, []
+    emit, done = run._emit, []
 
     def watch(event: object) -> None:
-        tell(event)  # type: ignore[arg-type]
+        emit(event)  # type: ignore[arg-type]
         if isinstance(event, EpochDone) and event.epoch.index + 1 == epoch and not done:
             done.append(epoch)
             action()
 
-    run._tell = watch  # type: ignore[method-assign]
+    run._emit = watch  # type: ignore[method-assign]
 
 
 def at_state(run: Run, state: RunState, action: Callable[[], None]) -> None:
     """Do something, in the run's thread, at the first change to a state."""
-    tell, done = run._tell, []
+    emit, done = run._emit, []
 
     def watch(event: object) -> None:
-        tell(event)  # type: ignore[arg-type]
+        emit(event)  # type: ignore[arg-type]
         if isinstance(event, StateChanged) and event.status.state is state and not done:
             done.append(state)
             action()
 
-    run._tell = watch  # type: ignore[method-assign]
+    run._emit = watch  # type: ignore[method-assign]
 
 
 def states_of(events: list[Any]) -> list[str]:
@@ -96,7 +96,7 @@ class LaserWitness:
 
 @contextmanager
 def watched_laser(monkeypatch: pytest.MonkeyPatch) -> Iterator[LaserWitness]:
-    """Look at the diode itself, before the table's own end switches it off."""
+    """ReferenceMeasurement at the diode itself, before the table's own end switches it off."""
     witness = LaserWitness()
 
     class WatchedBench(Bench):

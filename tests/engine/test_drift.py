@@ -11,7 +11,7 @@ import pytest
 from small_runs import assert_same_learning, at_epoch, at_state, experiment, small_run
 
 from labcontrol.engine import DriftMeasured, Run, RunState
-from labcontrol.engine.drift import REPEATS, DriftError, DriftWatch, Look
+from labcontrol.engine.drift import REPEATS, DriftError, DriftWatch, ReferenceMeasurement
 from labcontrol.engine.drift_correction import drift_normalised_mse, reference_gain
 from labcontrol.engine.verify import verify
 from labcontrol.records import RunReader
@@ -28,13 +28,13 @@ def test_a_steady_table_does_not_drift(tmp_path: Path) -> None:
     run = watched(tmp_path, epochs=200)
     mailbox = run.subscribe()
     run.execute()
-    told = [event for event in mailbox.drain() if isinstance(event, DriftMeasured)]
+    events = [event for event in mailbox.drain() if isinstance(event, DriftMeasured)]
     with RunReader(run.record) as record:
         drift = record.drift
         assert len(record.epochs) == 200
         assert verify(record) == []
-    assert [event.epoch for event in told] == list(range(EVERY, 200, EVERY))
-    assert drift["epoch"].tolist() == [0] * REPEATS + [event.epoch for event in told]
+    assert [event.epoch for event in events] == list(range(EVERY, 200, EVERY))
+    assert drift["epoch"].tolist() == [0] * REPEATS + [event.epoch for event in events]
     assert drift["excess"].max() < 5
     assert np.abs(drift["level"] - 1).max() < 2e-3
     assert run.status.state is RunState.FINISHED
@@ -45,7 +45,7 @@ def test_a_steady_table_does_not_drift(tmp_path: Path) -> None:
     [
         ({"laser": {"drift_share": 0.1, "drift_period_s": 400.0}}, "laser", "temperature"),
         ({"optics": {"pointing_drift_cells": 0.5, "pointing_period_s": 400.0}}, "camera", "have moved"),
-        ({"detector": {"offset_drift_w_per_h": 1e-3}}, "detector", "Look at its offset"),
+        ({"detector": {"offset_drift_w_per_h": 1e-3}}, "detector", "ReferenceMeasurement at its offset"),
     ],
 )
 def test_a_table_that_drifts_pauses_the_run_and_the_cause_is_named(
@@ -96,7 +96,7 @@ def run_with_shift(run: Run, at: int, offset_w: float) -> list[float]:
 
 
 @pytest.mark.parametrize("epoch", [10, 13])
-def test_a_continued_run_looks_at_its_reference_as_if_nothing_had_been(tmp_path: Path, epoch: int) -> None:
+def test_a_continued_run_measures_its_reference_as_if_nothing_had_been(tmp_path: Path, epoch: int) -> None:
     whole, broken = watched(tmp_path / "whole"), watched(tmp_path / "broken")
     whole.execute()
     at_epoch(broken, epoch, broken.abort)
@@ -108,7 +108,7 @@ def test_a_continued_run_looks_at_its_reference_as_if_nothing_had_been(tmp_path:
             np.testing.assert_array_equal(ours.drift[name], values)
 
 
-def test_a_fault_within_a_look_is_followed_by_a_checkpoint(tmp_path: Path) -> None:
+def test_a_fault_within_a_measurement_is_followed_by_a_checkpoint(tmp_path: Path) -> None:
     """A simulated table would not do the same again from the last one before it."""
     unplugged = {"device": "camera", "kind": "disconnect", "at_epoch": EVERY, "seconds": 1.5}
     config = experiment(drift={"every_epochs": EVERY}, fault_script={"fault": [unplugged]})
@@ -128,13 +128,13 @@ def test_noise_alone_has_an_excess_of_a_few(share: float) -> None:
         watch = DriftWatch()
         known = random.random(200)
 
-        def look(known: np.ndarray = known) -> Look:
+        def measurement(known: np.ndarray = known) -> ReferenceMeasurement:
             noise = random.standard_normal(200) + share * random.standard_normal()
-            return Look((10 + known + 0.01 * noise).astype(np.float32), 1.0, 0.0, 1.0)
+            return ReferenceMeasurement((10 + known + 0.01 * noise).astype(np.float32), 1.0, 0.0, 1.0)
 
         for _ in range(REPEATS):
-            watch.begin(look())
-        found.append(watch.compare(look()).excess)
+            watch.begin(measurement())
+        found.append(watch.compare(measurement()).excess)
     assert np.median(found) < 2
     assert np.quantile(found, 0.95) < 6
 
@@ -154,9 +154,9 @@ def test_a_gain_that_drifted_is_taken_out_of_the_fixed_gain_error(tmp_path: Path
         found = drift_normalised_mse(record)
         _, drifted = reference_gain(record)
     assert drifted[-1] == pytest.approx(1 - 0.2 * 190 / 200, abs=5 * noise)
-    at_looks = slice(EVERY, 191)  # behind the last look the gain is held
-    change = 2 * np.sqrt(steady[at_looks] + 1) * np.sqrt(steady[at_looks])  # of the error with the output's scale
-    assert np.abs(found - steady)[at_looks].max() < 5 * noise * max(float(change.max()), 1)
+    measured = slice(EVERY, 191)  # behind the last measurement the gain is held
+    change = 2 * np.sqrt(steady[measured] + 1) * np.sqrt(steady[measured])  # of the error with the output's scale
+    assert np.abs(found - steady)[measured].max() < 5 * noise * max(float(change.max()), 1)
 
 
 def test_without_a_drift_curve_errors_are_not_normalised(tmp_path: Path) -> None:

@@ -44,14 +44,14 @@ def all_epochs_once(run: Run) -> None:
 def waits_for_a_person(run: Run) -> Callable[[], None]:
     """Start a run; returns what waits until it waits for a person."""
     waiting = threading.Event()
-    tell = run._tell
+    emit = run._emit
 
     def watch(event: object) -> None:
-        tell(event)  # type: ignore[arg-type]
+        emit(event)  # type: ignore[arg-type]
         if isinstance(event, StateChanged) and "waiting for a person" in event.status.reason:
             waiting.set()
 
-    run._tell = watch  # type: ignore[method-assign]
+    run._emit = watch  # type: ignore[method-assign]
     run.start()
 
     def wait() -> None:
@@ -225,16 +225,16 @@ def test_a_full_disk_pauses_the_run_and_room_lets_it_go_on(tmp_path: Path) -> No
 
 def test_a_laser_out_of_reach_is_never_said_to_be_off(tmp_path: Path, tables: list[Any]) -> None:
     run = small_run(tmp_path, experiment(faults={"reconnects": 2}))
-    tell, paused = run._tell, []
+    emit, paused = run._emit, []
 
     def watch(event: object) -> None:
-        tell(event)  # type: ignore[arg-type]
+        emit(event)  # type: ignore[arg-type]
         if isinstance(event, StateChanged) and event.status.state is RunState.PAUSED:
             paused.append((tables[-1].laser.emission, "did NOT confirm" in event.status.reason))
             if "waiting for a person" in event.status.reason:
                 run.resume()
 
-    run._tell = watch  # type: ignore[method-assign]
+    run._emit = watch  # type: ignore[method-assign]
 
     def unplug() -> None:
         tables[-1].inject("laser", "disconnect")

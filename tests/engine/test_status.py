@@ -68,9 +68,9 @@ def test_the_time_left_follows_the_pace_and_never_is_negative() -> None:
     assert RunStatus(epoch=31, epochs=30, epoch_s=0.5).seconds_left == 0.0
 
 
-def test_changes_from_many_threads_are_told_one_after_the_other() -> None:
-    told: list[RunStatus] = []
-    machine = StateMachine(told.append)
+def test_changes_from_many_threads_are_reported_one_after_the_other() -> None:
+    reported: list[RunStatus] = []
+    machine = StateMachine(reported.append)
     machine.move(RunState.PREPARING)
     machine.move(RunState.RUNNING)
 
@@ -85,5 +85,5 @@ def test_changes_from_many_threads_are_told_one_after_the_other() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    for before, after in zip([RunStatus(), *told], told, strict=False):
+    for before, after in zip([RunStatus(), *reported], reported, strict=False):
         assert after.state in _ALLOWED[before.state]

@@ -158,9 +158,9 @@ def guarded_anew(stand: Stand, limits: Limits) -> GuardedLaser:
     return guarded(stand.port.address, limits)
 
 
-def test_light_goes_off_when_the_run_shows_no_sign_of_life(stand: Stand) -> None:
+def test_light_goes_off_when_the_run_shows_no_heartbeat(stand: Stand) -> None:
     light_on(stand)
-    stand.laser.expect_signs(0.2)
+    stand.laser.expect_heartbeats(0.2)
     assert stand.off_within(time.monotonic() + 0.2) < IN_TIME_S
     wait_for(lambda: bool(stand.laser.tripped))
     assert stand.laser.tripped.startswith("no sign of the application")

@@ -130,7 +130,7 @@ def test_an_open_interlock_is_not_blamed_on_the_modulators(stand: Stand) -> None
             stand.replay(mask, faults)
         stand.table.mend()
         stand.bench.light_on()
-        stand.reservoir.forget()
+        stand.reservoir.reset()
     assert {device for device, _ in stand.told} <= {"camera"}
 
 

@@ -117,13 +117,13 @@ def test_a_laser_that_goes_off_while_the_table_is_prepared_is_named(seen: int) -
         reservoir = Reservoir(bench, ReservoirConfig(reference_patterns=8), SIDE, np.random.default_rng(2))
         table = bench.table
         assert isinstance(table, SimulatedTable)
-        looks = itertools.count(-4)  # those in the dark come first
+        frames = itertools.count(-4)  # those in the dark come first
 
-        def between_looks() -> None:
-            if next(looks) == seen:
+        def between_frames() -> None:
+            if next(frames) == seen:
                 table.laser.switch(False, table.clock.now_s())
 
-        reservoir.between_steps = between_looks
+        reservoir.between_steps = between_frames
         with pytest.raises(DeviceFaultError, match="laser: has stopped emission"):
             reservoir.prepare()
         assert reservoir.preparation is None

@@ -90,12 +90,12 @@ def test_a_guardian_that_switched_off_is_named_and_not_a_camera_without_light(
         silences[0] += 1
         if silences[0] == 1:
             assert isinstance(bench.laser, GuardedLaser)
-            bench.light.expect_signs(0.0)
+            bench.light.expect_heartbeats(0.0)
             give_up_s = time.monotonic() + PATIENCE_S
             while not bench.laser.tripped:
                 assert time.monotonic() < give_up_s, "the guardian did not switch off"
                 time.sleep(0.01)
-            bench.light.expect_signs(PATIENCE_S)
+            bench.light.expect_heartbeats(PATIENCE_S)
 
     monkeypatch.setattr(Bench, "light_on", falls_silent)
     experiment = ExperimentConfig.model_validate(
