@@ -30,7 +30,7 @@ def reference_gain(run: RunReader) -> tuple[NDArray[np.int64], Floats]:
 
 
 def drift_normalised_mse(run: RunReader) -> Floats:
-    """(K,) fixed-gain error of every epoch with the output divided by the reference's gain, linear between measurements.
+    """(K,) fixed-gain error of every epoch with the output divided by the reference's interpolated gain.
 
     Only a common factor is made good; what else moved stays. Raises ValueError for a run without a drift curve.
     """
