@@ -43,7 +43,7 @@ class Record(NamedTuple):
 
 
 @compiled_sum
-def _product(a: NDArray[Any], b: Floats) -> float:
+def product(a: NDArray[Any], b: Floats) -> float:
     total = 0.0
     for t in range(len(b)):
         total += a[t] * b[t]
@@ -65,7 +65,7 @@ def _moments(field: NDArray[Any], target: Floats) -> tuple[float, float]:
 
 
 @compiled
-def _add_flips(
+def add_flips(
     total: NDArray[Any], responses: NDArray[Any], mask: NDArray[np.bool_], mirrors: NDArray[np.int64]
 ) -> None:
     """Add what flipping these mirrors of the mask changes."""
@@ -77,30 +77,39 @@ def _add_flips(
 
 
 @compiled
-def _error(variance: float, covariance: float, settings: Settings) -> float:
+def error_of(variance: float, covariance: float, settings: Settings) -> float:
     if settings.normalised:
         return 2.0 * (1.0 - covariance / np.sqrt(variance)) if variance > 0.0 else 2.0
     return variance / settings.gain**2 - 2.0 * covariance / settings.gain + 1.0
 
 
 @compiled
-def _measured_error(
+def measured_moments(
     variance: float, covariance: float, settings: Settings, steps: int, rng: np.random.Generator
-) -> float:
-    """Error of one noisy measurement of an output with this variance and covariance.
+) -> tuple[float, float]:
+    """Variance and covariance of one noisy measurement of an output that has these.
 
     The noise n, without its mean, has T - 1 dimensions: one along the target, one along the rest of the output, and
     T - 3 that only add their energy.
     """
     if settings.noise_std == 0.0:
-        return _error(variance, covariance, settings)
+        return variance, covariance
     along_target = rng.standard_normal()
     along_rest = rng.standard_normal()
     energy = along_target**2 + along_rest**2 + rng.chisquare(steps - 3.0)
     scale = settings.noise_std / np.sqrt(steps)
     rest = np.sqrt(max(variance - covariance**2, 0.0))
     noisy_variance = variance + 2.0 * scale * (covariance * along_target + rest * along_rest) + scale**2 * energy
-    return _error(noisy_variance, covariance + scale * along_target, settings)
+    return noisy_variance, covariance + scale * along_target
+
+
+@compiled
+def _measured_error(
+    variance: float, covariance: float, settings: Settings, steps: int, rng: np.random.Generator
+) -> float:
+    """Error of one noisy measurement."""
+    noisy_variance, noisy_covariance = measured_moments(variance, covariance, settings, steps, rng)
+    return error_of(noisy_variance, noisy_covariance, settings)
 
 
 @compiled
@@ -128,31 +137,31 @@ def descend_incoherent(
         if mask[i]:
             output += responses[i]
     change = np.empty(steps)
-    variance, covariance = _product(output, output) / steps, _product(output, target) / steps
+    variance, covariance = product(output, output) / steps, product(output, target) / steps
     held = _measured_error(variance, covariance, settings, steps, noise_rng)
-    _note(record, 0, -1, held, True, held, _error(variance, covariance, settings))
+    _note(record, 0, -1, held, True, held, error_of(variance, covariance, settings))
     for k in range(1, len(record.errors)):
         count = draw(rule, rng, mirrors)
         mirror = mirrors[0]
         if count == 1:
             sign = -1.0 if mask[mirror] else 1.0
-            new_variance = variance + 2.0 * sign * _product(responses[mirror], output) / steps + variances[mirror]
+            new_variance = variance + 2.0 * sign * product(responses[mirror], output) / steps + variances[mirror]
             new_covariance = covariance + sign * overlaps[mirror]
         else:
             mirror = -1
             change[:] = 0.0
-            _add_flips(change, responses, mask, mirrors[:count])
-            new_variance = variance + (2.0 * _product(change, output) + _product(change, change)) / steps
-            new_covariance = covariance + _product(change, target) / steps
+            add_flips(change, responses, mask, mirrors[:count])
+            new_variance = variance + (2.0 * product(change, output) + product(change, change)) / steps
+            new_covariance = covariance + product(change, target) / steps
         if settings.remeasure:
             held = _measured_error(variance, covariance, settings, steps, noise_rng)
         error = _measured_error(new_variance, new_covariance, settings, steps, noise_rng)
         accepted = accept(error, held)
         if accepted:
-            _add_flips(output, responses, mask, mirrors[:count])
+            add_flips(output, responses, mask, mirrors[:count])
             mask[mirrors[:count]] = ~mask[mirrors[:count]]
             variance, covariance, held = new_variance, new_covariance, error
-        _note(record, k, mirror, error, accepted, held, _error(variance, covariance, settings))
+        _note(record, k, mirror, error, accepted, held, error_of(variance, covariance, settings))
 
 
 @compiled
@@ -175,11 +184,11 @@ def descend_coherent(
             field += fields[i]
     variance, covariance = _moments(field, target)
     held = _measured_error(variance, covariance, settings, steps, noise_rng)
-    _note(record, 0, -1, held, True, held, _error(variance, covariance, settings))
+    _note(record, 0, -1, held, True, held, error_of(variance, covariance, settings))
     for k in range(1, len(record.errors)):
         count = draw(rule, rng, mirrors)
         candidate = field.copy()
-        _add_flips(candidate, fields, mask, mirrors[:count])
+        add_flips(candidate, fields, mask, mirrors[:count])
         new_variance, new_covariance = _moments(candidate, target)
         if settings.remeasure:
             held = _measured_error(variance, covariance, settings, steps, noise_rng)
@@ -189,7 +198,7 @@ def descend_coherent(
             mask[mirrors[:count]] = ~mask[mirrors[:count]]
             field, variance, covariance, held = candidate, new_variance, new_covariance, error
         mirror = mirrors[0] if count == 1 else -1
-        _note(record, k, mirror, error, accepted, held, _error(variance, covariance, settings))
+        _note(record, k, mirror, error, accepted, held, error_of(variance, covariance, settings))
 
 
 @compiled
