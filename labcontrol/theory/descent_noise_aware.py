@@ -56,8 +56,6 @@ def descend_noise_aware(
     responses: NDArray[Any],
     background: Floats,
     target: Floats,
-    variances: Floats,
-    overlaps: Floats,
     settings: Settings,
     test: SequentialTest,
     mask: NDArray[np.bool_],

@@ -82,9 +82,7 @@ def hadamard_flips(neurons: int, rng: np.random.Generator) -> NDArray[np.bool_]:
     return flips
 
 
-def pilot_replays(
-    start: NDArray[np.bool_], flips: NDArray[np.bool_], masks_per_replay: int
-) -> list[NDArray[np.bool_]]:
+def pilot_replays(start: NDArray[np.bool_], flips: NDArray[np.bool_], masks_per_replay: int) -> list[NDArray[np.bool_]]:
     """The masks of a pilot, replay by replay.
 
     Parameters

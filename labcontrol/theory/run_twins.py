@@ -77,17 +77,21 @@ def run_twins(
     start_output : ndarray, shape (T,)
         Measured output of the start mask, without its mean over time.
     start : ndarray of bool, shape (N,)
+        Start mask.
     target : ndarray, shape (T,)
         Standardised.
     rules : RunRules
+        What decides the descent.
     epochs : ndarray of int, shape (E,)
         Rising; epoch 0 is the start mask.
     seed : int
+        Of every draw.
     twins : int
+        Number of descents, S.
 
     Returns
     -------
-    ndarray, shape (twins, E)
+    ndarray, shape (S, E)
     """
     tables = [_Table.of(one, start_output, start, target) for one in _several(responses)]
 
@@ -160,15 +164,19 @@ def _descended(
     errors = np.empty(attempts + 1)
     settings = Settings(rules.gain, rules.loss == "nmse", rules.remeasured, rules.noise_std)
     mask = start.copy()
-    given = (table.responses, table.background, target, table.variances, table.overlaps, settings)
     if rules.test is not None:
-        descend_noise_aware(*given, rules.test, mask, rule.arrays, rng, noise_rng, errors)
+        descend_noise_aware(
+            table.responses, table.background, target, settings, rules.test, mask, rule.arrays, rng, noise_rng, errors
+        )
         return errors
     record = Record(
         np.empty(attempts + 1, np.int64), np.empty(attempts + 1), np.empty(attempts + 1, np.bool_), errors,
         np.empty(attempts + 1),
     )  # fmt: skip
-    descend_incoherent(*given, mask, rule.arrays, rng, noise_rng, record)
+    descend_incoherent(
+        table.responses, table.background, target, table.variances, table.overlaps,
+        settings, mask, rule.arrays, rng, noise_rng, record,
+    )  # fmt: skip
     return errors
 
 
