@@ -5,29 +5,29 @@ from labcontrol.calibration.apply import (
     NotCalibratedError,
     calibrated,
     check_devices,
-    standings,
+    statuses,
     store_of,
     with_store,
 )
 from labcontrol.calibration.procedures import PROCEDURES
 from labcontrol.calibration.result import Calibration, Outcome, Quantity
 from labcontrol.calibration.session import Session, with_needs
-from labcontrol.calibration.store import Standing, Store, read_calibration
+from labcontrol.calibration.store import CalibrationStatus, Store, read_calibration
 
 __all__ = [
     "DEFAULT_STORE",
     "PROCEDURES",
     "Calibration",
+    "CalibrationStatus",
     "NotCalibratedError",
     "Outcome",
     "Quantity",
     "Session",
-    "Standing",
     "Store",
     "calibrated",
     "check_devices",
     "read_calibration",
-    "standings",
+    "statuses",
     "store_of",
     "with_needs",
     "with_store",

@@ -9,7 +9,7 @@ from pathlib import Path
 from drivers.interfaces import Identity
 from labcontrol.calibration.procedures import PROCEDURES
 from labcontrol.calibration.session import with_settings
-from labcontrol.calibration.store import FRESH, Standing, Store, measured_text
+from labcontrol.calibration.store import FRESH, CalibrationStatus, Store, measured_text
 from labcontrol.config import AppliedCalibration, BenchConfig, CalibrationConfig
 from labcontrol.errors import UserError
 
@@ -37,11 +37,11 @@ def store_of(config: BenchConfig, now: Callable[[], float] = time.time) -> Store
     return Store(Path(config.calibration.store), PROCEDURES, now)
 
 
-def standings(config: BenchConfig, now: Callable[[], float] = time.time) -> list[Standing]:
+def statuses(config: BenchConfig, now: Callable[[], float] = time.time) -> list[CalibrationStatus]:
     """How the calibrations stand that a bench requires."""
     store = store_of(config, now)
     required = config.calibration.require if config.calibration is not None else ()
-    return [store.standing(kind, config) for kind in required]
+    return [store.status(kind, config) for kind in required]
 
 
 def calibrated(config: BenchConfig, now: Callable[[], float] = time.time) -> BenchConfig:
@@ -53,17 +53,17 @@ def calibrated(config: BenchConfig, now: Callable[[], float] = time.time) -> Ben
     section = config.calibration
     if section is None or section.applied:
         return config
-    required = standings(config, now)
-    bad = [standing for standing in required if not standing.is_fresh]
-    unusable = [standing for standing in bad if not standing.is_usable]
+    required = statuses(config, now)
+    bad = [status for status in required if not status.is_fresh]
+    unusable = [status for status in bad if not status.is_usable]
     if unusable or (bad and not section.allow_stale):
-        listed = "".join(f"\n  - {standing.kind} is {standing.state}: {standing.reason}" for standing in bad)
+        listed = "".join(f"\n  - {status.kind} is {status.state}: {status.reason}" for status in bad)
         remedy = "'labcontrol calibrate --bench BENCH.toml' measures what is not fresh."
         if not unusable:
             remedy += " Or add --allow-stale: the record will say so."
         raise NotCalibratedError(f"The bench '{config.name}' is not calibrated:{listed}\n", remedy)
     store = store_of(config, now)
-    others = [store.standing(kind, config) for kind in PROCEDURES if kind not in section.require]
+    others = [store.status(kind, config) for kind in PROCEDURES if kind not in section.require]
     used = {s.kind: s for s in [*required, *(other for other in others if other.is_fresh)]}
     result, applied = config, []
     for kind in (kind for kind in PROCEDURES if kind in used):

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from labcontrol.calibration.context import CalibrationContext, Image
 from labcontrol.calibration.procedure import Procedure
 from labcontrol.calibration.result import Calibration, Outcome, Quantity
-from labcontrol.calibration.stand import Image, Stand
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,56 +27,56 @@ _LARGEST_NONLINEARITY = 0.02
 _LEVELS = 24
 
 
-def measure(stand: Stand) -> Outcome:
+def measure(context: CalibrationContext) -> Outcome:
     """Dark frames, then pairs of frames at a range of exposures of the brightest uniform pattern."""
-    camera = stand.bench.camera
+    camera = context.bench.camera
     steps = _LEVELS + _EXPOSURES + 1
     asked_s = camera.exposure_s
-    stand.light_off()
-    dark = np.stack([stand.frame().data for _ in range(_DARK_FRAMES)]).astype(np.float64)
-    stand.progress(1, steps)
+    context.light_off()
+    dark = np.stack([context.frame().data for _ in range(_DARK_FRAMES)]).astype(np.float64)
+    context.progress(1, steps)
 
-    stand.light_on()
-    saturated_share = _brightest_level(stand, steps)
+    context.light_on()
+    saturated_share = _brightest_level(context, steps)
     full_s = camera.exposure_s
     exposures_s = full_s * np.geomspace(0.04, 1.0, _EXPOSURES)
     exposures_s = np.maximum(exposures_s, camera.exposure_limits_s[0])
     means, differences = [], []
     for k, exposure_s in enumerate(exposures_s):
         camera.exposure_s = float(exposure_s)
-        pairs = [_pair(stand) for _ in range(_PAIRS)]
+        pairs = [_pair(context) for _ in range(_PAIRS)]
         means.append(np.mean([(a + b) / 2 for a, b in pairs], axis=0))
         differences.append(np.mean([_own_difference(a, b) ** 2 / 2 for a, b in pairs], axis=0))
-        stand.progress(_LEVELS + k + 2, steps)
+        context.progress(_LEVELS + k + 2, steps)
     camera.exposure_s = asked_s
-    return _evaluate(stand, dark, exposures_s, np.array(means), np.array(differences), saturated_share)
+    return _evaluate(context, dark, exposures_s, np.array(means), np.array(differences), saturated_share)
 
 
-def _brightest_level(stand: Stand, steps: int) -> float:
+def _brightest_level(context: CalibrationContext, steps: int) -> float:
     """Leave the SLM at its brightest level and the exposure right for it.
 
     Returns the share of saturated pixels there at the exposure of the bench file.
     """
-    levels = np.linspace(0, 2**stand.bench.slm.bit_depth - 1, _LEVELS).astype(int)
-    asked_s = stand.bench.camera.exposure_s
-    stand.expose_for(stand.uniform(int(levels[0])))
+    levels = np.linspace(0, 2**context.bench.slm.bit_depth - 1, _LEVELS).astype(int)
+    asked_s = context.bench.camera.exposure_s
+    context.expose_for(context.uniform(int(levels[0])))
     brightness = []
     for k, level in enumerate(levels):
-        image = stand.image(stand.uniform(int(level)))
+        image = context.image(context.uniform(int(level)))
         brightness.append(image.sum())
-        if image.max() >= 0.9 * stand.full_scale:
-            stand.bench_exposure(stand.frame, 0.3)
-            brightness = [0.0] * k + [stand.image().sum()]
-        stand.progress(1 + k, steps)
-    brightest = stand.uniform(int(levels[int(np.argmax(brightness))]))
-    stand.bench.camera.exposure_s = asked_s
-    saturated_share = stand.frame(stand.show(brightest)).saturated_share
-    stand.expose_for(brightest)
+        if image.max() >= 0.9 * context.full_scale:
+            context.bench_exposure(context.frame, 0.3)
+            brightness = [0.0] * k + [context.image().sum()]
+        context.progress(1 + k, steps)
+    brightest = context.uniform(int(levels[int(np.argmax(brightness))]))
+    context.bench.camera.exposure_s = asked_s
+    saturated_share = context.frame(context.show(brightest)).saturated_share
+    context.expose_for(brightest)
     return saturated_share
 
 
-def _pair(stand: Stand) -> tuple[Image, Image]:
-    return stand.frame().data.astype(np.float64), stand.frame().data.astype(np.float64)
+def _pair(context: CalibrationContext) -> tuple[Image, Image]:
+    return context.frame().data.astype(np.float64), context.frame().data.astype(np.float64)
 
 
 def _own_difference(a: Image, b: Image) -> Image:
@@ -90,14 +90,14 @@ def _own_difference(a: Image, b: Image) -> Image:
 
 
 def _evaluate(
-    stand: Stand,
+    context: CalibrationContext,
     dark: NDArray[np.float64],
     exposures_s: NDArray[np.float64],
     means: NDArray[np.float64],
     variances: NDArray[np.float64],
     saturated_share: float,
 ) -> Outcome:
-    top = stand.full_scale
+    top = context.full_scale
     pixels = dark[0].size
     level = float(dark.mean())
     level_error = float(dark.std() / np.sqrt(dark.size)) + 0.02  # rounding to whole counts hides the rest
@@ -151,7 +151,7 @@ def _evaluate(
         )
     if saturated_share > 0:
         notices.append(
-            f"saturated camera: at the {stand.config.camera.exposure_s * 1e3:g} ms of the bench file "
+            f"saturated camera: at the {context.config.camera.exposure_s * 1e3:g} ms of the bench file "
             f"{saturated_share:.1%} of the pixels are at full scale; 'labcontrol calibrate exposure' finds a better"
         )
     if level < 3 * read_noise and level < 2:

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
+from labcontrol.calibration.context import CalibrationContext
 from labcontrol.calibration.procedure import Procedure
 from labcontrol.calibration.readout import all_mirrors, can_play, levels_for_detector
 from labcontrol.calibration.result import Calibration, Outcome, Quantity
-from labcontrol.calibration.stand import Stand
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,25 +44,25 @@ class StepFit:
     fitted: Values
 
 
-def measure(stand: Stand) -> Outcome:
+def measure(context: CalibrationContext) -> Outcome:
     """Dark samples, bright samples, then the response to a pseudo-random sequence."""
-    detector, bench = stand.bench.detector, stand.bench
-    rate_hz = min(stand.config.detector.rate_hz, detector.max_rate_hz)
+    detector, bench = context.bench.detector, context.bench
+    rate_hz = min(context.config.detector.rate_hz, detector.max_rate_hz)
     samples = min(_DARK_SAMPLES, detector.max_samples)
     was_on = bench.laser.emission
-    stand.light_off()
-    bench.dmd.show_settled(all_mirrors(stand, 1))
+    context.light_off()
+    bench.dmd.show_settled(all_mirrors(context, 1))
     dark = detector.read(samples, rate_hz)
-    stand.progress(1, 4)
-    stand.light_on()
+    context.progress(1, 4)
+    context.light_on()
     if not was_on:
-        stand.progress(2, 4)
-    _, bright_level = levels_for_detector(stand)
-    stand.show(stand.uniform(bright_level))
+        context.progress(2, 4)
+    _, bright_level = levels_for_detector(context)
+    context.show(context.uniform(bright_level))
     bright = detector.read(samples, rate_hz)
-    bench.dmd.show_settled(all_mirrors(stand, 0))
+    bench.dmd.show_settled(all_mirrors(context, 0))
     off = detector.read(samples, rate_hz)
-    stand.progress(3, 4)
+    context.progress(3, 4)
     offset, noise = float(dark.data.mean()), float(dark.data.std(ddof=1))
     signal = float(bright.data.mean() - offset)
     leak = float(off.data.mean() - offset) / signal if signal > 0 else np.nan
@@ -91,19 +91,19 @@ def measure(stand: Stand) -> Outcome:
             "or shut out the room's light"
         )
     arrays = {"dark": dark.data, "bright": bright.data}
-    if not can_play(stand):
+    if not can_play(context):
         notices.append("the detector has no trigger or the DMD no sequences: masks are shown one by one")
         return Outcome(quantities, arrays, {}, tuple(failures), tuple(notices))
-    times_s, levels, bits, pattern_rate_hz = _steps(stand, rate_hz)
+    times_s, levels, bits, pattern_rate_hz = _steps(context, rate_hz)
     fit = fit_steps(times_s, levels, bits, pattern_rate_hz)
-    stand.progress(4, 4)
+    context.progress(4, 4)
     quantities |= {
         "trigger_delay_s": Quantity.normal(
             fit.delay_s, fit.delay_error_s, "s", "from the DMD's trigger to the first sample"
         ),
         "bandwidth_hz": Quantity.normal(fit.bandwidth_hz, fit.bandwidth_error_hz, "Hz", "-3 dB bandwidth"),
     }
-    period_s = 1 / min(stand.config.dmd.pattern_rate_hz, bench.dmd.max_pattern_rate_hz)
+    period_s = 1 / min(context.config.dmd.pattern_rate_hz, bench.dmd.max_pattern_rate_hz)
     if abs(fit.delay_s) > _LATE * period_s:
         late = round(fit.delay_s / period_s)
         failures.append(
@@ -122,18 +122,18 @@ def _correlation_time(data: Values) -> float:
     return (1 + neighbours) / (1 - neighbours)
 
 
-def _steps(stand: Stand, rate_hz: float) -> tuple[Values, Values, NDArray[np.int64], float]:
+def _steps(context: CalibrationContext, rate_hz: float) -> tuple[Values, Values, NDArray[np.int64], float]:
     """Mean samples (S,) of a pseudo-random sequence, their times after the trigger if there were no delay, the bits."""
-    bench = stand.bench
+    bench = context.bench
     bits = np.random.default_rng(5).integers(0, 2, _STEPS)
     bits[:4] = (1, 0, 0, 1)
-    pattern_rate_hz = min(stand.config.dmd.pattern_rate_hz, bench.dmd.max_pattern_rate_hz) / 1.0317
-    patterns = np.stack([all_mirrors(stand, int(bit)) for bit in bits])
+    pattern_rate_hz = min(context.config.dmd.pattern_rate_hz, bench.dmd.max_pattern_rate_hz) / 1.0317
+    patterns = np.stack([all_mirrors(context, int(bit)) for bit in bits])
     samples = int(min(bench.detector.max_samples, np.ceil((_STEPS + 2) / pattern_rate_hz * rate_hz)))
     bench.dmd.load_sequence(patterns)
     total = np.zeros(samples)
     for _ in range(_PASSES):
-        bench.dmd.show_settled(all_mirrors(stand, 0))
+        bench.dmd.show_settled(all_mirrors(context, 0))
         bench.detector.arm(samples, rate_hz)
         bench.dmd.play(pattern_rate_hz)
         total += bench.detector.fetch(2.0 + samples / rate_hz).data

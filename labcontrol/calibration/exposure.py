@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drivers.interfaces import Pattern
+from labcontrol.calibration.context import CalibrationContext
 from labcontrol.calibration.procedure import Procedure
 from labcontrol.calibration.result import Calibration, Outcome, Quantity
-from labcontrol.calibration.stand import Stand
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,33 +23,33 @@ _UNIFORM, _RANDOM, _TWO_VALUED = 4, 24, 12
 SHARE = 0.5
 
 
-def measure(stand: Stand) -> Outcome:
+def measure(context: CalibrationContext) -> Outcome:
     """Brightest pixels of uniform and random patterns, scaled to a share of full scale."""
-    camera = stand.bench.camera
-    dark = stand.quantity("camera", "dark_counts").value
-    stand.light_on()
-    patterns = _patterns(stand)
-    since_s = stand.show(patterns[0])
-    stand.bench_exposure(lambda: stand.frame(since_s), 0.4)
+    camera = context.bench.camera
+    dark = context.quantity("camera", "dark_counts").value
+    context.light_on()
+    patterns = _patterns(context)
+    since_s = context.show(patterns[0])
+    context.bench_exposure(lambda: context.frame(since_s), 0.4)
     rates = []
     for k, pattern in enumerate(patterns):
-        image = stand.image(pattern)
-        while image.max() >= 0.95 * stand.full_scale:
-            stand.bench_exposure(stand.frame, 0.4)
-            image = stand.image()
+        image = context.image(pattern)
+        while image.max() >= 0.95 * context.full_scale:
+            context.bench_exposure(context.frame, 0.4)
+            image = context.image()
         rates.append((image.max() - dark) / camera.exposure_s)
-        stand.progress(k + 1, len(patterns))
+        context.progress(k + 1, len(patterns))
     brightest = max(rates)
-    wanted_s = (SHARE * stand.full_scale - dark) / max(brightest, 1e-9)
+    wanted_s = (SHARE * context.full_scale - dark) / max(brightest, 1e-9)
     shortest_s, longest_s = camera.exposure_limits_s
     failures, notices = [], []
-    if brightest * shortest_s > 0.9 * stand.full_scale:
+    if brightest * shortest_s > 0.9 * context.full_scale:
         failures.append("the camera is saturated at its shortest exposure; lower laser.power_w or add a filter")
     if wanted_s > min(longest_s, 0.2):
         notices.append(f"little light: {wanted_s * 1e3:.0f} ms would be right; raise laser.power_w or open the beam")
     exposure_s = float(f"{min(max(wanted_s, shortest_s), longest_s, 0.2):.3g}")
     camera.exposure_s = exposure_s
-    share = float(brightest * exposure_s + dark) / stand.full_scale
+    share = float(brightest * exposure_s + dark) / context.full_scale
     spread = float(np.std(rates) / np.mean(rates))
     quantities = {
         "exposure_s": Quantity(exposure_s, exposure_s * 0.95, exposure_s * 1.05, "s", "exposure set"),
@@ -63,14 +63,14 @@ def measure(stand: Stand) -> Outcome:
     return Outcome(quantities, arrays, settings, tuple(failures), tuple(notices))
 
 
-def _patterns(stand: Stand) -> list[Pattern]:
+def _patterns(context: CalibrationContext) -> list[Pattern]:
     """All neurons alike, each at a phase of its own, and each at one of two phases a quarter turn apart."""
-    shape = (stand.config.geometry.rows, stand.config.geometry.columns)
-    rng = stand.rng
+    shape = (context.config.geometry.rows, context.config.geometry.columns)
+    rng = context.rng
     phases = [np.full(shape, phase) for phase in np.linspace(0, np.pi / 2, _UNIFORM, endpoint=False)]
     phases += [2 * np.pi * rng.random(shape) for _ in range(_RANDOM)]
     phases += [np.pi * (k / _TWO_VALUED + rng.integers(0, 2, shape) / 2) for k in range(_TWO_VALUED)]
-    return [stand.cells_pattern(phase) for phase in phases]
+    return [context.cells_pattern(phase) for phase in phases]
 
 
 def draw(calibration: Calibration, figure: Figure) -> None:

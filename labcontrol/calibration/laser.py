@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
+from labcontrol.calibration.context import CalibrationContext
 from labcontrol.calibration.procedure import Procedure
 from labcontrol.calibration.readout import levels_for_detector, steady_power
 from labcontrol.calibration.result import Calibration, Outcome, Quantity
-from labcontrol.calibration.stand import Stand
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,28 +28,28 @@ _STABLE = 1e-3
 _LARGEST_DRIFT_A_MINUTE = 2e-3
 
 
-def measure(stand: Stand) -> Outcome:
+def measure(context: CalibrationContext) -> Outcome:
     """Emission off and on again, then the power over twice the stated warm-up time."""
-    bench = stand.bench
-    stand.light_on()
-    _, bright = levels_for_detector(stand)
-    stand.show(stand.uniform(bright))
-    stand.light_off()
-    offset = steady_power(stand)
+    bench = context.bench
+    context.light_on()
+    _, bright = levels_for_detector(context)
+    context.show(context.uniform(bright))
+    context.light_off()
+    offset = steady_power(context)
     watched_s = float(np.clip(2 * bench.laser.warm_up_time_s, _SHORTEST_S, _LONGEST_S))
     bench.clock.sleep(min(5.0, bench.laser.warm_up_time_s))
-    stand.light_on(warm=False)
+    context.light_on(warm=False)
     started_s = bench.clock.now_s()
     times_s, power = [], []
     for k in range(_POINTS):
-        power.append(steady_power(stand) - offset)
+        power.append(steady_power(context) - offset)
         times_s.append(bench.clock.now_s() - started_s)
         bench.clock.sleep((k + 1) * watched_s / _POINTS - (bench.clock.now_s() - started_s))
-        stand.progress(k + 1, _POINTS)
-    return evaluate(stand, np.array(times_s), np.array(power))
+        context.progress(k + 1, _POINTS)
+    return evaluate(context, np.array(times_s), np.array(power))
 
 
-def evaluate(stand: Stand, times_s: Values, power: Values) -> Outcome:
+def evaluate(context: CalibrationContext, times_s: Values, power: Values) -> Outcome:
     """Fit of the model of this module."""
     final = float(np.median(power[-len(power) // 4 :]))
     if final <= 0:
@@ -74,7 +74,7 @@ def evaluate(stand: Stand, times_s: Values, power: Values) -> Outcome:
     tau = float(np.exp(log_tau))
     warm = max(0.0, tau * float(np.log(max(abs(share) / _STABLE, 1.0))))
     seen = abs(share) > 3 * errors[1]
-    stated = stand.bench.laser.warm_up_time_s
+    stated = context.bench.laser.warm_up_time_s
     quantities = {
         "warm_up_share": Quantity.normal(share, errors[1], "", "power missing when emission starts"),
         "stable_after_s": Quantity.normal(

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 from scipy.spatial import Delaunay, HalfspaceIntersection
 
+from labcontrol.calibration.context import CalibrationContext
 from labcontrol.calibration.procedure import Procedure
 from labcontrol.calibration.readout import all_mirrors, can_play, chunk, levels_for_detector, powers
 from labcontrol.calibration.result import Calibration, Outcome, Quantity
-from labcontrol.calibration.stand import Stand
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,32 +45,36 @@ class Blocks:
     centres: Values
 
 
-def measure(stand: Stand) -> Outcome:
+def measure(context: CalibrationContext) -> Outcome:
     """Scan the mirrors that get light under every stripe code."""
-    geometry = stand.config.geometry
+    geometry = context.config.geometry
     rows, columns = geometry.rows, geometry.columns
-    stand.light_on()
-    low, high = levels_for_detector(stand)
-    _show_cells(stand, np.ones((rows, columns), dtype=bool), low, high)
-    blocks = _blocks(_lit_part(stand), geometry.dmd.pitch_px, _LARGEST_SCAN if can_play(stand) else _LARGEST_SLOW_SCAN)
+    context.light_on()
+    low, high = levels_for_detector(context)
+    _show_cells(context, np.ones((rows, columns), dtype=bool), low, high)
+    blocks = _blocks(
+        _lit_part(context), geometry.dmd.pitch_px, _LARGEST_SCAN if can_play(context) else _LARGEST_SLOW_SCAN
+    )
     codes = [(0, bit) for bit in range(_bits(rows))] + [(1, bit) for bit in range(_bits(columns))]
     steps = 2 * len(codes)
     ones, sums = np.zeros((len(codes), len(blocks.centres))), np.zeros(len(blocks.centres))
     for k, (axis, bit) in enumerate(codes):
         stripe = _gray(np.arange(rows if axis == 0 else columns)) >> bit & 1
         cells = np.broadcast_to(stripe[:, None] if axis == 0 else stripe[None, :], (rows, columns)).astype(bool)
-        bright = _scan(stand, cells, low, high, blocks)
-        stand.progress(2 * k + 1, steps)
-        complement = _scan(stand, ~cells, low, high, blocks)
-        stand.progress(2 * k + 2, steps)
+        bright = _scan(context, cells, low, high, blocks)
+        context.progress(2 * k + 1, steps)
+        complement = _scan(context, ~cells, low, high, blocks)
+        context.progress(2 * k + 2, steps)
         ones[k] = bright - complement
         sums += bright + complement
-    return evaluate(stand, blocks, codes, ones, sums / len(codes))
+    return evaluate(context, blocks, codes, ones, sums / len(codes))
 
 
-def evaluate(stand: Stand, blocks: Blocks, codes: list[tuple[int, int]], ones: Values, power: Values) -> Outcome:
+def evaluate(
+    context: CalibrationContext, blocks: Blocks, codes: list[tuple[int, int]], ones: Values, power: Values
+) -> Outcome:
     """Decode and fit. ones: (codes, B) power of code less complement; power: (B,) of both together."""
-    geometry = stand.config.geometry
+    geometry = context.config.geometry
     size = (geometry.rows, geometry.columns)
     lit = power > _LIT * np.median(power[power > 0.5 * power.max()]) if power.max() > 0 else np.zeros(len(power), bool)
     cells = np.stack([_decoded(ones, codes, axis) for axis in (0, 1)], axis=1)
@@ -124,10 +128,10 @@ def evaluate(stand: Stand, blocks: Blocks, codes: list[tuple[int, int]], ones: V
 
 
 # --- measuring --------------------------------------------------------------------------------------------------------
-def _lit_part(stand: Stand) -> tuple[slice, slice]:
+def _lit_part(context: CalibrationContext) -> tuple[slice, slice]:
     """Rows and columns of the DMD that get light, and a neuron around them; by bisection from each side."""
-    shape, margin = stand.bench.dmd.shape, round(stand.config.geometry.dmd.pitch_px)
-    dark, full = powers(stand, np.stack([all_mirrors(stand, 0), all_mirrors(stand, 1)]))
+    shape, margin = context.bench.dmd.shape, round(context.config.geometry.dmd.pitch_px)
+    dark, full = powers(context, np.stack([all_mirrors(context, 0), all_mirrors(context, 1)]))
 
     def dark_lines(axis: int, far: bool) -> int:
         none, some = 0, shape[axis]
@@ -137,7 +141,7 @@ def _lit_part(stand: Stand) -> tuple[slice, slice]:
             chosen = lines >= shape[axis] - middle if far else lines < middle
             pattern = np.zeros(shape, dtype=np.uint8)
             pattern[chosen if axis == 0 else np.s_[:, chosen]] = 1
-            lit = powers(stand, pattern[None])[0] - dark > _DIMMEST_LINES * (full - dark)
+            lit = powers(context, pattern[None])[0] - dark > _DIMMEST_LINES * (full - dark)
             none, some = (none, middle) if lit else (middle, some)
         return max(0, none - margin)
 
@@ -158,29 +162,29 @@ def _blocks(part: tuple[slice, slice], pitch: int, most: int) -> Blocks:
     return Blocks(edge, at, np.asarray(at + (edge - 1) / 2, dtype=np.float64))
 
 
-def _show_cells(stand: Stand, cells: NDArray[np.bool_], low: int, high: int) -> None:
+def _show_cells(context: CalibrationContext, cells: NDArray[np.bool_], low: int, high: int) -> None:
     """Some cells (rows, columns) bright for the detector, all else dim."""
-    grid = stand.config.geometry.slm
-    pattern = stand.uniform(low)
+    grid = context.config.geometry.slm
+    pattern = context.uniform(low)
     bright = np.kron(cells, np.ones((grid.pitch_px, grid.pitch_px), dtype=bool))
     row, column = grid.origin_px
     pattern[row : row + bright.shape[0], column : column + bright.shape[1]][bright] = high
-    stand.show(pattern)
+    context.show(pattern)
 
 
-def _scan(stand: Stand, cells: NDArray[np.bool_], low: int, high: int, blocks: Blocks) -> Values:
+def _scan(context: CalibrationContext, cells: NDArray[np.bool_], low: int, high: int, blocks: Blocks) -> Values:
     """Power (B,) of each block by itself above that of no mirror, with some cells bright for the detector."""
-    _show_cells(stand, cells, low, high)
+    _show_cells(context, cells, low, high)
     count = len(blocks.corners)
-    size = max(1, chunk(stand, count + 1) - 1)
+    size = max(1, chunk(context, count + 1) - 1)
     values = []
     for first in range(0, count, size):
         corners = blocks.corners[first : first + size]
-        patterns = np.zeros((len(corners) + 1, *stand.bench.dmd.shape), dtype=np.uint8)
+        patterns = np.zeros((len(corners) + 1, *context.bench.dmd.shape), dtype=np.uint8)
         for r in range(blocks.edge):
             for c in range(blocks.edge):
                 patterns[np.arange(1, len(corners) + 1), corners[:, 0] + r, corners[:, 1] + c] = 1
-        measured = powers(stand, patterns)
+        measured = powers(context, patterns)
         values.append(measured[1:] - measured[0])
     return np.concatenate(values)
 

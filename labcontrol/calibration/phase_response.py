@@ -18,9 +18,9 @@ from scipy.interpolate import BSpline
 from scipy.optimize import least_squares
 from scipy.signal import find_peaks, savgol_filter
 
+from labcontrol.calibration.context import CalibrationContext
 from labcontrol.calibration.procedure import Procedure
 from labcontrol.calibration.result import SIGMAS, Calibration, Outcome, Quantity
-from labcontrol.calibration.stand import Stand
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,36 +51,38 @@ class Response:
     residual_rad: float
 
 
-def measure(stand: Stand) -> Outcome:
+def measure(context: CalibrationContext) -> Outcome:
     """Sum of the image at every second level, in two passes of random order."""
-    top = 2**stand.bench.slm.bit_depth - 1
+    top = 2**context.bench.slm.bit_depth - 1
     levels = np.unique(np.append(np.arange(0, top, _LEVEL_STEP * (top + 1) // _ALL_LEVELS), top))
-    dark = stand.dark_image()
-    stand.light_on()
-    _expose_for_brightest(stand, levels)
-    if stand.bench.camera.exposure_s:
-        dark = stand.dark_image()
-        stand.light_on()
+    dark = context.dark_image()
+    context.light_on()
+    _expose_for_brightest(context, levels)
+    if context.bench.camera.exposure_s:
+        dark = context.dark_image()
+        context.light_on()
     sums = np.zeros((_PASSES, len(levels)))
     done = 0
     for passed in range(_PASSES):
-        for index in stand.rng.permutation(len(levels)):
-            image = stand.image(stand.uniform(int(levels[index])))
+        for index in context.rng.permutation(len(levels)):
+            image = context.image(context.uniform(int(levels[index])))
             sums[passed, index] = float((image - dark).sum())
             done += 1
-            stand.progress(done, _PASSES * len(levels))
-    return evaluate(stand, levels, sums, float(np.sqrt(dark.size)))
+            context.progress(done, _PASSES * len(levels))
+    return evaluate(context, levels, sums, float(np.sqrt(dark.size)))
 
 
-def _expose_for_brightest(stand: Stand, levels: NDArray[np.int64]) -> None:
-    stand.expose_for(stand.uniform(int(levels[0])), 0.3)
+def _expose_for_brightest(context: CalibrationContext, levels: NDArray[np.int64]) -> None:
+    context.expose_for(context.uniform(int(levels[0])), 0.3)
     for level in levels[:: max(1, len(levels) // 24)]:
-        image = stand.image(stand.uniform(int(level)))
-        if image.max() > 0.75 * stand.full_scale:
-            stand.bench_exposure(stand.frame, 0.7)
+        image = context.image(context.uniform(int(level)))
+        if image.max() > 0.75 * context.full_scale:
+            context.bench_exposure(context.frame, 0.7)
 
 
-def evaluate(stand: Stand, levels: NDArray[np.int64], sums: NDArray[np.float64], root_pixels: float) -> Outcome:
+def evaluate(
+    context: CalibrationContext, levels: NDArray[np.int64], sums: NDArray[np.float64], root_pixels: float
+) -> Outcome:
     """The response from intensities (passes, levels); root_pixels: square root of the pixels summed."""
     mean = sums.mean(axis=0)
     noise = float(np.sqrt(np.mean((sums - mean) ** 2) * _PASSES / (_PASSES - 1)))
@@ -100,7 +102,7 @@ def evaluate(stand: Stand, levels: NDArray[np.int64], sums: NDArray[np.float64],
     except ValueError as error:
         q = Quantity(contrast, contrast, contrast, "", "change of the intensity over its noise")
         return Outcome({"contrast": q}, {"levels": levels, "intensity": mean}, {}, (str(error),))
-    return _outcome(stand, levels, mean, response)
+    return _outcome(context, levels, mean, response)
 
 
 def fit(levels: NDArray[np.int64], intensity: Values) -> Response:
@@ -185,7 +187,7 @@ def _basis(levels: NDArray[np.int64], top: int) -> Values:
     return basis
 
 
-def _outcome(stand: Stand, levels: NDArray[np.int64], intensity: Values, response: Response) -> Outcome:
+def _outcome(context: CalibrationContext, levels: NDArray[np.int64], intensity: Values, response: Response) -> Outcome:
     phase, error = response.phase_rad, response.error_rad
     span = float(np.ptp(phase))
     span_error = float(np.hypot(error[0], error[-1]))
@@ -198,7 +200,7 @@ def _outcome(stand: Stand, levels: NDArray[np.int64], intensity: Values, respons
         failures.append(f"the intensity is no cos^2 of a smooth phase (residual {response.residual_rad:.2g})")
     if np.any(np.diff(phase) < -3 * error[1:]):
         notices.append("the phase does not rise everywhere with the grey level")
-    nominal = stand.config.response
+    nominal = context.config.response
     ratio = span / abs(nominal.phase_rad[-1] - nominal.phase_rad[0])
     if abs(ratio - 1) > _OTHER_WAVELENGTH:
         notices.append(

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from labcontrol.calibration.context import CalibrationContext
 from labcontrol.calibration.result import Calibration, Outcome
-from labcontrol.calibration.stand import Stand
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,5 +28,5 @@ class Procedure:
     roles: tuple[str, ...]
     needs: tuple[str, ...]
     lifetime_h: float
-    measure: Callable[[Stand], Outcome]
+    measure: Callable[[CalibrationContext], Outcome]
     draw: Callable[[Calibration, Figure], None]

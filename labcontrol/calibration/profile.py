@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from labcontrol.calibration.context import CalibrationContext
 from labcontrol.calibration.procedure import Procedure
 from labcontrol.calibration.result import Calibration, Outcome, Quantity
-from labcontrol.calibration.stand import Stand
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,9 +25,9 @@ _WEAKEST = 0.05
 _DARK_LIGHT = 0.001
 
 
-def measure(stand: Stand) -> Outcome:
+def measure(context: CalibrationContext) -> Outcome:
     """Fit a Gaussian to the neurons' brightness, an exponential to the coupling."""
-    arrays = stand.results["registration"].outcome.arrays
+    arrays = context.results["registration"].outcome.arrays
     cells, brightness = arrays["fiducials"].astype(np.float64), arrays["brightness"]
     coupling, coupling_error = arrays["coupling"], arrays["coupling_error"]
     good = np.isfinite(brightness) & (brightness > 0)
@@ -40,9 +40,9 @@ def measure(stand: Stand) -> Outcome:
     half = np.maximum(np.ptp(cells, axis=0) / 2, 1.0)
     smooth = _DARK_LIGHT**2 * np.diag(np.concatenate([[1.0], half**-2.0, half**-4.0]))
     draws = np.random.default_rng(6).multivariate_normal(found, covariance * variance + smooth, 4000)
-    stand.progress(1, 1)
+    context.progress(1, 1)
     quantities, failures, notices = {}, [], []
-    size = (stand.config.geometry.rows, stand.config.geometry.columns)
+    size = (context.config.geometry.rows, context.config.geometry.columns)
     every = np.indices(size).reshape(2, -1).T.astype(np.float64)
     light = np.exp(np.column_stack([np.ones(len(every)), every, every**2]) @ found)
     for axis, name in enumerate(("row", "column")):

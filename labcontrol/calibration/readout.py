@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.interfaces import Pattern
-from labcontrol.calibration.stand import Stand
+from labcontrol.calibration.context import CalibrationContext
 
 Values = NDArray[np.float64]
 
@@ -17,39 +17,39 @@ _GUARD = 0.15
 _SAMPLES = 16
 
 
-def can_play(stand: Stand) -> bool:
+def can_play(context: CalibrationContext) -> bool:
     """Whether the DMD steps through patterns by itself and triggers the detector."""
-    return stand.bench.detector.has_trigger and stand.bench.dmd.max_sequence_length > 1
+    return context.bench.detector.has_trigger and context.bench.dmd.max_sequence_length > 1
 
 
-def all_mirrors(stand: Stand, on: int) -> Pattern:
-    return np.full(stand.bench.dmd.shape, on, dtype=np.uint8)
+def all_mirrors(context: CalibrationContext, on: int) -> Pattern:
+    return np.full(context.bench.dmd.shape, on, dtype=np.uint8)
 
 
-def steady_power(stand: Stand, samples: int = 256) -> float:
+def steady_power(context: CalibrationContext, samples: int = 256) -> float:
     """Power of what is shown, mean of samples."""
-    detector = stand.bench.detector
-    return float(detector.read(min(samples, detector.max_samples), _rate_hz(stand)).data.mean())
+    detector = context.bench.detector
+    return float(detector.read(min(samples, detector.max_samples), _rate_hz(context)).data.mean())
 
 
-def powers(stand: Stand, patterns: Pattern) -> Values:
+def powers(context: CalibrationContext, patterns: Pattern) -> Values:
     """Power (B,) of each of the DMD patterns (B, rows, columns)."""
-    if not can_play(stand):
+    if not can_play(context):
         values = []
         for pattern in patterns:
-            stand.bench.dmd.show_settled(pattern)
-            values.append(steady_power(stand, _SAMPLES))
+            context.bench.dmd.show_settled(pattern)
+            values.append(steady_power(context, _SAMPLES))
         return np.array(values)
-    longest = min(stand.bench.dmd.max_sequence_length, stand.bench.detector.max_samples // (2 * _SAMPLES))
-    return np.concatenate([_played(stand, patterns[k : k + longest]) for k in range(0, len(patterns), longest)])
+    longest = min(context.bench.dmd.max_sequence_length, context.bench.detector.max_samples // (2 * _SAMPLES))
+    return np.concatenate([_played(context, patterns[k : k + longest]) for k in range(0, len(patterns), longest)])
 
 
-def _played(stand: Stand, patterns: Pattern) -> Values:
-    bench = stand.bench
+def _played(context: CalibrationContext, patterns: Pattern) -> Values:
+    bench = context.bench
     rate_hz = min(
         bench.config.dmd.pattern_rate_hz, bench.dmd.max_pattern_rate_hz, bench.detector.max_rate_hz / _SAMPLES
     )
-    delay_s = trigger_delay_s(stand)
+    delay_s = trigger_delay_s(context)
     bench.dmd.load_sequence(patterns)
     bench.detector.arm(len(patterns) * _SAMPLES, _SAMPLES * rate_hz)
     bench.dmd.play(rate_hz)
@@ -64,29 +64,29 @@ def _played(stand: Stand, patterns: Pattern) -> Values:
     return values
 
 
-def trigger_delay_s(stand: Stand) -> float:
+def trigger_delay_s(context: CalibrationContext) -> float:
     """From the DMD's trigger to the first sample as measured; zero where it was not."""
-    detector = stand.results.get("detector")
+    detector = context.results.get("detector")
     quantity = detector.outcome.quantities.get("trigger_delay_s") if detector is not None else None
     return quantity.value if quantity is not None else 0.0
 
 
-def levels_for_detector(stand: Stand, levels: int = 17) -> tuple[int, int]:
+def levels_for_detector(context: CalibrationContext, levels: int = 17) -> tuple[int, int]:
     """The grey levels of the whole SLM at which the detector, all mirrors on, sees least and most."""
-    stand.bench.dmd.show_settled(all_mirrors(stand, 1))
-    tried = np.linspace(0, 2**stand.bench.slm.bit_depth - 1, levels).astype(int)
+    context.bench.dmd.show_settled(all_mirrors(context, 1))
+    tried = np.linspace(0, 2**context.bench.slm.bit_depth - 1, levels).astype(int)
     seen = []
     for level in tried:
-        stand.show(stand.uniform(int(level)))
-        seen.append(steady_power(stand, 64))
+        context.show(context.uniform(int(level)))
+        seen.append(steady_power(context, 64))
     return int(tried[int(np.argmin(seen))]), int(tried[int(np.argmax(seen))])
 
 
-def _rate_hz(stand: Stand) -> float:
-    return min(stand.config.detector.rate_hz, stand.bench.detector.max_rate_hz)
+def _rate_hz(context: CalibrationContext) -> float:
+    return min(context.config.detector.rate_hz, context.bench.detector.max_rate_hz)
 
 
-def chunk(stand: Stand, total: int) -> int:
+def chunk(context: CalibrationContext, total: int) -> int:
     """How many patterns to make at once, so that they take at most some 64 MB."""
-    pixels = math.prod(stand.bench.dmd.shape)
+    pixels = math.prod(context.bench.dmd.shape)
     return max(1, min(total, 64_000_000 // pixels))

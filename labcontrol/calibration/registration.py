@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from labcontrol.calibration.context import CalibrationContext, Image
 from labcontrol.calibration.fiducials import REACH, FiducialFit, cut_out
 from labcontrol.calibration.footprint import NAMES, Lens
 from labcontrol.calibration.procedure import Procedure
 from labcontrol.calibration.result import SIGMAS, Calibration, Outcome, Quantity
 from labcontrol.calibration.rough_map import affine, brightest, pitch_of, refined
-from labcontrol.calibration.stand import Image, Stand
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,22 +30,22 @@ _BACKGROUND_FRAMES = 32
 _LARGEST_ERROR_PX = 0.2
 
 
-def measure(stand: Stand) -> Outcome:
+def measure(context: CalibrationContext) -> Outcome:
     """Five single neurons for a rough map, then sets of neurons far enough apart to be told from each other."""
-    geometry = stand.config.geometry
-    stand.light_on()
+    geometry = context.config.geometry
+    context.light_on()
     rough_cells = _rough_cells(geometry.rows, geometry.columns)
     chosen = _chosen(geometry.rows, geometry.columns)
     groups = _apart(chosen, 2 * REACH + 2)
     steps = len(rough_cells) + len(groups) + 1
-    _expose_for_neurons(stand, rough_cells)
-    background = stand.image(_alone(stand, []), _BACKGROUND_FRAMES)
-    stand.progress(1, steps)
+    _expose_for_neurons(context, rough_cells)
+    background = context.image(_alone(context, []), _BACKGROUND_FRAMES)
+    context.progress(1, steps)
 
     spots = []
     for k, cell in enumerate(rough_cells):
-        spots.append(brightest(stand.image(_alone(stand, [cell]), _FRAMES) - background, _nominal_pitch(stand)))
-        stand.progress(k + 2, steps)
+        spots.append(brightest(context.image(_alone(context, [cell]), _FRAMES) - background, _nominal_pitch(context)))
+        context.progress(k + 2, steps)
     contrasts = np.array([contrast for _, contrast in spots])
     if contrasts.min() < 8:
         return _unseen(contrasts)
@@ -53,20 +53,24 @@ def measure(stand: Stand) -> Outcome:
 
     images = []
     for k, group in enumerate(groups):
-        images.append(stand.image(_alone(stand, group), _FRAMES) - background)
-        stand.progress(k + 2 + len(rough_cells), steps)
-    return _evaluate(stand, rough, groups, np.array(images), background)
+        images.append(context.image(_alone(context, group), _FRAMES) - background)
+        context.progress(k + 2 + len(rough_cells), steps)
+    return _evaluate(context, rough, groups, np.array(images), background)
 
 
 def _evaluate(
-    stand: Stand, rough: Values, groups: list[list[tuple[int, int]]], images: NDArray[np.float64], background: Image
+    context: CalibrationContext,
+    rough: Values,
+    groups: list[list[tuple[int, int]]],
+    images: NDArray[np.float64],
+    background: Image,
 ) -> Outcome:
-    geometry = stand.config.geometry
+    geometry = context.config.geometry
     shape = background.shape
     centre = np.array([(shape[0] - 1) / 2, (shape[1] - 1) / 2])
     lens = Lens(centre, float(np.hypot(*centre)))
-    gain = stand.quantity("camera", "gain_counts_per_e").value * 10 ** (stand.bench.camera.gain_db / 20)
-    read = stand.quantity("camera", "read_noise_counts").value
+    gain = context.quantity("camera", "gain_counts_per_e").value * 10 ** (context.bench.camera.gain_db / 20)
+    read = context.quantity("camera", "read_noise_counts").value
     grid = (geometry.rows, geometry.columns)
     rough = refined(rough, groups, images)
     shown = [(image, cell) for group, image in zip(groups, images, strict=True) for cell in group]
@@ -210,23 +214,23 @@ def _apart(cells: list[tuple[int, int]], distance: int) -> list[list[tuple[int, 
     return groups
 
 
-def _alone(stand: Stand, cells: list[tuple[int, int]]) -> NDArray[np.uint8]:
-    phase = np.full((stand.config.geometry.rows, stand.config.geometry.columns), np.pi / 2)
+def _alone(context: CalibrationContext, cells: list[tuple[int, int]]) -> NDArray[np.uint8]:
+    phase = np.full((context.config.geometry.rows, context.config.geometry.columns), np.pi / 2)
     for cell in cells:
         phase[cell] = 0.0
-    return stand.cells_pattern(phase)
+    return context.cells_pattern(phase)
 
 
-def _expose_for_neurons(stand: Stand, cells: list[tuple[int, int]]) -> None:
+def _expose_for_neurons(context: CalibrationContext, cells: list[tuple[int, int]]) -> None:
     """An exposure at which no neuron shown alone saturates the camera."""
-    stand.expose_for(_alone(stand, cells[:1]))
+    context.expose_for(_alone(context, cells[:1]))
     for cell in cells[1:]:
-        if stand.image(_alone(stand, [cell])).max() > 0.9 * stand.full_scale:
-            stand.bench_exposure(stand.frame, 0.7)
+        if context.image(_alone(context, [cell])).max() > 0.9 * context.full_scale:
+            context.bench_exposure(context.frame, 0.7)
 
 
-def _nominal_pitch(stand: Stand) -> float:
-    return pitch_of(np.asarray(stand.config.geometry.camera.matrix).ravel())
+def _nominal_pitch(context: CalibrationContext) -> float:
+    return pitch_of(np.asarray(context.config.geometry.camera.matrix).ravel())
 
 
 def _window(pitch_px: float) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
-from labcontrol.calibration.stand import Image
+from labcontrol.calibration.context import Image
 from labcontrol.errors import UserError
 
 Values = NDArray[np.float64]

@@ -9,10 +9,10 @@ from typing import Any
 
 from drivers.interfaces import Frame
 from labcontrol.bench import Bench
+from labcontrol.calibration.context import CalibrationContext, Progress
 from labcontrol.calibration.procedure import Procedure
 from labcontrol.calibration.procedures import PROCEDURES
 from labcontrol.calibration.result import Calibration, Outcome
-from labcontrol.calibration.stand import Progress, Stand
 from labcontrol.calibration.store import Store, conditions
 from labcontrol.config import BenchConfig
 from labcontrol.errors import UserError
@@ -49,7 +49,7 @@ def _merged(values: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 class Session:
     """Procedures on one open bench.
 
-    config: the bench file. watch, progress: see `Stand`.
+    config: the bench file. watch, progress: see `CalibrationContext`.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Session:
         self._bench = bench
         self._file = config
         self._store = store
-        self._stand = Stand(bench, config, progress=progress, watch=watch)
+        self._context = CalibrationContext(bench, config, progress=progress, watch=watch)
 
     @property
     def file(self) -> BenchConfig:
@@ -72,13 +72,13 @@ class Session:
 
     def on_progress(self, progress: Progress) -> None:
         """Whom to tell of steps done."""
-        self._stand.progress = progress
+        self._context.progress = progress
 
     def take_over(self, kind: str) -> bool:
         """Use the stored result of a kind if it is fresh; says whether it was."""
-        standing = self._store.standing(kind, self._file)
-        if standing.is_fresh and standing.calibration is not None:
-            self._accept(standing.calibration)
+        status = self._store.status(kind, self._file)
+        if status.is_fresh and status.calibration is not None:
+            self._accept(status.calibration)
             return True
         return False
 
@@ -88,14 +88,14 @@ class Session:
         Raises UserError or DeviceError when it could not be done.
         """
         procedure = PROCEDURES[kind]
-        missing = [need for need in procedure.needs if need not in self._stand.results]
+        missing = [need for need in procedure.needs if need not in self._context.results]
         if missing:
             raise UserError(f"'{kind}' builds on {', '.join(missing)}.", "Calibrate that first.")
         self._bench.camera.discard_frames()
         try:
             outcome = self._measured_in_the_light(procedure)
         finally:
-            self._bench.camera.exposure_s = self._stand.config.camera.exposure_s
+            self._bench.camera.exposure_s = self._context.config.camera.exposure_s
         calibration = self._described(kind, outcome)
         if save:
             self.keep(calibration)
@@ -104,11 +104,11 @@ class Session:
     def _measured_in_the_light(self, procedure: Procedure) -> Outcome:
         """What was measured in the dark says nothing of the devices, and neither does what failed in it."""
         try:
-            outcome = procedure.measure(self._stand)
+            outcome = procedure.measure(self._context)
         except Exception:
-            self._stand.check_light()
+            self._context.check_light()
             raise
-        self._stand.check_light()
+        self._context.check_light()
         return outcome
 
     def keep(self, calibration: Calibration) -> None:
@@ -118,9 +118,9 @@ class Session:
             self._accept(calibration)
 
     def _accept(self, calibration: Calibration) -> None:
-        self._stand.results[calibration.kind] = calibration
-        self._stand.config = with_settings(self._stand.config, calibration.outcome.settings)
-        self._bench.camera.exposure_s = self._stand.config.camera.exposure_s
+        self._context.results[calibration.kind] = calibration
+        self._context.config = with_settings(self._context.config, calibration.outcome.settings)
+        self._bench.camera.exposure_s = self._context.config.camera.exposure_s
 
     def _described(self, kind: str, outcome: Outcome) -> Calibration:
         procedure = PROCEDURES[kind]
@@ -131,11 +131,11 @@ class Session:
             outcome,
             {role: asdict(identities[role]) for role in procedure.roles},
             conditions(procedure.roles, self._file),
-            {need: self._stand.results[need].hash for need in procedure.needs},
+            {need: self._context.results[need].hash for need in procedure.needs},
             {key: value for key, value in provenance().items() if key in ("version", "git", "host", "python")},
         )
 
     @property
     def config(self) -> BenchConfig:
         """The bench file with everything measured so far put in."""
-        return self._stand.config
+        return self._context.config

@@ -29,7 +29,7 @@ FRESH = "fresh"
 
 
 @dataclass(frozen=True)
-class Standing:
+class CalibrationStatus:
     """How a kind of calibration stands. state: fresh, missing, failed, expired or stale. reason: why, in words."""
 
     kind: str
@@ -123,7 +123,7 @@ class Store:
         files = self.files(kind)
         return self.load(files[-1]) if files else None
 
-    def standing(self, kind: str, config: BenchConfig) -> Standing:
+    def status(self, kind: str, config: BenchConfig) -> CalibrationStatus:
         """How a kind stands for a bench file."""
         procedure = self._procedures.get(kind)
         if procedure is None:
@@ -131,26 +131,30 @@ class Store:
             raise UserError(f"There is no calibration {kind!r}.", f"Known are: {known}.")
         calibration = self.newest(kind)
         if calibration is None:
-            return Standing(kind, "missing", "was never measured")
+            return CalibrationStatus(kind, "missing", "was never measured")
         if not calibration.passed:
-            return Standing(kind, "failed", "; ".join(calibration.outcome.failures), calibration)
+            return CalibrationStatus(kind, "failed", "; ".join(calibration.outcome.failures), calibration)
         age_h = (self._now() - calibration.measured_unix_s) / 3600
         lifetime_h = _lifetime_h(procedure, config)
         if age_h > lifetime_h:
-            return Standing(kind, "expired", f"is {_span(age_h)} old and holds for {_span(lifetime_h)}", calibration)
+            return CalibrationStatus(
+                kind, "expired", f"is {_span(age_h)} old and holds for {_span(lifetime_h)}", calibration
+            )
         stale = self._why_stale(procedure, calibration, config)
-        return Standing(kind, "stale" if stale else FRESH, stale or f"measured {_span(age_h)} ago", calibration)
+        return CalibrationStatus(
+            kind, "stale" if stale else FRESH, stale or f"measured {_span(age_h)} ago", calibration
+        )
 
     def _why_stale(self, procedure: Procedure, calibration: Calibration, config: BenchConfig) -> str:
         for role, condition in conditions(procedure.roles, config).items():
             if calibration.conditions.get(role) != condition:
                 return f"the bench file says something else of '{role}' than when it was measured"
         for parent in procedure.needs:
-            standing = self.standing(parent, config)
-            if standing.calibration is not None and calibration.parents.get(parent) != standing.calibration.hash:
+            status = self.status(parent, config)
+            if status.calibration is not None and calibration.parents.get(parent) != status.calibration.hash:
                 return f"'{parent}', on which it is built, was measured again since"
-            if not standing.is_fresh:
-                return f"'{parent}', on which it is built, is {standing.state}: {standing.reason}"
+            if not status.is_fresh:
+                return f"'{parent}', on which it is built, is {status.state}: {status.reason}"
         return ""
 
 

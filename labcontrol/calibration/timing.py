@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from labcontrol.calibration.context import CalibrationContext
 from labcontrol.calibration.procedure import Procedure
 from labcontrol.calibration.result import Calibration, Outcome, Quantity
 from labcontrol.calibration.settling import END_FRAMES, RESIDUAL, Settling, Steps, fit_steps
-from labcontrol.calibration.stand import Stand
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,14 +26,14 @@ _STEP_TIMES = 40
 _BELONGING = 24
 
 
-def measure(stand: Stand) -> Outcome:
+def measure(context: CalibrationContext) -> Outcome:
     """Belonging of frames first: without it nothing else means anything."""
-    stand.light_on()
-    dark, bright = _two_levels(stand)
-    stand.expose_for(stand.uniform(bright))
+    context.light_on()
+    dark, bright = _two_levels(context)
+    context.expose_for(context.uniform(bright))
     total = _BELONGING + _STEPS + _STEP_TIMES
-    late, offsets_s = _frames_late(stand, dark, bright)
-    stand.progress(_BELONGING, total)
+    late, offsets_s = _frames_late(context, dark, bright)
+    context.progress(_BELONGING, total)
     if late:
         q = Quantity(float(late), late, late, "frames", "frames later than the pattern they should show")
         words = "one frame late" if late == 1 else f"{late} frames late" if late > 0 else "not of the pattern shown"
@@ -41,74 +41,74 @@ def measure(stand: Stand) -> Outcome:
             {"frames_late": q}, {}, {},
             (f"trigger late: every frame is {words}; check the trigger line, its edge, and the camera's buffer",),
         )  # fmt: skip
-    readout_s = _readout_times(stand)
-    steps = _watch_steps(stand, dark, bright)
-    stand.progress(_BELONGING + _STEPS, total)
-    step_s = _step_times(stand, dark, bright)
-    stand.progress(total, total)
-    return _outcome(stand, steps, readout_s, step_s, offsets_s)
+    readout_s = _readout_times(context)
+    steps = _watch_steps(context, dark, bright)
+    context.progress(_BELONGING + _STEPS, total)
+    step_s = _step_times(context, dark, bright)
+    context.progress(total, total)
+    return _outcome(context, steps, readout_s, step_s, offsets_s)
 
 
 # --- measuring --------------------------------------------------------------------------------------------------------
-def _frames_late(stand: Stand, dark: int, bright: int) -> tuple[int, Values]:
+def _frames_late(context: CalibrationContext, dark: int, bright: int) -> tuple[int, Values]:
     """How many frames late (0, 1, 2; -1 for none of these) frames are against a random order of two patterns.
 
     Frames are taken as they come here: nothing is checked or acquired again. Returns also the times between trigger and
     start of the exposure, as the camera states it.
     """
-    camera, clock = stand.bench.camera, stand.bench.clock
+    camera, clock = context.bench.camera, context.bench.clock
     order = np.random.default_rng(4).integers(0, 2, _BELONGING)
     brightness, offsets_s = [], []
     for bit in order:
-        stand.show(stand.uniform(bright if bit else dark))
+        context.show(context.uniform(bright if bit else dark))
         triggered_s = clock.now_s()
         camera.trigger()
         frame = camera.read(1.0 + camera.exposure_s)
         brightness.append(float(frame.data.mean()))
         offsets_s.append(frame.time_s - triggered_s)
-    stand.forget_frames()
+    context.reset_frames()
     alike = [np.corrcoef(order[: len(order) - lag], brightness[lag:])[0, 1] for lag in range(3)]
     best = int(np.argmax(alike))
     return (best if alike[best] > 0.8 else -1), np.array(offsets_s)
 
 
-def _readout_times(stand: Stand) -> Values:
+def _readout_times(context: CalibrationContext) -> Values:
     """From the end of the exposure until the frame is here."""
     times = []
     for _ in range(_STEP_TIMES):
-        started_s = stand.bench.clock.now_s()
-        stand.frame()
-        times.append(stand.bench.clock.now_s() - started_s - stand.bench.camera.exposure_s)
+        started_s = context.bench.clock.now_s()
+        context.frame()
+        times.append(context.bench.clock.now_s() - started_s - context.bench.camera.exposure_s)
     return np.array(times)
 
 
-def _watch_steps(stand: Stand, dark: int, bright: int) -> Steps:
+def _watch_steps(context: CalibrationContext, dark: int, bright: int) -> Steps:
     """Frames as fast as the camera gives them, over many steps from dark to bright and back."""
-    camera, clock = stand.bench.camera, stand.bench.clock
+    camera, clock = context.bench.camera, context.bench.clock
     exposure_s = camera.exposure_s
     camera.exposure_s = max(min(exposure_s, 1e-3), camera.exposure_limits_s[0])
-    phase = stand.results["phase-response"].outcome.arrays["phase_rad"]
-    ends = {level: stand.image(stand.uniform(level), END_FRAMES).sum() for level in (dark, bright)}
-    noise = np.std([stand.frame().data.sum(dtype=np.float64) for _ in range(8)]) + 1.0
-    watched_s = 1.5 * stand.bench.slm.settle_time_s
+    phase = context.results["phase-response"].outcome.arrays["phase_rad"]
+    ends = {level: context.image(context.uniform(level), END_FRAMES).sum() for level in (dark, bright)}
+    noise = np.std([context.frame().data.sum(dtype=np.float64) for _ in range(8)]) + 1.0
+    watched_s = 1.5 * context.bench.slm.settle_time_s
     number, since_s, missing, error, commands_s = [], [], [], [], []
     for k in range(_STEPS):
         start, end = (dark, bright) if k % 2 == 0 else (bright, dark)
-        stand.show(stand.uniform(start))
-        clock.sleep(stand.bench.slm.settle_time_s + float(stand.rng.uniform(0, 0.05)))
-        commanded_s = stand.bench.slm.show(stand.uniform(end)).time_s
+        context.show(context.uniform(start))
+        clock.sleep(context.bench.slm.settle_time_s + float(context.rng.uniform(0, 0.05)))
+        commanded_s = context.bench.slm.show(context.uniform(end)).time_s
         commands_s.append(commanded_s)
-        clock.sleep(float(stand.rng.uniform(0, 0.004)))
+        clock.sleep(float(context.rng.uniform(0, 0.004)))
         more = True
         while more:
-            frame = stand.frame()
+            frame = context.frame()
             more = clock.now_s() - commanded_s < watched_s
             share, share_error = _missing(frame.data.sum(dtype=np.float64), start, end, ends, phase, float(noise))
             number.append(k)
             since_s.append(frame.time_s + frame.exposure_s / 2 - commanded_s)
             missing.append(share)
             error.append(share_error)
-        stand.progress(_BELONGING + k, _BELONGING + _STEPS + _STEP_TIMES)
+        context.progress(_BELONGING + k, _BELONGING + _STEPS + _STEP_TIMES)
     camera.exposure_s = exposure_s
     return Steps(np.array(number), np.array(since_s), np.array(missing), np.array(error), np.array(commands_s))
 
@@ -128,25 +128,27 @@ def _missing(
     return found, float((noise / abs(scale) + 5e-4) / slope)
 
 
-def _two_levels(stand: Stand) -> tuple[int, int]:
+def _two_levels(context: CalibrationContext) -> tuple[int, int]:
     """A dim and a bright level with no extreme of the intensity at or between them: every phase there shows."""
-    phase = stand.results["phase-response"].outcome.arrays["phase_rad"]
+    phase = context.results["phase-response"].outcome.arrays["phase_rad"]
     dim, bright = (int(np.argmin(np.abs(phase - share * np.pi))) for share in (0.6, 0.9))
     return dim, bright
 
 
-def _step_times(stand: Stand, dark: int, bright: int) -> Values:
+def _step_times(context: CalibrationContext, dark: int, bright: int) -> Values:
     """What a step of a run takes: show, settle, trigger, frame."""
     times = []
     for k in range(_STEP_TIMES):
-        started_s = stand.bench.clock.now_s()
-        stand.frame(stand.show(stand.uniform(bright if k % 2 else dark)))
-        times.append(stand.bench.clock.now_s() - started_s)
+        started_s = context.bench.clock.now_s()
+        context.frame(context.show(context.uniform(bright if k % 2 else dark)))
+        times.append(context.bench.clock.now_s() - started_s)
     return np.array(times)
 
 
 # --- telling ----------------------------------------------------------------------------------------------------------
-def _outcome(stand: Stand, steps: Steps, readout_s: Values, step_s: Values, offsets_s: Values) -> Outcome:
+def _outcome(
+    context: CalibrationContext, steps: Steps, readout_s: Values, step_s: Values, offsets_s: Values
+) -> Outcome:
     quantities = {
         "frames_late": Quantity(0, 0, 0, "frames", "frames later than the pattern they should show"),
         "trigger_offset_s": _distribution(offsets_s, "camera: from trigger to start of the exposure, as it states"),
@@ -158,7 +160,7 @@ def _outcome(stand: Stand, steps: Steps, readout_s: Values, step_s: Values, offs
         "camera_latency_s": readout_s,
     }  # fmt: skip
     failures, notices = [], []
-    stated = stand.bench.slm.settle_time_s
+    stated = context.bench.slm.settle_time_s
     if steps.are_over_at_once:
         first_s = float(steps.since_s.min())
         quantities["settle_s"] = Quantity(

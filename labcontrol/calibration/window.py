@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drivers.interfaces import Pattern
+from labcontrol.calibration.context import CalibrationContext, Image
 from labcontrol.calibration.procedure import Procedure
 from labcontrol.calibration.result import Calibration, Outcome, Quantity
-from labcontrol.calibration.stand import Image, Stand
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,19 +25,19 @@ _SIDES = ("top", "left", "bottom", "right")
 _TIMES_CHANCE, _LEAST_COUNTS = 3.0, 0.4
 
 
-def measure(stand: Stand) -> Outcome:
+def measure(context: CalibrationContext) -> Outcome:
     """Bisect each side, then compare with the grid's size."""
-    geometry = stand.config.geometry
-    shape, pitch = stand.bench.slm.shape, geometry.slm.pitch_px
-    dark, bright = extreme_levels(stand)
-    stand.light_on()
-    stand.expose_for(stand.uniform(bright))
-    references = np.stack([stand.image(stand.uniform(bright), _FRAMES) for _ in range(8)])
-    finder = _Finder(stand, references, dark, bright)
+    geometry = context.config.geometry
+    shape, pitch = context.bench.slm.shape, geometry.slm.pitch_px
+    dark, bright = extreme_levels(context)
+    context.light_on()
+    context.expose_for(context.uniform(bright))
+    references = np.stack([context.image(context.uniform(bright), _FRAMES) for _ in range(8)])
+    finder = _Finder(context, references, dark, bright)
     found = {}
     for k, side in enumerate(_SIDES):
         found[side] = finder.edge(side)
-        stand.progress(k + 1, len(_SIDES))
+        context.progress(k + 1, len(_SIDES))
     first = (found["top"], found["left"])
     end = (shape[0] - found["bottom"], shape[1] - found["right"])
     lit = (end[0] - first[0], end[1] - first[1])
@@ -67,9 +67,9 @@ def measure(stand: Stand) -> Outcome:
     return Outcome(quantities, arrays, settings, tuple(failures), tuple(notices))
 
 
-def extreme_levels(stand: Stand) -> tuple[int, int]:
+def extreme_levels(context: CalibrationContext) -> tuple[int, int]:
     """The grey levels that let least and most light through, from the measured response."""
-    phase = stand.results["phase-response"].outcome.arrays["phase_rad"]
+    phase = context.results["phase-response"].outcome.arrays["phase_rad"]
     power = np.cos(phase) ** 2
     return int(np.argmin(power)), int(np.argmax(power))
 
@@ -77,8 +77,8 @@ def extreme_levels(stand: Stand) -> tuple[int, int]:
 class _Finder:
     """Decides whether a pattern takes light away. margins: differences seen, in units of the threshold."""
 
-    def __init__(self, stand: Stand, references: Image, dark: int, bright: int) -> None:
-        self._stand = stand
+    def __init__(self, context: CalibrationContext, references: Image, dark: int, bright: int) -> None:
+        self._context = context
         self._dark, self._bright = dark, bright
         self._reference = references.mean(axis=0)
         chance = max(self._difference(image) for image in references)
@@ -91,13 +91,13 @@ class _Finder:
         return float(max(np.abs(difference.mean(axis=0)).max(), np.abs(difference.mean(axis=1)).max()))
 
     def _sees(self, pattern: Pattern) -> bool:
-        margin = float(self._difference(self._stand.image(pattern, _FRAMES)) / self._threshold)
+        margin = float(self._difference(self._context.image(pattern, _FRAMES)) / self._threshold)
         self.margins.append(margin)
         return margin > 1
 
     def edge(self, side: str) -> int:
         """How many pixels at a side get no light."""
-        shape = self._stand.bench.slm.shape
+        shape = self._context.bench.slm.shape
         size = shape[0] if side in ("top", "bottom") else shape[1]
         none, some = 0, size
         while some - none > 1:
@@ -106,7 +106,7 @@ class _Finder:
         return none
 
     def _strip(self, side: str, width: int) -> Pattern:
-        pattern = self._stand.uniform(self._bright)
+        pattern = self._context.uniform(self._bright)
         view = {"top": pattern[:width], "left": pattern[:, :width], "bottom": pattern[-width:],
                 "right": pattern[:, -width:]}[side]  # fmt: skip
         view[:] = self._dark

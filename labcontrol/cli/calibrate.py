@@ -96,7 +96,7 @@ def _calibrate(
         if any(done.get(need) != "held" for need in procedure.needs):
             continue
         if kind not in repeat and session.take_over(kind):
-            console.print(f"[dim]{kind}: {store.standing(kind, session.file).reason}, still holds[/]")
+            console.print(f"[dim]{kind}: {store.status(kind, session.file).reason}, still holds[/]")
             done[kind] = "held"
             continue
         try:

@@ -29,14 +29,14 @@ def list_calibrations(bench: Path = _BENCH) -> None:
     required = config.calibration.require if config.calibration is not None else ()
     table = Table("calibration", "needed", "state", "why", "measured", "files", "hash", box=None, header_style="bold")
     for kind in PROCEDURES:
-        standing = store.standing(kind, config)
-        colour = "green" if standing.is_fresh else "red" if standing.state in ("missing", "failed") else "yellow"
-        known = standing.calibration
+        status = store.status(kind, config)
+        colour = "green" if status.is_fresh else "red" if status.state in ("missing", "failed") else "yellow"
+        known = status.calibration
         table.add_row(
             kind,
             "yes" if kind in required else "",
-            f"[{colour}]{standing.state}[/]",
-            standing.reason,
+            f"[{colour}]{status.state}[/]",
+            status.reason,
             _when(known) if known is not None else "",
             str(len(store.files(kind))),
             known.hash[:12] if known is not None else "",

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from labcontrol.bench import PhaseTable, bench_for, driver_classes
-from labcontrol.calibration import standings
+from labcontrol.calibration import statuses
 from labcontrol.cli.connect import connect_and_report
 from labcontrol.config import BenchConfig, ExperimentConfig, load_bench, load_experiment
 from labcontrol.learning import check_learning
@@ -95,7 +95,7 @@ def _describe_bench(console: Console, bench: BenchConfig) -> None:
     error = PhaseTable(bench.response).largest_error_rad
     facts.add_row("SLM response", f"every phase is reached within {error:.3f} rad")
     if bench.calibration is not None:
-        states = Counter(standing.state for standing in standings(bench))
+        states = Counter(status.state for status in statuses(bench))
         facts.add_row("calibrations", ", ".join(f"{number} {state}" for state, number in states.items()))
     console.print(facts)
 

@@ -60,7 +60,7 @@ def test_garbage_is_refused(tmp_path: Path) -> None:
 def test_it_expires(config: BenchConfig) -> None:
     store = store_at(config)
     store.save(some("camera", config, age_h=31 * 24))
-    assert store.standing("camera", config).state == "expired"
+    assert store.status("camera", config).state == "expired"
 
 
 def test_a_child_is_stale_when_its_parent_is_measured_again(config: BenchConfig) -> None:
@@ -68,10 +68,10 @@ def test_a_child_is_stale_when_its_parent_is_measured_again(config: BenchConfig)
     parent = some("camera", config, age_h=2)
     store.save(parent)
     store.save(some("phase-response", config, age_h=1, camera=parent.hash))
-    assert store.standing("phase-response", config).is_fresh
+    assert store.status("phase-response", config).is_fresh
     store.save(some("camera", config))
-    standing = store.standing("phase-response", config)
-    assert (standing.state, "measured again" in standing.reason) == ("stale", True)
+    status = store.status("phase-response", config)
+    assert (status.state, "measured again" in status.reason) == ("stale", True)
 
 
 def test_a_child_is_stale_when_its_parent_expires(config: BenchConfig) -> None:
@@ -79,14 +79,14 @@ def test_a_child_is_stale_when_its_parent_expires(config: BenchConfig) -> None:
     parent = some("camera", config, age_h=31 * 24)
     store.save(parent)
     store.save(some("phase-response", config, camera=parent.hash))
-    assert "expired" in store.standing("phase-response", config).reason
+    assert "expired" in store.status("phase-response", config).reason
 
 
 def test_it_is_stale_when_the_bench_file_changes_a_device(config: BenchConfig) -> None:
     store = store_at(config)
     store.save(some("camera", config))
     other = config.model_copy(update={"camera": config.camera.model_copy(update={"address": "another one"})})
-    assert store.standing("camera", other).state == "stale"
+    assert store.status("camera", other).state == "stale"
 
 
 def test_the_newest_counts_even_if_it_failed(config: BenchConfig) -> None:
@@ -94,8 +94,8 @@ def test_the_newest_counts_even_if_it_failed(config: BenchConfig) -> None:
     good = some("camera", config, age_h=1)
     store.save(good)
     store.save(replace(some("camera", config), outcome=replace(good.outcome, failures=("no light",))))
-    standing = store.standing("camera", config)
-    assert (standing.state, standing.reason) == ("failed", "no light")
+    status = store.status("camera", config)
+    assert (status.state, status.reason) == ("failed", "no light")
 
 
 def test_a_lifetime_in_the_bench_file_counts(config: BenchConfig) -> None:
@@ -105,7 +105,7 @@ def test_a_lifetime_in_the_bench_file_counts(config: BenchConfig) -> None:
     short = config.model_copy(
         update={"calibration": config.calibration.model_copy(update={"lifetime_h": {"camera": 1.0}})}
     )
-    assert (store.standing("camera", config).state, store.standing("camera", short).state) == ("fresh", "expired")
+    assert (store.status("camera", config).state, store.status("camera", short).state) == ("fresh", "expired")
 
 
 def test_stale_ones_are_used_only_where_that_is_allowed_and_it_is_said(config: BenchConfig) -> None:

@@ -14,8 +14,8 @@ from hidden_tables import calibrate_on, ground_truth, hidden_table
 from drivers.interfaces import DeviceError, Frame, Pattern, Samples, Table
 from labcontrol.bench import Bench
 from labcontrol.calibration import Calibration, Session, store_of, with_needs
+from labcontrol.calibration.context import CalibrationContext
 from labcontrol.calibration.session import with_settings
-from labcontrol.calibration.stand import Stand
 from labcontrol.config import BenchConfig
 from mock_devices.ground_truth import true_phase
 from mock_devices.table import SimulatedTable
@@ -150,16 +150,16 @@ def test_a_laser_that_goes_off_meanwhile(
     bench: Bench, config: BenchConfig, monkeypatch: pytest.MonkeyPatch, pattern: int
 ) -> None:
     session = Session(bench, config, store_of(config))
-    laser, uniform, shown = table_of(bench).laser, Stand.uniform, [0]
+    laser, uniform, shown = table_of(bench).laser, CalibrationContext.uniform, [0]
 
-    def going_off(stand: Stand, level: int) -> Pattern:
+    def going_off(context: CalibrationContext, level: int) -> Pattern:
         shown[0] += 1
         if shown[0] == pattern:
             laser.switch(False, table_of(bench).clock.now_s())
-        return uniform(stand, level)
+        return uniform(context, level)
 
     session.run("camera")
-    monkeypatch.setattr(Stand, "uniform", going_off)
+    monkeypatch.setattr(CalibrationContext, "uniform", going_off)
     with pytest.raises(DeviceError, match="has stopped emission"):
         session.run("phase-response")
     assert store_of(config).newest("phase-response") is None

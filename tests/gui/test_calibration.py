@@ -94,10 +94,10 @@ def test_a_result_counts_when_it_is_accepted(bench: BenchUnderCalibration, confi
     store = store_of(config)
     found = measured(bench, "camera")
     assert found.passed
-    assert store.standing("camera", config).state == "missing"
+    assert store.status("camera", config).state == "missing"
     assert len(list((store.folder / WAITING).glob(f"*{SUFFIX}"))) == 1  # nothing measured is lost
     keep(config, found)
-    assert store.standing("camera", config).is_fresh
+    assert store.status("camera", config).is_fresh
     assert store.files("camera")[0].with_suffix(".png").is_file()
     assert not list((store.folder / WAITING).glob(f"*{SUFFIX}"))
     assert any(isinstance(one, Steps) for one in news)
@@ -120,7 +120,7 @@ def test_a_failed_result_is_in_the_store_at_once(config: BenchConfig, news: News
     found = measured(bench, "camera")
     bench.close()
     assert "no pixel sees light" in found.outcome.failures[0]
-    assert store_of(dark).standing("camera", dark).state == "failed"
+    assert store_of(dark).status("camera", dark).state == "failed"
 
 
 @pytest.mark.parametrize("moment", [Steps, LightNews, Doing])
@@ -525,7 +525,7 @@ def test_from_a_refused_run_to_an_accepted_step(
     qtbot.waitUntil(lambda: page.step.view._frame.counter != counter, timeout=10_000)
 
     page.step.accept_button.click()
-    qtbot.waitUntil(lambda: store_of(config).standing("camera", config).is_fresh, timeout=10_000)
+    qtbot.waitUntil(lambda: store_of(config).status("camera", config).is_fresh, timeout=10_000)
     qtbot.waitUntil(lambda: page.steps.kind == "phase-response", timeout=10_000)
 
     # safe off leaves it dark; a run that starts gets the table

@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from labcontrol.calibration import PROCEDURES, Standing, Store, store_of, with_store
+from labcontrol.calibration import PROCEDURES, CalibrationStatus, Store, store_of, with_store
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.errors import UserError
 from labcontrol.gui.calibration.step_texts import text_of
@@ -33,7 +33,7 @@ class CalibrationOverview:
         self.store: Store = store_of(config)
         if before is not None and before.store.folder == self.store.folder:
             self.store = before.store  # it has read the files already
-        self._by_kind: dict[str, Standing] = {}
+        self._by_kind: dict[str, CalibrationStatus] = {}
         self.read()
 
     @classmethod
@@ -55,9 +55,9 @@ class CalibrationOverview:
 
     def read(self) -> None:
         """Look at the folder again. Raises UserError when a file is damaged."""
-        self._by_kind = {kind: self.store.standing(kind, self.config) for kind in PROCEDURES}
+        self._by_kind = {kind: self.store.status(kind, self.config) for kind in PROCEDURES}
 
-    def __getitem__(self, kind: str) -> Standing:
+    def __getitem__(self, kind: str) -> CalibrationStatus:
         return self._by_kind[kind]
 
     @property

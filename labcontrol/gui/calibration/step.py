@@ -20,7 +20,7 @@ from PyQt5.QtWidgets import (
 )
 
 from drivers.interfaces import Frame
-from labcontrol.calibration import PROCEDURES, Calibration, Standing
+from labcontrol.calibration import PROCEDURES, Calibration, CalibrationStatus
 from labcontrol.formatting import duration
 from labcontrol.gui.calibration.overview import CalibrationOverview
 from labcontrol.gui.calibration.result import ResultView
@@ -99,8 +99,8 @@ class StepPage(QWidget):
 
     def show_overview(self, overview: CalibrationOverview) -> None:
         """How this step and those it builds on stand now."""
-        standing = overview[self.kind]
-        self.show_state(standing.state, standing.reason)
+        status = overview[self.kind]
+        self.show_state(status.state, status.reason)
         colours = {"good": self._theme.good, "danger": self._theme.danger, "caution": self._theme.caution}
         parts = []
         for need in PROCEDURES[self.kind].needs:
@@ -121,13 +121,13 @@ class StepPage(QWidget):
         self.reason.setText(reason)
         self.reason.setToolTip(reason)
 
-    def show_ready(self, standing: Standing, obstacle: str) -> None:
+    def show_ready(self, status: CalibrationStatus, obstacle: str) -> None:
         """Nothing is being measured. obstacle: why this step cannot be, or empty."""
         self._show_buttons(measure=True, accept=False, skip=True, stop=False)
-        self.measure_button.setText("Measure again" if standing.calibration is not None else "Measure")
+        self.measure_button.setText("Measure again" if status.calibration is not None else "Measure")
         self.measure_button.setEnabled(not obstacle)
-        self._make_primary(self.skip_button if standing.is_fresh else self.measure_button)
-        self.skip_button.setText("Next" if standing.is_fresh else "Skip")
+        self._make_primary(self.skip_button if status.is_fresh else self.measure_button)
+        self.skip_button.setText("Next" if status.is_fresh else "Skip")
         self._rest(obstacle)
 
     def show_measuring(self) -> None:

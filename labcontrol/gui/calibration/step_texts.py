@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from labcontrol.calibration import PROCEDURES, Standing
+from labcontrol.calibration import PROCEDURES, CalibrationStatus
 from labcontrol.calibration.store import FRESH
 
 
@@ -86,6 +86,6 @@ def text_of(kind: str) -> StepText:
     return _TEXTS.get(kind, StepText(kind.replace("-", " ").capitalize(), PROCEDURES[kind].title))
 
 
-def status_text(standing: Standing) -> str:
+def status_text(status: CalibrationStatus) -> str:
     """How a calibration stands, in one line."""
-    return standing.reason if standing.is_fresh else f"{standing.state}: {standing.reason}"
+    return status.reason if status.is_fresh else f"{status.state}: {status.reason}"

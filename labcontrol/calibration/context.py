@@ -29,7 +29,7 @@ _TRIGGER_SLACK_S = 1e-3  # cameras state the start of an exposure less well than
 WELL_EXPOSED = 0.7
 
 
-class Stand:
+class CalibrationContext:
     """What procedures are given.
 
     bench: open; its laser may be on or off. config: the bench file with what was measured so far put in.
@@ -142,7 +142,7 @@ class Stand:
             fault = f"skipped {skipped} frames" if skipped else "gave a frame of an earlier pattern"
         raise DeviceFaultError(camera.name, f"{fault}, {_RETRIES + 1} times in a row.", "Check its trigger and line.")
 
-    def forget_frames(self) -> None:
+    def reset_frames(self) -> None:
         """Frames were taken past this: the next may have any number."""
         self._last_counter = None
         self.bench.camera.discard_frames()
