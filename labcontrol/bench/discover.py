@@ -41,16 +41,16 @@ class Discovery:
     troubles: dict[str, str] = field(default_factory=dict)
 
 
-def discover(search: Search, tell: Callable[[str, int, int], None], patience_s: float = PATIENCE_S) -> Discovery:
+def discover(search: Search, on_progress: Callable[[str, int, int], None], patience_s: float = PATIENCE_S) -> Discovery:
     """Let every installed driver look for its devices, one after the other.
 
-    tell: is told the driver that looks now, how many have looked, and how many there are. A library that hangs or
-    fails does not keep the others from looking.
+    on_progress: called with the driver that searches now, how many have searched, and how many there are.
+    A library that hangs or fails does not keep the others from searching.
     """
     discovery = Discovery()
     names = driver_names()
     for number, name in enumerate(names):
-        tell(name, number, len(names))
+        on_progress(name, number, len(names))
         try:
             driver = load_driver(name)
             if issubclass(driver, Device) and not driver.on_table:

@@ -68,26 +68,26 @@ class Examination:
         return not self.together and not any(finding.problems for finding in self.findings)
 
 
-def examine(bench: Bench, tell: Callable[[str], None], tries: int = TRIES) -> Examination:
+def examine(bench: Bench, on_progress: Callable[[str], None], tries: int = TRIES) -> Examination:
     """Open and examine every device of a bench that is not opened, with the laser dark; all are closed afterwards.
 
-    tell: is told what is being done. A device that fails does not keep the others from being examined.
+    on_progress: called with what is being done. A device that fails does not keep the others from being examined.
     """
     examination = Examination()
     try:
         for role, device in bench.devices.items():
-            tell(f"{role}: opening {getattr(bench.config, role).driver}")
-            examination.findings.append(_examine(bench, role, device, tell, tries))
+            on_progress(f"{role}: opening {getattr(bench.config, role).driver}")
+            examination.findings.append(_examine(bench, role, device, on_progress, tries))
         if bench.slm.is_open and bench.camera.is_open:
             examination.step_s = bench.slm.settle_time_s + bench.config.camera.exposure_s + bench.camera.readout_time_s
         examination.together += _misfits(bench)
     finally:
-        tell("closing")
+        on_progress("closing")
         _close(bench)
     return examination
 
 
-def _examine(bench: Bench, role: str, device: Device, tell: Callable[[str], None], tries: int) -> Finding:
+def _examine(bench: Bench, role: str, device: Device, on_progress: Callable[[str], None], tries: int) -> Finding:
     finding = Finding(role)
     try:
         device.open()
@@ -96,7 +96,7 @@ def _examine(bench: Bench, role: str, device: Device, tell: Callable[[str], None
         finding.state = status.summary
         if not status.ok:
             finding.problems.append(f"reports: {status.summary}")
-        tell(f"{role}: measuring how fast it answers")
+        on_progress(f"{role}: measuring how fast it answers")
         _by_kind(bench, device, finding, tries)
     except Exception as error:  # also of drivers that break their word: the others are still to be examined
         log.debug("examining %s", role, exc_info=True)

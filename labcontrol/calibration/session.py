@@ -71,7 +71,7 @@ class Session:
         return self._file
 
     def on_progress(self, progress: Progress) -> None:
-        """Whom to tell of steps done."""
+        """What is called with steps done."""
         self._context.progress = progress
 
     def take_over(self, kind: str) -> bool:

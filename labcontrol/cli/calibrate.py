@@ -20,7 +20,7 @@ from labcontrol.calibration import (
     with_needs,
     with_store,
 )
-from labcontrol.calibration.figure import save_calibration_figure
+from labcontrol.calibration.plot import save_calibration_figure
 from labcontrol.cli.terminal_run import ARMED
 from labcontrol.config import BenchConfig, load_bench
 from labcontrol.errors import UserError

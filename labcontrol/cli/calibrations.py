@@ -67,7 +67,7 @@ def show(
         console.print(f"built on {kind} {parent[:12]}")
     console.print(f"sha256 {calibration.hash}")
     if figure is not None:
-        from labcontrol.calibration.figure import save_calibration_figure
+        from labcontrol.calibration.plot import save_calibration_figure
 
         console.print(f"saved {save_calibration_figure(calibration, figure)}")
 

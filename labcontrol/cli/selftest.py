@@ -99,12 +99,16 @@ def _scan(opened: Bench, config: ExperimentConfig, work: Task, trials: int, meth
 
 
 def _print_report(console: Console, config: ExperimentConfig, report: Report) -> None:
-    figures, look = report.figures, report.look
+    figures, responses = report.figures, report.responses
     table = Table(box=None, show_header=False)
     table.add_column(style="bold")
     table.add_column()
-    seen = f"{len(look.neurons)} of {look.total} neurons" if not look.is_complete else f"all {look.total} neurons"
-    table.add_row("looked at", f"{seen}, {look.states.shape[2]} steps of {config.task.name}, twice")
+    seen = (
+        f"{len(responses.neurons)} of {responses.total} neurons"
+        if not responses.is_complete
+        else f"all {responses.total} neurons"
+    )
+    table.add_row("measured", f"{seen}, {responses.states.shape[2]} steps of {config.task.name}, twice")
     table.add_row("effective dimension", f"{figures.dimension:.1f}; {figures.modes} modes above the noise")
     good = "[green]" if figures.consistency >= GOOD_CONSISTENCY else "[red]"
     table.add_row("consistency", f"{good}{figures.consistency:.4f}[/] (1: two replays agree)")

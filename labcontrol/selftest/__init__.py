@@ -1,8 +1,19 @@
 """Self-test of a table: can it learn, how well, how fast, and at which operating point?"""
 
-from labcontrol.selftest.figures import Figures, figures_of, memory_capacity
-from labcontrol.selftest.looks import Look, look_at
+from labcontrol.selftest.figures_of_merit import FiguresOfMerit, figures_of_merit, memory_capacity
+from labcontrol.selftest.responses import Responses, measure_responses
 from labcontrol.selftest.scan import Scan, Trial, scan
 from labcontrol.selftest.selftest import Report, selftest
 
-__all__ = ["Figures", "Look", "Report", "Scan", "Trial", "figures_of", "look_at", "memory_capacity", "scan", "selftest"]
+__all__ = [
+    "FiguresOfMerit",
+    "Report",
+    "Responses",
+    "Scan",
+    "Trial",
+    "figures_of_merit",
+    "measure_responses",
+    "memory_capacity",
+    "scan",
+    "selftest",
+]

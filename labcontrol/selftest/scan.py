@@ -17,8 +17,8 @@ from scipy.stats import qmc
 from labcontrol.bench import Bench
 from labcontrol.config import ReservoirConfig
 from labcontrol.errors import UserError
-from labcontrol.selftest.figures import Figures, figures_of
-from labcontrol.selftest.looks import look_at
+from labcontrol.selftest.figures_of_merit import FiguresOfMerit, figures_of_merit
+from labcontrol.selftest.responses import measure_responses
 from labcontrol.tasks import Task
 
 METHODS = ("adaptive", "sobol", "grid")
@@ -32,7 +32,7 @@ class Trial:
     """One operating point and what it gave; no figures where it could not be measured, for the reason given."""
 
     config: ReservoirConfig
-    figures: Figures | None
+    figures: FiguresOfMerit | None
     step_s: float
     reason: str = ""
 
@@ -66,9 +66,9 @@ def scan(
     seed: int,
     trials: int,
     method: str = "adaptive",
-    tell: Callable[[Trial, int], None] | None = None,
+    on_progress: Callable[[Trial, int], None] | None = None,
 ) -> Scan:
-    """Try operating points, the given one first. tell: called after each trial with it and how many are done.
+    """Try operating points, the given one first. on_progress: called after each trial with it and how many are done.
 
     Raises UserError for an unknown method, or where its package is missing.
     """
@@ -76,8 +76,8 @@ def scan(
         raise UserError(f"A scan needs at least 2 trials, found {trials}.")
     points = _points(method, trials - 1, seed)
     done = [trial_at(bench, start, side, task, seed)]
-    if tell is not None:
-        tell(done[0], 1)
+    if on_progress is not None:
+        on_progress(done[0], 1)
     error: float | None = None
     while len(done) < trials:
         try:
@@ -86,18 +86,18 @@ def scan(
             break
         done.append(trial_at(bench, start.model_copy(update=point), side, task, seed))
         error = float(np.log(max(done[-1].error, 1e-9)))
-        if tell is not None:
-            tell(done[-1], len(done))
+        if on_progress is not None:
+            on_progress(done[-1], len(done))
     return Scan(tuple(done))
 
 
 def trial_at(bench: Bench, config: ReservoirConfig, side: int, task: Task, seed: int) -> Trial:
     """One operating point on the training sequence of a task."""
     try:
-        look = look_at(bench, config, side, task.training_sequence, len(task.washout_input), seed)
+        responses = measure_responses(bench, config, side, task.training_sequence, len(task.washout_input), seed)
     except UserError as error:
         return Trial(config, None, 0.0, error.message)
-    return Trial(config, figures_of(look, task.train_target, seed), look.step_s)
+    return Trial(config, figures_of_merit(responses, task.train_target, seed), responses.step_s)
 
 
 def _points(method: str, count: int, seed: int) -> Any:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from labcontrol.bench import Bench
 from labcontrol.config import ExperimentConfig
-from labcontrol.selftest.figures import Figures, figures_of, memory_capacity
-from labcontrol.selftest.looks import Look, look_at
+from labcontrol.selftest.figures_of_merit import FiguresOfMerit, figures_of_merit, memory_capacity
+from labcontrol.selftest.responses import Responses, measure_responses
 from labcontrol.tasks import Task
 
 Floats = NDArray[np.float64]
@@ -28,9 +28,9 @@ _PEAK_SHARES = (0.2, 0.9)
 class Report:
     """What the self-test found. memory: (K,) capacity by delay. epoch_s: bench time of one mask. advice: in words."""
 
-    figures: Figures
+    figures: FiguresOfMerit
     memory: Floats
-    look: Look
+    responses: Responses
     epoch_s: float
     advice: tuple[str, ...]
 
@@ -46,29 +46,31 @@ class Report:
 
 
 def selftest(
-    bench: Bench, experiment: ExperimentConfig, task: Task, tell: Callable[[str], None] | None = None
+    bench: Bench, experiment: ExperimentConfig, task: Task, on_progress: Callable[[str], None] | None = None
 ) -> Report:
     """Look at a reservoir under its task and under random input. Switches the laser on.
 
-    tell: called with what is done now. Raises UserError where the camera saturates or sees no light.
+    on_progress: called with what is being done now. Raises UserError where the camera saturates or sees no light.
     """
-    say = tell or (lambda _words: None)
+    progress = on_progress or (lambda _words: None)
     seed, side = experiment.seed, experiment.side
-    say(f"two replays of {experiment.task.name}")
-    look = look_at(bench, experiment.reservoir, side, task.training_sequence, len(task.washout_input), seed)
-    figures = figures_of(look, task.train_target, seed)
-    steps = _WASHOUT + (_RANDOM_STEPS_EACH if look.one_by_one else _RANDOM_STEPS)
-    replays = len(look.neurons) + 2 if look.one_by_one else 1
-    minutes = replays * steps * look.step_s / 60
-    say(f"random input, for its memory, {replays} times {steps} steps: {minutes:.1f} min of bench time")
+    progress(f"two replays of {experiment.task.name}")
+    responses = measure_responses(
+        bench, experiment.reservoir, side, task.training_sequence, len(task.washout_input), seed
+    )
+    figures = figures_of_merit(responses, task.train_target, seed)
+    steps = _WASHOUT + (_RANDOM_STEPS_EACH if responses.one_by_one else _RANDOM_STEPS)
+    replays = len(responses.neurons) + 2 if responses.one_by_one else 1
+    minutes = replays * steps * responses.step_s / 60
+    progress(f"random input, for its memory, {replays} times {steps} steps: {minutes:.1f} min of bench time")
     random = np.random.default_rng([seed, 9]).random(steps)
-    again = look_at(bench, experiment.reservoir, side, random, _WASHOUT, seed, replays=1)
+    again = measure_responses(bench, experiment.reservoir, side, random, _WASHOUT, seed, replays=1)
     memory = memory_capacity(again.states[0][:200], random[_WASHOUT:])
-    epoch_s = look.step_s * len(task.training_sequence)
-    return Report(figures, memory, look, epoch_s, _advice(figures, memory, look))
+    epoch_s = responses.step_s * len(task.training_sequence)
+    return Report(figures, memory, responses, epoch_s, _advice(figures, memory, responses))
 
 
-def _advice(figures: Figures, memory: Floats, look: Look) -> tuple[str, ...]:
+def _advice(figures: FiguresOfMerit, memory: Floats, responses: Responses) -> tuple[str, ...]:
     """What is wrong and what would help; empty when nothing is."""
     advice = []
     if figures.consistency < GOOD_CONSISTENCY:
@@ -84,9 +86,9 @@ def _advice(figures: Figures, memory: Floats, look: Look) -> tuple[str, ...]:
     if memory.sum() < 1:
         advice.append("the reservoir forgets its input within a step: raise reservoir.feedback.")
     low, high = _PEAK_SHARES
-    if not low < look.peak_share < high:
+    if not low < responses.peak_share < high:
         advice.append(
-            f"the brightest camera pixel is at {look.peak_share:.0%} of full scale: calibrate the exposure again."
+            f"the brightest camera pixel is at {responses.peak_share:.0%} of full scale: calibrate the exposure again."
         )
     if figures.floor > 0.5 * figures.start:
         advice.append(

@@ -27,7 +27,7 @@ from labcontrol.gui.calibration.result import quantity_words
 from labcontrol.gui.calibration.step_texts import STATES, text_of
 from labcontrol.gui.shared.theme import DARK, LIGHT
 from labcontrol.gui.window.main_window import MainWindow
-from labcontrol.selftest import Figures, Trial
+from labcontrol.selftest import FiguresOfMerit, Trial
 
 SELFTEST = "self-test"
 NEURONS = 36
@@ -413,7 +413,7 @@ def test_progress_tells_the_time_left(page: Page, monkeypatch: pytest.MonkeyPatc
 
 # --- the self-test --------------------------------------------------------------------------------------------------
 def trial(feedback: float, floor: float | None) -> Trial:
-    found = None if floor is None else Figures(10.0, 8, 0.999, 100.0, 1.0, floor, 100)
+    found = None if floor is None else FiguresOfMerit(10.0, 8, 0.999, 100.0, 1.0, floor, 100)
     return Trial(ReservoirConfig(feedback=feedback), found, 0.1, "" if found else "saturated")
 
 
@@ -471,7 +471,7 @@ def test_a_real_laser_is_armed_by_a_person_once(
 
 @pytest.mark.parametrize(("advice", "words"), [((), "can learn"), (("it is noisy",), "It is noisy")])
 def test_the_self_test_says_whether_the_table_can_learn(page: Page, advice: tuple[str, ...], words: str) -> None:
-    figures = Figures(12.3, 9, 0.9991, 250.0, 1.0, 0.01, 300)
+    figures = FiguresOfMerit(12.3, 9, 0.9991, 250.0, 1.0, 0.01, 300)
     page.selftest.show_outlook(Outlook(figures, np.array([1.0, 0.9, 0.4, 0.1]), 36, 36, 200, 2.0, 600.0, advice))
     assert words in page.selftest.verdict.text()
     assert "half lost after 2" in page.selftest._values["linear memory"].text()

@@ -12,7 +12,7 @@ from drivers.interfaces import DeviceFaultError, Frame
 from labcontrol.bench import Bench, simulated_bench
 from labcontrol.config import BenchConfig, ExperimentConfig, ReservoirConfig, TaskConfig
 from labcontrol.errors import UserError
-from labcontrol.selftest import Report, look_at, memory_capacity, scan, selftest
+from labcontrol.selftest import Report, measure_responses, memory_capacity, scan, selftest
 from labcontrol.tasks import make_task
 from mock_devices.table import SimulatedTable
 
@@ -96,7 +96,7 @@ def test_states_seen_after_the_laser_went_off_are_none(steps_left: int, monkeypa
                 return read(timeout_s)
 
             monkeypatch.setattr(bench.camera, "read", watched)
-            look_at(bench, ReservoirConfig(), 8, inputs, 10, 1)
+            measure_responses(bench, ReservoirConfig(), 8, inputs, 10, 1)
             return frames[0]
 
     frames = look(off_at=0)
@@ -111,7 +111,7 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher
 from labcontrol.bench import Bench, simulated_bench
 from labcontrol.config import ReservoirConfig
-from labcontrol.selftest import look_at
+from labcontrol.selftest import measure_responses
 
 def compiled():
     modules = [module for name, module in sys.modules.items() if name.startswith("labcontrol.")]
@@ -126,7 +126,7 @@ def seen_light_on(bench):
 
 Bench.light_on = seen_light_on
 with Bench(simulated_bench(16, 1)) as bench:
-    look_at(bench, ReservoirConfig(), 4, np.linspace(0, 1, 20), 5, 1)
+    measure_responses(bench, ReservoirConfig(), 4, np.linspace(0, 1, 20), 5, 1)
 print(len(before_light[0]) > 0, sorted(map(str, compiled() - before_light[0])))
 """
 

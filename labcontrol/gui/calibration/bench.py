@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from drivers.interfaces import DeviceError, Frame
 from labcontrol.bench import Bench, fresh_frame
 from labcontrol.calibration import PROCEDURES, Calibration, Session, Store, calibrated, check_devices, store_of
-from labcontrol.calibration.figure import save_calibration_figure
+from labcontrol.calibration.plot import save_calibration_figure
 from labcontrol.calibration.store import SUFFIX, write_calibration
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.errors import UserError
-from labcontrol.selftest import Figures, Trial, scan, selftest
+from labcontrol.selftest import FiguresOfMerit, Trial, scan, selftest
 from labcontrol.tasks import make_task
 
 log = logging.getLogger(__name__)
@@ -75,9 +75,9 @@ class LightNews:
 
 @dataclass(frozen=True)
 class Outlook:
-    """What the self-test found. memory: (K,) capacity by delay. neurons of total were looked at."""
+    """What the self-test found. memory: (K,) capacity by delay. neurons of total were measured."""
 
-    figures: Figures
+    figures: FiguresOfMerit
     memory: NDArray[np.float64]
     neurons: int
     total: int
@@ -146,11 +146,11 @@ class BenchUnderCalibration:
 
             if trials < 2:
                 report = selftest(bench, experiment, work, say)
-                look = report.look
+                responses = report.responses
                 self._tell(
                     Outlook(
-                        report.figures, report.memory, len(look.neurons), look.total, look.states.shape[2],
-                        report.epoch_s, report.learning_s, report.advice,
+                        report.figures, report.memory, len(responses.neurons), responses.total,
+                        responses.states.shape[2], report.epoch_s, report.learning_s, report.advice,
                     )
                 )  # fmt: skip
             else:

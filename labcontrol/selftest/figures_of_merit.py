@@ -1,4 +1,4 @@
-"""Figures of merit of a reservoir, from what `looks` saw.
+"""Figures of merit of a reservoir, from measured responses.
 
 - Effective dimension: participation ratio ``(sum l)^2 / sum l^2`` of the eigenvalues of the states' covariance; and how
   many modes stand above the noise between two replays.
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labcontrol.config import LearningConfig
-from labcontrol.selftest.looks import Look
+from labcontrol.selftest.responses import Responses
 from labcontrol.tasks import nmse
 from labcontrol.theory import incoherent_states, run_twin
 
@@ -28,7 +28,7 @@ _CLOSE = 0.05  # of the way from start to floor, left when learning counts as do
 
 
 @dataclass(frozen=True)
-class Figures:
+class FiguresOfMerit:
     """What a task can expect here. floor: nmse of a learned mask on a replay it was not learned on.
 
     epochs: masks until learning is done but for 5 %. signal_to_noise: of the output of half the mirrors.
@@ -43,47 +43,49 @@ class Figures:
     epochs: int
 
 
-def figures_of(look: Look, target: Floats, seed: int, learning: LearningConfig | None = None) -> Figures:
-    """Figures of a look at the training sequence of a task. target: (T,) standardised."""
-    first, second = (part - part.mean(axis=1, keepdims=True) for part in look.states[:2])
+def figures_of_merit(
+    responses: Responses, target: Floats, seed: int, learning: LearningConfig | None = None
+) -> FiguresOfMerit:
+    """Figures of merit from responses at the training sequence of a task. target: (T,) standardised."""
+    first, second = (part - part.mean(axis=1, keepdims=True) for part in responses.states[:2])
     values = np.linalg.eigvalsh(first @ first.T / first.shape[1])[::-1]
     noise = np.linalg.eigvalsh((first - second) @ (first - second).T / (2 * first.shape[1]))[-1]
-    start, floor, epochs = _learned(look, target, seed, learning or LearningConfig(strategy="coordinate-descent"))
-    return Figures(
+    start, floor, epochs = _learned(responses, target, seed, learning or LearningConfig(strategy="coordinate-descent"))
+    return FiguresOfMerit(
         float(values.sum() ** 2 / np.sum(values**2)),
         int(np.count_nonzero(values > 2 * noise)),
-        consistency(look),
-        signal_to_noise(look),
+        consistency(responses),
+        signal_to_noise(responses),
         start,
         floor,
         epochs,
     )
 
 
-def consistency(look: Look) -> float:
+def consistency(responses: Responses) -> float:
     """Mean correlation of a neuron's response between two replays."""
-    first, second = (part - part.mean(axis=1, keepdims=True) for part in look.states[:2])
+    first, second = (part - part.mean(axis=1, keepdims=True) for part in responses.states[:2])
     power = np.sqrt(np.sum(first**2, axis=1) * np.sum(second**2, axis=1))
     return float(np.mean(np.sum(first * second, axis=1) / np.maximum(power, 1e-300)))
 
 
-def signal_to_noise(look: Look) -> float:
+def signal_to_noise(responses: Responses) -> float:
     """Spread of an output over time, over its spread between replays."""
-    first, second = look.halves[:2]
+    first, second = responses.halves[:2]
     noise = float(np.std(first - second) / np.sqrt(2))
     return float(np.std((first + second) / 2) / max(noise, 1e-300))
 
 
-def _learned(look: Look, target: Floats, seed: int, learning: LearningConfig) -> tuple[float, float, int]:
+def _learned(responses: Responses, target: Floats, seed: int, learning: LearningConfig) -> tuple[float, float, int]:
     """Error of the start mask, of the mask the twin learns on the first replay when shown the second, and epochs."""
-    states = incoherent_states(look.states[0], target)
+    states = incoherent_states(responses.states[0], target)
     epochs = _EPOCHS_A_NEURON * states.neurons
     run = run_twin(states, learning, epochs=epochs, seed=seed)
     curve = run.incumbent_errors
-    floor = nmse((look.states[1].T @ run.mask).astype(np.float32), target)
+    floor = nmse((responses.states[1].T @ run.mask).astype(np.float32), target)
     done = curve - curve[-1] <= _CLOSE * (curve[0] - curve[-1])
     # Fewer neurons than there are learn in proportion to their number.
-    scale = look.total / states.neurons
+    scale = responses.total / states.neurons
     return float(curve[0]), floor, round(int(np.argmax(done)) * scale)
 
 

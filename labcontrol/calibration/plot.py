@@ -1,4 +1,4 @@
-"""The figure of a calibration, for files and for the window."""
+"""The plot of a calibration, for files and for the window."""
 
 from __future__ import annotations
 

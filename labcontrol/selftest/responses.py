@@ -16,16 +16,16 @@ from labcontrol.reservoir import Reservoir
 
 Floats = NDArray[np.float64]
 
-# Neurons looked at where each costs a replay of its own.
+# Neurons measured where each costs a replay of its own.
 _FEW = 24
 _MANY = 1024
 
 
 @dataclass(frozen=True)
-class Look:
-    """Responses seen at one operating point.
+class Responses:
+    """Responses measured at one operating point.
 
-    neurons: (M,) those looked at. states: (2, M, T) response of each alone, in two replays, all dark taken off.
+    neurons: (M,) those measured. states: (2, M, T) response of each alone, in two replays, all dark taken off.
     halves: (2, T) outputs of one random half of all mirrors in the same replays. step_s: bench time of a step.
     peak_share: brightest camera pixel as a share of full scale. side: neurons along an edge of the whole reservoir.
     one_by_one: whether each neuron cost replays of its own.
@@ -46,13 +46,13 @@ class Look:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every neuron was looked at."""
+        """Whether every neuron was measured."""
         return len(self.neurons) == self.total
 
 
-def look_at(
+def measure_responses(
     bench: Bench, config: ReservoirConfig, side: int, inputs: Floats, washout: int, seed: int, replays: int = 2
-) -> Look:
+) -> Responses:
     """Prepare the reservoir, then replay a sequence. The laser is off in the end: what is seen takes time to judge.
 
     inputs: (washout + T,) in about [0, 1]. Raises UserError where the camera saturates or sees nothing, DeviceError
@@ -73,7 +73,7 @@ def look_at(
     bench.light_off("the states are seen")
     outputs = np.stack(seen).astype(np.float64)
     dark = outputs[:, -1:]  # all mirrors off: what leaks past them is no neuron's
-    return Look(
+    return Responses(
         neurons,
         outputs[:, :count] - dark,
         outputs[:, count],
