@@ -14,7 +14,7 @@ from labcontrol.errors import UserError
 if sys.platform == "win32":
     import msvcrt
 
-    def _try_lock(descriptor: int, *, shared: bool) -> bool:  # noqa: ARG001 - Windows has exclusive locks only
+    def try_lock(descriptor: int, *, shared: bool) -> bool:  # noqa: ARG001 - Windows has exclusive locks only
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -24,7 +24,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _try_lock(descriptor: int, *, shared: bool) -> bool:
+    def try_lock(descriptor: int, *, shared: bool) -> bool:
         try:
             fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -50,7 +50,7 @@ class RunLock:
         while True:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
             # The previous holder removes its file: a lock on a removed file is worth nothing.
-            if _try_lock(descriptor, shared=False) and _is_same_file(descriptor, self._path):
+            if try_lock(descriptor, shared=False) and _is_same_file(descriptor, self._path):
                 self._descriptor = descriptor
                 return
             os.close(descriptor)
@@ -83,7 +83,7 @@ def is_being_written(run: Path) -> bool:
     except PermissionError:
         return True
     try:
-        return not _try_lock(descriptor, shared=True)
+        return not try_lock(descriptor, shared=True)
     finally:
         os.close(descriptor)
 
