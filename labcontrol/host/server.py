@@ -10,13 +10,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection
 from typing import Any
 
 from pydantic import ValidationError
 
-from labcontrol import __version__
 from labcontrol.config import user_error
 from labcontrol.errors import UserError
 from labcontrol.host.codec import Codec
@@ -52,6 +52,7 @@ log = logging.getLogger(__name__)
 COMMON = (HostStatus, LogLine, Gap)
 """Classes that every host sends, whatever its job."""
 
+_VERSION = version("labcontrol")
 _TICK_S = 0.04
 _LONGEST_SILENCE_S = 0.3
 _PUBLISHING_SHARE = 0.005  # of a core: publishing takes turns with the run on the interpreter lock
@@ -128,7 +129,7 @@ class Host:
         logging.getLogger().addHandler(self._log)
         self._place.publish(
             HostFile(
-                name=self._place.name, pid=os.getpid(), version=__version__, protocol=PROTOCOL_VERSION,
+                name=self._place.name, pid=os.getpid(), version=_VERSION, protocol=PROTOCOL_VERSION,
                 address=self._place.address, key=key.hex(), started_unix_s=time.time(),
             )
         )  # fmt: skip
@@ -162,7 +163,7 @@ class Host:
         return HostStatus(
             host=self._place.name,
             pid=os.getpid(),
-            version=__version__,
+            version=_VERSION,
             since_unix_s=self._since_unix_s,
             clients=sum(session.attached for session in self._sessions),
             lease=lease.pid if lease is not None else None,
@@ -214,7 +215,7 @@ class Host:
         if kind is Attach and (not isinstance(fields, dict) or fields.get("version") != PROTOCOL_VERSION):
             found = fields.get("version") if isinstance(fields, dict) else None
             raise VersionError(
-                f"The host is labcontrol {__version__} and speaks version {PROTOCOL_VERSION}, this program {found}.",
+                f"The host is labcontrol {_VERSION} and speaks version {PROTOCOL_VERSION}, this program {found}.",
                 "Use the version that started it; 'labcontrol abort' and 'labcontrol safe-off' work with any.",
             )
         if not session.attached and kind not in _WITHOUT_ATTACHING:
