@@ -113,6 +113,7 @@ class DmdOptions(DriverOptions):
     shape: Shape | None = Field(None, description="rows and columns of mirrors; by default just the cells")
     contrast: float = Field(1000.0, ge=2, le=1e9, description="power of a mirror that is on over one that is off")
     reflectivity: float = Field(0.85, gt=0, le=1, description="share of the light reflected by a mirror that is on")
+    scatter: float = Field(0.0, ge=0, le=1, description="rms of what cells' mirrors reflect, share of the reflectivity")
     latency_s: float = Field(2e-4, ge=0, le=1, description="from a command until the mirrors have moved, in s")
     max_pattern_rate_hz: float = Field(10_000.0, ge=1, le=1e5, description="fastest rate of a sequence, in Hz")
     max_sequence_length: int = Field(4096, ge=1, le=100_000, description="patterns that one sequence may hold")

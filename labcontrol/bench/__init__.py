@@ -3,11 +3,12 @@
 from labcontrol.bench.bench import Bench, driver_classes
 from labcontrol.bench.frames import fresh_frame
 from labcontrol.bench.geometry import NeuronMap
-from labcontrol.bench.named import bench_for
+from labcontrol.bench.named import BUILT_IN_BENCHES, bench_for
 from labcontrol.bench.response import PhaseTable
-from labcontrol.bench.simulated import hidden_bench, simulated_bench
+from labcontrol.bench.simulated import hidden_bench, laboratory_bench, simulated_bench
 
 __all__ = [
+    "BUILT_IN_BENCHES",
     "Bench",
     "NeuronMap",
     "PhaseTable",
@@ -15,5 +16,6 @@ __all__ = [
     "driver_classes",
     "fresh_frame",
     "hidden_bench",
+    "laboratory_bench",
     "simulated_bench",
 ]

@@ -1,6 +1,7 @@
-"""The bench file of the simulated table, for any number of neurons.
+"""The bench files of the two built-in simulated tables, for any number of neurons.
 
-It states the geometry and the phase response that the default table really has, as a careful calibration would.
+They state the geometry that the table really has, as a careful calibration would. `simulated_bench` is clean: it shows
+the physics. `laboratory_bench` has the troubles of real tables of this kind.
 """
 
 from __future__ import annotations
@@ -62,6 +63,33 @@ def simulated_bench(neurons: int, seed: int) -> BenchConfig:
         ),
         response=_phase_response(),
     )
+
+
+# What troubles the laboratory table. The four kinds of node noise are those of Semenova et al., arXiv 1907.09002, who
+# took their strengths from a table of this kind. These here are assumptions: they are sized together so that greedy
+# learning on nmse with 900 neurons ends near the 0.013 that Bueno et al., Optica 5, 756 (2018) report, and none of
+# them alone decides.
+_LABORATORY = {
+    "laser": {"intensity_noise": 1e-3, "drift_share": 2e-3, "drift_period_s": 1800.0},
+    "slm": {"flicker": 1e-3, "stroke_nm": 727.1 * 1.02},  # the bench file states 2 % less: an error of calibration
+    "camera": {"bit_depth": 10},
+    "dmd": {"scatter": 0.05},
+    "detector": {"noise": 1e-4},
+    "node_noise": {
+        "additive_uncorrelated": 7e-4,
+        "additive_correlated": 2e-4,
+        "multiplicative_uncorrelated": 7e-4,
+        "multiplicative_correlated": 4e-4,
+    },
+}
+
+
+def laboratory_bench(neurons: int, seed: int) -> BenchConfig:
+    """A simulated table as noisy and as imperfect as real ones; `seed` decides its imperfections and its noise."""
+    bench = simulated_bench(neurons, seed)
+    assert bench.table is not None
+    table = bench.table.model_copy(update={"options": bench.table.options | _LABORATORY})
+    return bench.model_copy(update={"name": "laboratory", "table": table})
 
 
 def hidden_bench(neurons: int, seed: int, hidden: int) -> BenchConfig:

@@ -22,7 +22,7 @@ def run(
         help="Experiment file; without one, the default experiment. 'labcontrol init' writes an example.",
         show_default=False,
     ),
-    bench: str | None = typer.Option(None, help="'simulated', or a bench file.", show_default="simulated"),
+    bench: str | None = typer.Option(None, help="simulated, laboratory, or a bench file.", show_default="simulated"),
     neurons: int | None = typer.Option(None, help="Number of neurons, a square number.", show_default="256"),
     steps: int | None = typer.Option(None, help="Steps of the training part.", show_default="200"),
     epochs: int | None = typer.Option(

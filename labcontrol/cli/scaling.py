@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from labcontrol.analysis.plots.scaling_figure import save_scaling_figure
+from labcontrol.bench import BUILT_IN_BENCHES
 from labcontrol.cli.experiment_options import experiment_from
 from labcontrol.engine.table_study import run_table_job
 from labcontrol.errors import UserError
@@ -60,7 +61,7 @@ def scaling(
     from there, and sizes, seeds, rules or losses can be added in the same way.
     """
     base = experiment_from(experiment, {})
-    if base.bench != "simulated":
+    if base.bench not in BUILT_IN_BENCHES:
         if scheduler is not None or (workers or 1) != 1:
             raise UserError("There is one bench, so its runs follow each other here.", "Leave out the other option.")
         workers = 1

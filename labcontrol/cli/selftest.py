@@ -29,7 +29,7 @@ def self_test(
     experiment: Path | None = typer.Argument(
         None, help="Experiment file; without one, the default experiment.", show_default=False
     ),
-    bench: str | None = typer.Option(None, help="'simulated', or a bench file.", show_default="simulated"),
+    bench: str | None = typer.Option(None, help="simulated, laboratory, or a bench file.", show_default="simulated"),
     neurons: int | None = typer.Option(None, help="Number of neurons, a square number.", show_default="256"),
     task: str | None = typer.Option(None, help="The task it shall learn.", show_default="mackey-glass"),
     seed: int | None = typer.Option(None, help="Decides every random choice.", show_default="1"),

@@ -17,7 +17,7 @@ def window(
     experiment: Path | None = typer.Argument(
         None, help="Experiment file to put into the form; without one, the default experiment.", show_default=False
     ),
-    bench: str | None = typer.Option(None, help="'simulated', or a bench file.", show_default=False),
+    bench: str | None = typer.Option(None, help="simulated, laboratory, or a bench file.", show_default=False),
     output: Path = typer.Option(Path("runs"), help="Folder with the records, old and new."),
 ) -> None:
     """Open the window without starting a run: set up experiments, look at devices, calibrate, browse

@@ -135,7 +135,10 @@ class DriftConfig(Section):
 class ExperimentConfig(Section):
     """Everything that decides a run, except the bench it runs on."""
 
-    bench: str = Field("simulated", description="'simulated', or a bench file")
+    bench: str = Field(
+        "simulated",
+        description="'simulated', a clean table; 'laboratory', one with the troubles of real ones; or a bench file",
+    )
     neurons: int = Field(256, ge=4, le=4_000_000, description="number of neurons; a square number")
     seed: int = Field(1, ge=0, le=2**63 - 1, description="decides every random choice of program and simulation")
     note: str = Field("", description="free text kept in the record")

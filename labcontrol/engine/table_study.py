@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from labcontrol.bench import simulated_bench
-from labcontrol.config import ExperimentConfig, StopConfig, load_bench
+from labcontrol.config import ExperimentConfig, StopConfig
 from labcontrol.engine.run import Run
 from labcontrol.records import RunReader
 from labcontrol.theory.scaling import Cell, CellResult, Job, judged
@@ -45,11 +44,6 @@ def _state(record: Path) -> str:
 def _run(experiment: ExperimentConfig, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     interrupted = next((path for path in sorted(folder.glob("*.h5")) if _state(path) == "interrupted"), None)
-    if interrupted is not None:
-        run = Run.continued(interrupted)
-    elif experiment.bench == "simulated":
-        run = Run(experiment, simulated_bench(experiment.neurons, experiment.seed), folder)
-    else:
-        run = Run(experiment, load_bench(Path(experiment.bench)), folder)
+    run = Run.continued(interrupted) if interrupted is not None else Run(experiment, directory=folder)
     run.execute()
     return run.record

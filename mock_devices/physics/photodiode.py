@@ -30,6 +30,8 @@ class Readout:
         self._coherent = options.readout == "coherent"
         lit = (mirrors.mirrors > 0).astype(np.float64)
         leak = math.sqrt(1 / options.dmd.contrast) if self._coherent else 1 / options.dmd.contrast
+        if options.dmd.scatter > 0:
+            lit *= np.maximum(0.0, 1 + options.dmd.scatter * generator.standard_normal(lit.size))
         off = leak * lit
         on = (1 - leak) * lit / np.maximum(mirrors.mirrors, 1)
         self._weights = [(on, off)]

@@ -7,6 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from labcontrol.bench import BUILT_IN_BENCHES
 from labcontrol.calibration import PROCEDURES, CalibrationStatus, Store, store_of, with_store
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.errors import UserError
@@ -41,7 +42,7 @@ class CalibrationOverview:
         cls, experiment: ExperimentConfig, bench: BenchConfig, before: CalibrationOverview | None
     ) -> CalibrationOverview:
         """Of the bench of an experiment. Raises UserError when there is nothing to calibrate, or a file is damaged."""
-        if bench.calibration is None and experiment.bench == "simulated":
+        if bench.calibration is None and experiment.bench in BUILT_IN_BENCHES:
             raise UserError(_NOTHING_HIDDEN)
         config = with_store(bench, Path(experiment.bench))
         folder = store_of(config).folder

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtWidgets import QFormLayout, QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from labcontrol.bench import BUILT_IN_BENCHES
 from labcontrol.config import ExperimentConfig, Section, user_error
 from labcontrol.errors import UserError
 from labcontrol.gui.experiment.editor import Editor, plain_fields
@@ -17,7 +18,7 @@ from labcontrol.tasks import TASKS
 
 # What a text field of the file may say, where that is known; other values can be typed.
 CHOICES: Mapping[str, tuple[str, ...]] = {
-    "bench": ("simulated",),
+    "bench": tuple(BUILT_IN_BENCHES),
     "task.name": tuple(name for name in TASKS if not name.endswith(".csv")),
     "learning.strategy": tuple(STRATEGIES),
     "learning.selection": tuple(SELECTIONS),

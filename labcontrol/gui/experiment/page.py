@@ -7,7 +7,7 @@ from pathlib import Path
 from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
-from labcontrol.bench import simulated_bench
+from labcontrol.bench import bench_for
 from labcontrol.config import BenchConfig, ExperimentConfig, load_bench, load_experiment, load_fault_script
 from labcontrol.config.toml_text import commented_toml
 from labcontrol.errors import UserError
@@ -75,9 +75,7 @@ class ExperimentPage(QWidget):
         given, bench = self._given
         if (experiment.bench, experiment.neurons, experiment.seed) == (given.bench, given.neurons, given.seed):
             return bench
-        if experiment.bench == "simulated":
-            return simulated_bench(experiment.neurons, experiment.seed)
-        return load_bench(Path(experiment.bench))
+        return bench_for(experiment)
 
     def open(self, path: Path) -> None:
         """Show the experiment of a file."""
