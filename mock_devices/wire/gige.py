@@ -19,7 +19,9 @@ def why_not() -> str:
 
 
 class GigECamera:
-    """Runs from its construction until `stop`, which is how such a camera loses its power. One at a time on a computer.
+    """Runs from its construction to the end of its context, or to `stop`, which is how such a camera loses its power.
+
+    One at a time on a computer: until the end of its context no other one starts, not even in another process.
 
     serial_number: what it says it is called; the driver's address.
     """
@@ -34,7 +36,6 @@ class GigECamera:
     def stop(self) -> None:
         self._process.kill()
         self._process.wait()
-        self._alone.close()
 
     def __enter__(self) -> Self:
         return self
@@ -43,3 +44,4 @@ class GigECamera:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
+        self._alone.close()

@@ -156,8 +156,9 @@ def micro_managers_demo_camera(name: str) -> Iterator[Device]:
 def camera_on_the_network() -> Any:
     from mock_devices.wire.gige import GigECamera
 
+    STANDING.callback(camera_on_the_network.cache_clear)
     made = STANDING.enter_context(GigECamera())
-    deadline = time.monotonic() + 5.0
+    deadline = time.monotonic() + 30.0
     while True:  # until the process answers on the network
         try:
             build("aravis", made.serial_number, {}).open().close()

@@ -46,7 +46,7 @@ def fake() -> Iterator[GigECamera]:
 @pytest.fixture
 def camera(fake: GigECamera) -> Iterator[AravisCamera]:
     made = AravisCamera.from_bench(fake.serial_number, AravisOptions(), DriverContext("camera"))
-    deadline = time.monotonic() + 5.0
+    deadline = time.monotonic() + 30.0
     while not made.is_open:  # until the process answers on the network
         try:
             made.open()
