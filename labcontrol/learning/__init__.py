@@ -9,12 +9,10 @@ from labcontrol.learning.registry import (
     initial_mask,
     make_strategy,
     strategy_class,
-    strategy_facts,
-    strategy_label,
     strategy_settings,
 )
 from labcontrol.learning.selection import SELECTIONS, completed_amplitudes
-from labcontrol.learning.strategy import Mask, Proposal, Strategy, StrategyFacts
+from labcontrol.learning.strategy import Mask, Proposal, Strategy
 
 __all__ = [
     "ACCEPTANCES",
@@ -25,13 +23,10 @@ __all__ = [
     "Problem",
     "Proposal",
     "Strategy",
-    "StrategyFacts",
     "check_learning",
     "completed_amplitudes",
     "initial_mask",
     "make_strategy",
     "strategy_class",
-    "strategy_facts",
-    "strategy_label",
     "strategy_settings",
 ]

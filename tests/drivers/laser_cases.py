@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from peers import LASER
-
-from drivers.interfaces import Identity, Laser
+from drivers.interfaces import DriverContext, Identity, Laser
 from drivers.lasers.cobolt import CoboltLaser, CoboltOptions
 from drivers.lasers.ibeam import IBeamLaser, IBeamOptions
 from drivers.lasers.obis import ObisLaser
@@ -18,6 +16,8 @@ from drivers.transports import Line
 FAST = 1e-3
 
 Script = list[tuple[bytes, bytes | None]]
+
+LASER = DriverContext("laser")
 
 
 @dataclass

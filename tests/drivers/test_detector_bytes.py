@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from peers import ScriptedLine
 
 from drivers.detectors.oscilloscope import (
     OscilloscopeDetector,
@@ -30,6 +29,7 @@ from drivers.interfaces import (
     Identity,
 )
 from drivers.transports import Reply
+from labcontrol.testing import ScriptedLine
 
 EXAMPLES = int(os.environ.get("LABCONTROL_FUZZ", "100"))
 FAST = 1e-3

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from openers import STANDING, desktop, mirrors
 from serial.tools import list_ports
-from wire_openers import STANDING, desktop, mirrors
 
 from drivers.discovery import ThisComputer
 from drivers.discovery.places import holder_of
@@ -52,7 +52,7 @@ def _nothing_left_standing() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _a_bare_computer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(list_ports, "comports", list)
-    monkeypatch.setattr("drivers.discovery.here.ANSWER_S", 0.02)  # emulated instruments answer at once
+    monkeypatch.setattr("drivers.discovery.here.ANSWER_S", 0.1)  # emulated instruments answer at once
     monkeypatch.setattr("pyvisa.ResourceManager.list_resources", lambda *_: ())
 
 

@@ -19,12 +19,12 @@ import test_detector_bytes as detectors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from laser_cases import CASES
-from peers import AnsweringLine
 
 from drivers.detectors.oscilloscope import OscilloscopeDetector, OscilloscopeOptions
 from drivers.detectors.pm100 import PowerMeter, PowerMeterOptions
 from drivers.interfaces import Device, DeviceDisconnectedError, DeviceError, DriverContext
 from drivers.transports import Line
+from labcontrol.testing import AnsweringLine
 
 EXAMPLES = int(os.environ.get("LABCONTROL_FUZZ", "10"))
 SHORT_S = 2e-5  # the other end answers at once or never

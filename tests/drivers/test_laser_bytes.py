@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from laser_cases import CASES, FAST, Case, Script
-from peers import LASER, ScriptedLine
+from laser_cases import CASES, FAST, LASER, Case, Script
 
 from drivers.interfaces import (
     DeviceDisconnectedError,
@@ -23,6 +22,7 @@ from drivers.interfaces import (
 )
 from drivers.lasers.cobolt import CoboltLaser, CoboltOptions
 from drivers.lasers.thorlabs_diode import ThorlabsDiodeLaser, ThorlabsDiodeOptions
+from labcontrol.testing import ScriptedLine
 
 EXAMPLES = int(os.environ.get("LABCONTROL_FUZZ", "12"))
 READINGS = [(name, number) for name, case in CASES.items() for number in range(len(case.reads))]

@@ -24,10 +24,10 @@ from drivers.interfaces import (
 from drivers.lasers.cobolt import CoboltConversation
 from drivers.transports import Conversation, Line, Reply, ScpiConversation, SerialLine, VisaLine
 from drivers.transports.scpi import scpi_error, scpi_identity
+from labcontrol.testing import ScriptedLine
 
 pytest.importorskip("termios", reason="emulated instruments need pseudo-terminals")
 
-from peers import ScriptedLine
 
 from mock_devices.wire.cobolt import CoboltInstrument
 from mock_devices.wire.instrument import Instrument

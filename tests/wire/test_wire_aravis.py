@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,15 +45,8 @@ def fake() -> Iterator[GigECamera]:
 @pytest.fixture
 def camera(fake: GigECamera) -> Iterator[AravisCamera]:
     made = AravisCamera.from_bench(fake.serial_number, AravisOptions(), DriverContext("camera"))
-    deadline = time.monotonic() + 30.0
-    while not made.is_open:  # until the process answers on the network
-        try:
-            made.open()
-        except DeviceDisconnectedError:
-            if time.monotonic() > deadline:
-                raise
-    yield made
-    made.close()
+    with made:
+        yield made
 
 
 def snapped(camera: AravisCamera) -> Frame:

@@ -12,17 +12,9 @@ from drivers.interfaces import Frame
 from labcontrol.calibration import Calibration
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.errors import UserError
+from labcontrol.gui.calibration.bench import BenchUnderCalibration, CameraNews, Doing, LightNews, Outlook, Steps, keep
 from labcontrol.gui.processes.held_bench import HeldBench
 from labcontrol.gui.shared.background import Background
-from labcontrol.host.jobs.calibration import (
-    Activity,
-    CalibrationJob,
-    CameraOpened,
-    LightChanged,
-    Progress,
-    SelfTestFound,
-    keep,
-)
 from labcontrol.selftest import Trial
 
 
@@ -30,7 +22,7 @@ class CalibrationLink(HeldBench):
     """One thing at a time: `is_working` while it lasts; `measured`, `looked`, `stopped` or `refused` tells its end.
 
     Signals on the way: `opened` (bits of a camera pixel), `doing` (words), `stepped` (done, total), `framed` (Frame),
-    `found` (SelfTestFound), `tried` (Trial). `kept`, or `not_kept` (error), after a result was accepted.
+    `found` (Outlook), `tried` (Trial). `kept`, or `not_kept` (error), after a result was accepted.
     """
 
     opened = pyqtSignal(int)
@@ -74,7 +66,7 @@ class CalibrationLink(HeldBench):
             self._rest()
             (self.looked if done else self.stopped).emit()
 
-        self._work(config, "self_test", experiment, trials, method, armed_by, then=then)
+        self._work(config, "look", experiment, trials, method, armed_by, then=then)
 
     def keep(self, config: BenchConfig, calibration: Calibration) -> None:
         """A person has accepted a result; that needs no devices."""
@@ -125,7 +117,7 @@ class CalibrationLink(HeldBench):
         if self.is_working or self._releasing:
             return
         process = self._hold(
-            config, lambda config, journal: partial(CalibrationJob, config, journal=journal), self._on_news
+            config, lambda config, journal: partial(BenchUnderCalibration, config, journal=journal), self._on_news
         )
 
         def refused(error: BaseException) -> None:
@@ -138,15 +130,15 @@ class CalibrationLink(HeldBench):
     def _on_news(self, news: Any) -> None:
         if isinstance(news, Frame):
             self.framed.emit(news)
-        elif isinstance(news, Progress):
+        elif isinstance(news, Steps):
             self.stepped.emit(news.done, news.total)
-        elif isinstance(news, Activity):
+        elif isinstance(news, Doing):
             self.doing.emit(news.words)
-        elif isinstance(news, CameraOpened):
+        elif isinstance(news, CameraNews):
             self.opened.emit(news.bit_depth)
-        elif isinstance(news, LightChanged):
+        elif isinstance(news, LightNews):
             self._set_light(news.on, news.power_w)
-        elif isinstance(news, SelfTestFound):
+        elif isinstance(news, Outlook):
             self.found.emit(news)
         elif isinstance(news, Trial):
             self.tried.emit(news)

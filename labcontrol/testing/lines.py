@@ -1,4 +1,4 @@
-"""Lines with a scripted other end, and instruments that only answer what they are told to."""
+"""Lines with a scripted other end: what a driver sends is compared byte for byte."""
 
 from __future__ import annotations
 
@@ -6,16 +6,22 @@ import itertools
 from collections import deque
 from collections.abc import Iterator
 
-from drivers.interfaces import DriverContext
 from drivers.transports import Line
-
-LASER = DriverContext("laser")
 
 
 class ScriptedLine(Line):
     """A line whose other end expects exact bytes in exact order and answers exact bytes.
 
-    script: pairs of what must be sent and what comes back; an empty reply is silence.
+    Parameters
+    ----------
+    script : list of (bytes, bytes)
+        What must be sent and what comes back, endings included; an empty reply is silence.
+    device : str
+        Name of the device on its bench, for messages.
+
+    Notes
+    -----
+    A wrong byte raises `UnexpectedBytes`, which no driver can catch.
     """
 
     def __init__(self, script: list[tuple[bytes, bytes]], device: str = "laser") -> None:
@@ -25,7 +31,13 @@ class ScriptedLine(Line):
         self._junk: Iterator[bytes] | None = None
 
     def answer_everything(self, replies: list[bytes]) -> None:
-        """From now on answer whatever is sent with these, over and over."""
+        """From now on answer whatever is sent with these, over and over.
+
+        Parameters
+        ----------
+        replies : list of bytes
+            Answers, endings included.
+        """
         self._junk = itertools.cycle(replies)
 
     def _connect(self) -> None:
@@ -55,17 +67,34 @@ class ScriptedLine(Line):
         return self._receive(len(self.arriving), 0.0)
 
     def all_said(self) -> bool:
+        """Whether the whole script was gone through and every answer read.
+
+        Returns
+        -------
+        bool
+            False as long as something is missing.
+        """
         return not self.script and not self.arriving
 
 
 class UnexpectedBytes(BaseException):
-    """Not an Exception, so that no driver can catch it."""
+    """A driver sent what its script does not expect. Not an Exception, so that no driver can catch it."""
 
 
 class AnsweringLine(Line):
-    """A line whose other end answers every question it knows, and takes `*ESE` for what it is.
+    """A line whose other end answers every question it knows, and takes ``*ESE`` for what it is.
 
-    answers: what comes back for what is sent, endings included. instead: other answers, once each.
+    Parameters
+    ----------
+    answers : dict of bytes to bytes
+        What comes back for what is sent, endings included.
+    device : str
+        Name of the device on its bench, for messages.
+
+    Attributes
+    ----------
+    instead : dict of bytes to bytes
+        Other answers, once each.
     """
 
     def __init__(self, answers: dict[bytes, bytes], device: str) -> None:
