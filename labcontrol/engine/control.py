@@ -7,11 +7,20 @@ import threading
 import time
 from collections.abc import Callable
 
+from drivers.interfaces import DeviceRefusedError
+
 _SLICE_S = 0.1  # how long a wait goes on before it checks whether anybody asked for something
 
 
 class RunAbortedError(Exception):
     """Raised between steps when the run is to end at once."""
+
+
+class UnattendedError(DeviceRefusedError):
+    """Raised between steps when the light is on and nobody attends to it any more."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("operator", reason, "Attach to the run, then continue it.")
 
 
 class RunControl:
@@ -31,11 +40,18 @@ class RunControl:
         self.requests = 0  # to resume or to stop, so far
         self.stop_requested = False
         self._abort = False
+        self._unattended: UnattendedError | None = None
 
     def request_pause(self) -> None:
         self._set(pause=True)
 
+    def request_dark_pause(self, reason: str) -> None:
+        """Leave the steps with an UnattendedError, after which the run is paused in the dark."""
+        self._unattended = UnattendedError(reason)
+        self._set(pause=False)
+
     def request_resume(self) -> None:
+        self._unattended = None
         self._set(pause=False, requests=1)
 
     def request_stop(self) -> None:
@@ -49,17 +65,20 @@ class RunControl:
         self._set(pause=False)
 
     def between_steps(self) -> None:
-        """Blocks while paused, raises RunAbortedError when aborted."""
+        """Blocks while paused; raises RunAbortedError when aborted, UnattendedError when nobody attends any more."""
         if not self._busy:
             return
         with self._condition:
             if self._pause:
                 self._on_pause()
                 self._wait_for(lambda: not self._pause, None)
-                if not self._abort:
+                if not self._abort and self._unattended is None:
                     self._on_resume()
             self._busy = self._abort
+            unattended, self._unattended = self._unattended, None
         self.raise_if_aborted()
+        if unattended is not None:
+            raise unattended
 
     def raise_if_aborted(self) -> None:
         """Raises RunAbortedError when the run is to end at once."""
@@ -112,5 +131,5 @@ class RunControl:
         with self._condition:
             self._pause = pause
             self.requests += requests
-            self._busy = pause or self._abort
+            self._busy = pause or self._abort or self._unattended is not None
             self._condition.notify_all()

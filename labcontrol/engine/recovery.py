@@ -19,7 +19,7 @@ from drivers.interfaces import (
 )
 from labcontrol.bench import Bench
 from labcontrol.config import FaultsConfig
-from labcontrol.engine.control import RunControl
+from labcontrol.engine.control import RunControl, UnattendedError
 from labcontrol.engine.drift import DriftError
 from labcontrol.engine.events import Event, FaultSeen
 from labcontrol.engine.status import RunState, StateMachine
@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 _KINDS: tuple[tuple[type[DeviceError], str], ...] = (
     (DriftError, "drift"),
+    (UnattendedError, "unattended"),
     (DeviceTimeoutError, "timeout"),
     (DeviceDisconnectedError, "disconnected"),
     (DeviceReplyError, "garbled reply"),

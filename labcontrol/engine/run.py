@@ -134,6 +134,13 @@ class Run:
         """Hold before the next step; the table stays as it is."""
         self._control.request_pause()
 
+    def pause_dark(self, reason: str) -> None:
+        """Laser off before the next step, and paused until somebody resumes; what was under way is measured again.
+
+        reason: for record and display, after the word "operator".
+        """
+        self._control.request_dark_pause(reason)
+
     def resume(self) -> None:
         """Go on after a pause."""
         self._control.request_resume()

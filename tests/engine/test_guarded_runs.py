@@ -108,6 +108,33 @@ def test_an_interlock_pauses_the_run_until_a_person_says_go_on(tmp_path: Path, l
         assert len(record.epochs) == EPOCHS
 
 
+@pytest.mark.parametrize("paused_by_hand", [False, True])
+def test_a_run_that_nobody_attends_waits_in_the_dark(tmp_path: Path, laser: LaserOnLine, paused_by_hand: bool) -> None:
+    run = laser.run(tmp_path)
+    mailbox = run.subscribe()
+    paused, dark = threading.Event(), threading.Event()
+    at_state(run, RunState.PAUSED, paused.set)
+    laser.head.emission_log.clear()
+    at_epoch(run, 5, run.pause if paused_by_hand else lambda: run.pause_dark("has left"))
+    run.start()
+    assert paused.wait(PATIENCE_S)
+    if paused_by_hand:
+        assert laser.head.emitting
+        at_state(run, RunState.PAUSED, dark.set)
+        run.pause_dark("has left")
+        assert dark.wait(PATIENCE_S)
+    assert not laser.head.emitting
+    assert "operator has left" in run.status.reason
+    run.resume()
+    assert run.wait(PATIENCE_S)
+    assert run.status.state is RunState.FINISHED, run.error
+    assert [on for _, on in laser.head.emission_log] == [True, False] * 2
+    faults = [event.fault for event in mailbox.drain() if isinstance(event, FaultSeen)]
+    assert [(fault.device, fault.kind) for fault in faults] == [("operator", "unattended")]
+    with RunReader(run.record) as record:
+        assert len(record.epochs) == EPOCHS
+
+
 def test_a_guardian_that_is_killed_is_replaced_and_the_run_goes_on(
     tmp_path: Path, laser: LaserOnLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

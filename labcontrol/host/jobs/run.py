@@ -17,7 +17,7 @@ from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.engine import Event, Finished, Predicted, Prepared, Run, RunState, Seen, StateChanged
 from labcontrol.host.errors import described
 from labcontrol.host.jobs.job import Handler, Job
-from labcontrol.host.protocol import HostState, Message, Request
+from labcontrol.host.protocol import UNATTENDED_S, HostState, Message, Request
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ class RunJob(Job):
         self._known: dict[type, Any] = {}
         self._last: list[Any] = []
         self._end_events: list[Any] = []
-        self._started = False
+        self._started = self._left = False
 
     @classmethod
     def make(cls, settings: RunSettings) -> RunJob:
@@ -213,6 +213,15 @@ class RunJob(Job):
             "laser_on": now.laser_on,
             "unattended": self.unattended,
         }
+
+    def attend(self, present: bool) -> None:
+        if present:
+            self._left = False
+        elif not self.unattended and not self._left:
+            self._left = True
+            self.run.pause_dark(
+                f"has left: nobody was attached for {UNATTENDED_S:g} s, and the laser is not armed to run unattended."
+            )
 
     # --- what it obeys ------------------------------------------------------------------------------------------
     def _pause(self, _: Pause) -> bool:
