@@ -20,7 +20,15 @@ GROUP = "labcontrol.drivers"
 
 
 class UnknownDriverError(LookupError):
-    """No installed package announces a driver of this name."""
+    """No installed package announces a driver of this name.
+
+    Parameters
+    ----------
+    name : str
+        What was asked for.
+    known : list of str
+        Names there are.
+    """
 
     def __init__(self, name: str, known: list[str]) -> None:
         self.name = name
@@ -35,15 +43,37 @@ def _entry_points() -> dict[str, EntryPoint]:
 
 
 def driver_names() -> list[str]:
-    """Names of all installed drivers, sorted."""
+    """List all installed drivers.
+
+    Returns
+    -------
+    list of str
+        Their names, sorted.
+    """
     return sorted(_entry_points())
 
 
 def load_driver(name: str) -> type[Device | Table]:
-    """The driver class of this name.
+    """Import a driver by its name.
 
-    Raises UnknownDriverError when no package announces it, ImportError when its own package is broken or needs one
-    that is missing, and TypeError when what is announced is not a driver.
+    Parameters
+    ----------
+    name : str
+        As its package announces it.
+
+    Returns
+    -------
+    type of Device or Table
+        The class.
+
+    Raises
+    ------
+    UnknownDriverError
+        When no package announces it.
+    ImportError
+        When its own package is broken or needs one that is missing.
+    TypeError
+        When what is announced is not a driver.
     """
     try:
         entry = _entry_points()[name]

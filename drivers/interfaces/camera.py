@@ -17,11 +17,18 @@ from drivers.interfaces.errors import DeviceRefusedError
 class Frame:
     """One camera image and where it came from.
 
-    data: (rows, columns) uint8 or uint16, right-justified counts.
-    counter: the camera's own frame counter; a gap means that frames were dropped.
-    time_s: bench clock at the start of the exposure.
-    exposure_s: exposure it was taken with.
-    saturated_share: share of pixels at full scale, from 0 to 1.
+    Attributes
+    ----------
+    data : ndarray of uint8 or uint16, shape (rows, columns)
+        Counts, right-justified.
+    counter : int
+        Counts the frames since the camera was opened, from 1; a gap means that frames were lost.
+    time_s : float
+        Bench clock at the trigger of this frame, in s.
+    exposure_s : float
+        Exposure it was taken with, in s.
+    saturated_share : float
+        Share of pixels at or above the saturation level, from 0 to 1.
     """
 
     data: NDArray[np.uint8] | NDArray[np.uint16]
@@ -33,7 +40,15 @@ class Frame:
 
 @dataclass(frozen=True)
 class Roi:
-    """Region of interest in sensor pixels."""
+    """Region of interest in sensor pixels.
+
+    Attributes
+    ----------
+    row, column : int
+        First row and column, from 0.
+    rows, columns : int
+        Size.
+    """
 
     row: int
     column: int
@@ -42,7 +57,13 @@ class Roi:
 
 
 class Camera(Device):
-    """A camera in software-triggered acquisition."""
+    """A camera that takes one frame for each trigger.
+
+    Notes
+    -----
+    All settings are refused while the camera is closed (DeviceNotOpenError) and where they are out of range
+    (DeviceRefusedError).
+    """
 
     role: ClassVar[str] = "camera"
 
@@ -63,14 +84,17 @@ class Camera(Device):
 
     @property
     @abstractmethod
-    def exposure_limits_s(self) -> tuple[float, float]: ...
+    def exposure_limits_s(self) -> tuple[float, float]:
+        """Shortest and longest exposure, in s."""
 
     @property
     @abstractmethod
-    def gain_limits_db(self) -> tuple[float, float]: ...
+    def gain_limits_db(self) -> tuple[float, float]:
+        """Smallest and largest gain, in dB; both 0 where there is none to set."""
 
     @property
     def exposure_s(self) -> float:
+        """Exposure in s, as the camera reports it."""
         self._require_open()
         return self._get_exposure()
 
@@ -82,6 +106,7 @@ class Camera(Device):
 
     @property
     def gain_db(self) -> float:
+        """Gain in dB, as the camera reports it."""
         self._require_open()
         return self._get_gain()
 
@@ -93,6 +118,7 @@ class Camera(Device):
 
     @property
     def roi(self) -> Roi:
+        """Region that is read out."""
         self._require_open()
         return self._get_roi()
 
@@ -115,20 +141,52 @@ class Camera(Device):
         self._trigger()
 
     def read(self, timeout_s: float = 1.0) -> Frame:
-        """The oldest frame not read yet, waiting for it if need be.
+        """Wait for the oldest frame not read yet.
 
-        Raises DeviceTimeoutError when none arrives in time, DeviceFaultError for a frame that failed on its way.
+        Parameters
+        ----------
+        timeout_s : float
+            Longest time to wait, in s.
+
+        Returns
+        -------
+        Frame
+            The frame, dated by its trigger.
+
+        Raises
+        ------
+        DeviceTimeoutError
+            When none arrives in time.
+        DeviceFaultError
+            For a frame that failed on its way, or before which others were lost.
         """
         self._require_open()
         return self._read(timeout_s)
 
     def snap(self, timeout_s: float = 1.0) -> Frame:
-        """Trigger and read one frame."""
+        """Trigger and read one frame.
+
+        Parameters
+        ----------
+        timeout_s : float
+            Longest time to wait, in s.
+
+        Returns
+        -------
+        Frame
+            The frame.
+        """
         self.trigger()
         return self.read(timeout_s)
 
     def discard_frames(self) -> int:
-        """Throw away frames that arrived but were not read; returns how many."""
+        """Throw away frames that arrived but were not read.
+
+        Returns
+        -------
+        int
+            How many there were.
+        """
         self._require_open()
         return self._discard_frames()
 

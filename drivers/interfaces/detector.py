@@ -17,11 +17,18 @@ from drivers.interfaces.errors import DeviceRefusedError
 class Samples:
     """One train of detector samples.
 
-    data: (samples,) optical power in W, or the detector's own unit where it has no calibration.
-    time_s: bench clock at the first sample.
-    rate_hz: sampling rate.
-    counter: counts the acquisitions of this detector since it was opened, from 1.
-    overload: at least one sample is outside the detector's range.
+    Attributes
+    ----------
+    data : ndarray of float64, shape (samples,)
+        Optical power in W, or the detector's own unit where it has no calibration.
+    time_s : float
+        Bench clock at the first sample, in s.
+    rate_hz : float
+        Sampling rate, in Hz.
+    counter : int
+        Counts the acquisitions of this detector since it was opened, from 1.
+    overload : bool
+        Whether a sample is outside the detector's range.
     """
 
     data: NDArray[np.float64]
@@ -43,7 +50,7 @@ class Detector(Device):
     @property
     @abstractmethod
     def max_rate_hz(self) -> float:
-        """Fastest sampling rate."""
+        """Fastest sampling rate, in Hz."""
 
     @property
     @abstractmethod
@@ -56,19 +63,61 @@ class Detector(Device):
         return False
 
     def read(self, samples: int, rate_hz: float) -> Samples:
-        """Take samples now; returns when they are here."""
+        """Take samples now; returns when they are here.
+
+        Parameters
+        ----------
+        samples : int
+            How many.
+        rate_hz : float
+            Sampling rate, in Hz.
+
+        Returns
+        -------
+        Samples
+            The samples.
+        """
         self._require_acquisition(samples, rate_hz)
         return self._read(samples, rate_hz)
 
     def arm(self, samples: int, rate_hz: float) -> None:
-        """Wait for the next trigger pulse, then take samples."""
+        """Prepare to take samples from the next trigger pulse on; returns at once.
+
+        Parameters
+        ----------
+        samples : int
+            How many.
+        rate_hz : float
+            Sampling rate, in Hz.
+
+        Raises
+        ------
+        DeviceRefusedError
+            When the detector has no trigger.
+        """
         self._require_acquisition(samples, rate_hz)
         if not self.has_trigger:
             raise DeviceRefusedError(self.name, "cannot be triggered.", "Show the masks one by one.")
         self._arm(samples, rate_hz)
 
     def fetch(self, timeout_s: float = 1.0) -> Samples:
-        """The samples of the armed acquisition; raises DeviceTimeoutError when no trigger came in time."""
+        """Wait for the samples of the armed acquisition.
+
+        Parameters
+        ----------
+        timeout_s : float
+            Longest time to wait, in s.
+
+        Returns
+        -------
+        Samples
+            The samples.
+
+        Raises
+        ------
+        DeviceTimeoutError
+            When no trigger came in time.
+        """
         self._require_open()
         return self._fetch(timeout_s)
 

@@ -27,7 +27,13 @@ class DriverOptions(BaseModel):
 
 @dataclass(frozen=True)
 class Identity:
-    """Who a device says it is; read when it is opened, and kept in every record."""
+    """Who a device says it is; read when it is opened, and kept in every record.
+
+    Attributes
+    ----------
+    vendor, model, serial_number, firmware : str
+        In the device's own words; none is empty.
+    """
 
     vendor: str
     model: str
@@ -42,9 +48,14 @@ class Identity:
 class DeviceStatus:
     """What a device reports about itself now.
 
-    ok: nothing stands in the way of a run.
-    summary: one line in plain words.
-    values: readings by name with their unit in the name, for example ``temperature_c``.
+    Attributes
+    ----------
+    ok : bool
+        Whether nothing stands in the way of a run.
+    summary : str
+        One line in plain words.
+    values : mapping of str to float, int, str or bool
+        Readings, with their unit in the name, for example ``temperature_c``.
     """
 
     ok: bool
@@ -64,7 +75,18 @@ class Table(ABC):
     @classmethod
     @abstractmethod
     def from_bench(cls, options: DriverOptions) -> Self:
-        """Build the table from its section of the bench file."""
+        """Build the table from its section of the bench file.
+
+        Parameters
+        ----------
+        options : DriverOptions
+            An instance of `Options`.
+
+        Returns
+        -------
+        Table
+            The table.
+        """
 
     @property
     @abstractmethod
@@ -73,11 +95,23 @@ class Table(ABC):
 
     @abstractmethod
     def snapshot(self) -> bytes:
-        """Everything that decides what the table does next."""
+        """Save everything that decides what the table does next.
+
+        Returns
+        -------
+        bytes
+            For `restore`.
+        """
 
     @abstractmethod
     def restore(self, state: bytes) -> None:
-        """Continue from a `snapshot` of a table with the same options."""
+        """Continue from a `snapshot` of a table with the same options.
+
+        Parameters
+        ----------
+        state : bytes
+            What `snapshot` gave.
+        """
 
     @abstractmethod
     def close(self) -> None:
@@ -85,14 +119,35 @@ class Table(ABC):
 
     @classmethod
     def fault_kinds(cls) -> Mapping[str, tuple[str, ...]]:
-        """What can be made to go wrong, by device."""
+        """List what can be made to go wrong.
+
+        Returns
+        -------
+        mapping of str to tuple of str
+            Kinds of faults by device.
+        """
         return {}
 
     def inject(self, device: str, kind: str, *, times: int, seconds: float | None, share: float) -> None:
-        """Let something go wrong. Raises ValueError for what is not among `fault_kinds`.
+        """Let something go wrong.
 
-        times: how often, for faults of single commands and frames. seconds: for how long, for states such as an open
-        interlock; until `mend` where None. share: of the power that is missing, when a laser droops.
+        Parameters
+        ----------
+        device : str
+            A key of `fault_kinds`.
+        kind : str
+            One of its faults.
+        times : int
+            How often, for faults of single commands and frames.
+        seconds : float or None
+            For how long, for states such as an open interlock; until `mend` where None.
+        share : float
+            Share of the power that is missing, when a laser droops.
+
+        Raises
+        ------
+        ValueError
+            For what is not among `fault_kinds`.
         """
         raise ValueError(f"{device} knows no fault {kind!r}")
 
@@ -100,7 +155,18 @@ class Table(ABC):
         """A person has been at the table: what was wrong until then no longer is."""
 
     def shine(self, power_w: float) -> None:
-        """Light of a laser that does not stand on the table; 0 for none. Raises NotImplementedError."""
+        """Let light of a laser that does not stand on the table fall on it.
+
+        Parameters
+        ----------
+        power_w : float
+            Its power, in W; 0 for none.
+
+        Raises
+        ------
+        NotImplementedError
+            By tables without a place for it.
+        """
         raise NotImplementedError
 
 
@@ -108,9 +174,14 @@ class Table(ABC):
 class DriverContext:
     """What a driver is given besides its own settings.
 
-    device: the name of the device on its bench, used in every message.
-    clock: the time to wait on.
-    table: the simulated table it stands on, where there is one.
+    Attributes
+    ----------
+    device : str
+        Name of the device on its bench, used in every message.
+    clock : Clock
+        The time to wait on.
+    table : Table or None
+        The simulated table it stands on, where there is one.
     """
 
     device: str
@@ -121,6 +192,13 @@ class DriverContext:
 class Device(ABC):
     """Base of every driver: open, identify, report, close.
 
+    Parameters
+    ----------
+    context : DriverContext
+        Name, clock and table.
+
+    Notes
+    -----
     Public methods validate and document; a driver fills the protected hooks. `close` may be called from any state,
     any number of times.
     """
@@ -139,21 +217,56 @@ class Device(ABC):
     def from_bench(cls, address: str, options: Any, context: DriverContext) -> Self:
         """Build the driver from its bench entry; touches no hardware.
 
-        address: where the device is, in the driver's own words (port, resource, serial number); may be empty.
-        options: an instance of `Options`.
+        Parameters
+        ----------
+        address : str
+            Where the device is, in the driver's own words (port, resource, serial number); may be empty.
+        options : DriverOptions
+            An instance of `Options`.
+        context : DriverContext
+            Name, clock and table.
+
+        Returns
+        -------
+        Device
+            The driver, not opened yet.
         """
 
     @classmethod
     def discover(cls, search: Search) -> Iterable[Found]:  # noqa: ARG003 (drivers use it)
-        """Where devices for this driver are, or may be. Opens none of them, but where the search may `identify`.
+        """Find devices for this driver. Opens none of them, but where the search may `identify`.
 
-        By default nothing: the driver can only be named. Raises DeviceError where a package that it needs is missing.
+        Parameters
+        ----------
+        search : Search
+            What may be asked where.
+
+        Returns
+        -------
+        iterable of Found
+            Where devices are, or may be. By default nowhere: the driver can only be named.
+
+        Raises
+        ------
+        DeviceError
+            When a package that the driver needs is missing.
         """
         return ()
 
     # --- life ---------------------------------------------------------------------------------------------------
     def open(self) -> Self:
-        """Connect and read the identity. Opening an open device does nothing."""
+        """Connect and read the identity. Opening an open device does nothing.
+
+        Returns
+        -------
+        Device
+            The device itself.
+
+        Raises
+        ------
+        DeviceError
+            When it cannot be opened; it is closed then.
+        """
         if self._identity is None:
             try:
                 self._open()
@@ -172,17 +285,30 @@ class Device(ABC):
 
     @property
     def is_open(self) -> bool:
+        """Whether the device is open, as far as this program knows."""
         return self._identity is not None
 
     @property
     def identity(self) -> Identity:
-        """Vendor, model, serial number and firmware as read when the device was opened."""
+        """Vendor, model, serial number and firmware as read when the device was opened.
+
+        Raises
+        ------
+        DeviceNotOpenError
+            While the device is closed.
+        """
         if self._identity is None:
             raise DeviceNotOpenError(self.name, "is not open.", "Open it before it is used.")
         return self._identity
 
     def status(self) -> DeviceStatus:
-        """The device's own report on itself."""
+        """Ask the device for its own report on itself.
+
+        Returns
+        -------
+        DeviceStatus
+            Whether all is well, in one line, and readings.
+        """
         self._require_open()
         return self._read_status()
 

@@ -9,8 +9,14 @@ from __future__ import annotations
 class DeviceError(Exception):
     """Anything a device or the line to it did wrong.
 
-    device: the name the device has on the bench, for example ``laser``.
-    remedy: what a person should do next; empty when nothing sensible can be said.
+    Parameters
+    ----------
+    device : str
+        Name the device has on the bench, for example ``laser``.
+    message : str
+        What was expected and what was found.
+    remedy : str
+        What a person should do next; empty when nothing sensible can be said.
     """
 
     def __init__(self, device: str, message: str, remedy: str = "") -> None:

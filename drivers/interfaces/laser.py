@@ -18,15 +18,16 @@ class Laser(Device):
     @property
     @abstractmethod
     def power_limits_w(self) -> tuple[float, float]:
-        """Smallest and largest power that may be set, as the device states them."""
+        """Smallest and largest power that may be set, in W, as the device states them."""
 
     @property
     @abstractmethod
     def warm_up_time_s(self) -> float:
-        """How long after `emission_on` the power is not yet stable."""
+        """How long after `emission_on` the power is not yet stable, in s."""
 
     @property
     def power_setpoint_w(self) -> float:
+        """Power that the laser is set to, in W."""
         self._require_open()
         return self._get_power_setpoint()
 
@@ -38,7 +39,7 @@ class Laser(Device):
 
     @property
     def power_w(self) -> float:
-        """Power measured by the laser itself."""
+        """Power measured by the laser itself, in W."""
         self._require_open()
         return self._read_power()
 
@@ -50,6 +51,7 @@ class Laser(Device):
 
     @property
     def interlock_closed(self) -> bool:
+        """Whether the interlock lets the laser emit."""
         self._require_open()
         return self._read_interlock_closed()
 
@@ -60,7 +62,15 @@ class Laser(Device):
         return self._read_faults()
 
     def emission_on(self) -> None:
-        """Start emission. Refused while the interlock is open or a fault stands."""
+        """Start emission.
+
+        Raises
+        ------
+        DeviceRefusedError
+            While the interlock is open.
+        DeviceFaultError
+            While the laser reports a fault.
+        """
         self._require_open()
         if not self._read_interlock_closed():
             raise DeviceRefusedError(
@@ -74,7 +84,13 @@ class Laser(Device):
         self._set_emission(True)
 
     def emission_off(self) -> None:
-        """Stop emission; allowed in every state of an open device. Raises DeviceError when it is not confirmed."""
+        """Stop emission; allowed in every state of an open device.
+
+        Raises
+        ------
+        DeviceError
+            When the laser does not confirm it.
+        """
         self._require_open()
         self._set_emission(False)
 

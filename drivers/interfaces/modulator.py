@@ -19,8 +19,12 @@ Pattern = NDArray[np.uint8]
 class Shown:
     """Proof that a pattern was sent.
 
-    id: counts the patterns (or sequence passes) of this device since it was opened, from 1.
-    time_s: the bench clock when the device accepted it.
+    Attributes
+    ----------
+    id : int
+        Counts the patterns (or sequence passes) of this device since it was opened, from 1.
+    time_s : float
+        Bench clock when the device accepted it, in s.
     """
 
     id: int
@@ -48,20 +52,43 @@ class Modulator(Device):
     @property
     @abstractmethod
     def settle_time_s(self) -> float:
-        """From `show` until the light obeys the new pattern: latency, refresh and response together."""
+        """From `show` until the light obeys the new pattern, in s: latency, refresh and response together."""
 
     def show(self, pattern: Pattern) -> Shown:
-        """Show one pattern until the next call.
+        """Show one pattern until the next call; the light follows after `settle_time_s`.
 
-        Returns at once; the light follows after `settle_time_s`. Raises DeviceRefusedError for a wrong shape, type
-        or level.
+        Parameters
+        ----------
+        pattern : ndarray of uint8, shape (rows, columns)
+            Levels from 0 to ``2**bit_depth - 1``.
+
+        Returns
+        -------
+        Shown
+            Number and time, at once.
+
+        Raises
+        ------
+        DeviceRefusedError
+            For a wrong shape, type or level.
         """
         self._require_open()
         self._check(pattern, self.shape)
         return self._show(pattern)
 
     def show_settled(self, pattern: Pattern) -> Shown:
-        """Show one pattern and wait until the light obeys it."""
+        """Show one pattern and wait until the light obeys it.
+
+        Parameters
+        ----------
+        pattern : ndarray of uint8, shape (rows, columns)
+            Levels from 0 to ``2**bit_depth - 1``.
+
+        Returns
+        -------
+        Shown
+            Number and time of the pattern.
+        """
         shown = self.show(pattern)
         self.clock.sleep(self.settle_time_s)
         return shown
@@ -74,11 +101,22 @@ class Modulator(Device):
 
     @property
     def max_pattern_rate_hz(self) -> float:
-        """Fastest rate of patterns within a sequence."""
+        """Fastest rate of patterns within a sequence, in Hz."""
         return 1.0 / self.settle_time_s
 
     def load_sequence(self, patterns: Pattern) -> None:
-        """Load patterns (B, rows, columns) into the device; nothing is shown yet."""
+        """Load patterns into the device; nothing is shown yet.
+
+        Parameters
+        ----------
+        patterns : ndarray of uint8, shape (B, rows, columns)
+            In the order in which they are to be shown.
+
+        Raises
+        ------
+        DeviceRefusedError
+            For a wrong number, shape, type or level, and by devices without sequences.
+        """
         self._require_open()
         if patterns.ndim != 3 or not 1 <= len(patterns) <= self.max_sequence_length:
             raise DeviceRefusedError(
@@ -89,7 +127,18 @@ class Modulator(Device):
         self._load_sequence(patterns)
 
     def play(self, rate_hz: float) -> Shown:
-        """Step once through the loaded sequence, starting now; its first pattern gives the trigger pulse."""
+        """Step once through the loaded sequence, starting now; its first pattern gives the trigger pulse.
+
+        Parameters
+        ----------
+        rate_hz : float
+            Patterns per second, in Hz.
+
+        Returns
+        -------
+        Shown
+            Number of this pass and when it began.
+        """
         self._require_open()
         self._require_within("the pattern rate", rate_hz, (1e-6, self.max_pattern_rate_hz), "Hz")
         return self._play(rate_hz)

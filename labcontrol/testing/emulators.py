@@ -67,6 +67,11 @@ def serial_port(instrument: Any) -> AbstractContextManager[EmulatedPort]:
     ----------
     instrument : mock_devices.wire.instrument.Instrument
         The emulated instrument.
+
+    Returns
+    -------
+    context manager of EmulatedPort
+        The port, plugged in; its ``address`` is for pyserial.
     """
     return _port("PtyPort", instrument)
 
@@ -78,6 +83,11 @@ def network_port(instrument: Any) -> AbstractContextManager[EmulatedNetworkPort]
     ----------
     instrument : mock_devices.wire.instrument.Instrument
         The emulated instrument.
+
+    Returns
+    -------
+    context manager of EmulatedNetworkPort
+        The port, plugged in; its ``visa_address`` is for VISA.
     """
     return _port("TcpPort", instrument)
 
@@ -97,8 +107,10 @@ def second_screen(columns: int = 640, rows: int = 480) -> Iterator[Any]:
 
     Parameters
     ----------
-    columns, rows : int
-        Size of the second screen in pixels; one of the modes that an X server knows, as 800 x 600 or 1920 x 1080.
+    columns : int
+        Width of the second screen in pixels.
+    rows : int
+        Its height; together one of the modes that an X server knows, as 800 x 600 or 1920 x 1080.
 
     Yields
     ------

@@ -22,8 +22,19 @@ class DeviceConformance(DriverClassConformance):
     Role: ClassVar[type[Device]] = Device
 
     @pytest.fixture
-    def device(self) -> Iterator[Device]:
-        """The driver in front of something it can be opened against, not opened yet."""
+    def device(self) -> Any:
+        """Build the driver in front of something it can be opened against; a subclass overrides this.
+
+        Returns
+        -------
+        Device
+            The driver, not opened yet; a subclass may as well yield it.
+
+        Raises
+        ------
+        NotImplementedError
+            Where the subclass does not.
+        """
         raise NotImplementedError(f"{type(self).__name__} has to say how its driver is built: override device")
 
     @pytest.fixture(autouse=True)
@@ -33,7 +44,18 @@ class DeviceConformance(DriverClassConformance):
 
     @pytest.fixture
     def opened(self, device: Device) -> Device:
-        """The same driver, open."""
+        """Open the driver.
+
+        Parameters
+        ----------
+        device : Device
+            As it was built.
+
+        Returns
+        -------
+        Device
+            The same one, open.
+        """
         return device.open()
 
     @pytest.fixture
