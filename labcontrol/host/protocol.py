@@ -177,6 +177,8 @@ class HostStatus(Message):
         Path of the record of a run.
     run_state, reason, epoch, epochs, error, laser_on
         As in `labcontrol.engine.RunStatus`; error is None before there is one.
+    journal : str or None
+        Where the guardian of a real laser writes what it does when the host is gone.
     unattended : bool
         Whether the run goes on when no client is attached.
     clients : int
@@ -198,6 +200,7 @@ class HostStatus(Message):
     epochs: int = 0
     error: float | None = None
     laser_on: bool = False
+    journal: str | None = None
     unattended: bool = False
     clients: int = 0
     lease: int | None = None

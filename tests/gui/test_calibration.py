@@ -20,13 +20,21 @@ from labcontrol.calibration.store import SUFFIX, conditions
 from labcontrol.config import BenchConfig, CalibrationConfig, ExperimentConfig, ReservoirConfig
 from labcontrol.engine import RunState, RunStatus
 from labcontrol.errors import UserError
-from labcontrol.gui.calibration.bench import WAITING, BenchUnderCalibration, Doing, LightNews, Outlook, Steps, keep
 from labcontrol.gui.calibration.figure import FigureView
 from labcontrol.gui.calibration.page import CalibrationPage
 from labcontrol.gui.calibration.result import quantity_words
 from labcontrol.gui.calibration.step_texts import STATES, text_of
 from labcontrol.gui.shared.theme import DARK, LIGHT
 from labcontrol.gui.window.main_window import MainWindow
+from labcontrol.host.jobs.calibration import (
+    WAITING,
+    Activity,
+    CalibrationJob,
+    LightChanged,
+    Progress,
+    SelfTestFound,
+    keep,
+)
 from labcontrol.selftest import FiguresOfMerit, Trial
 
 SELFTEST = "self-test"
@@ -74,23 +82,23 @@ def news() -> News:
 
 
 @pytest.fixture
-def bench(config: BenchConfig, news: News) -> Iterator[BenchUnderCalibration]:
-    bench = BenchUnderCalibration(config, news)
+def bench(config: BenchConfig, news: News) -> Iterator[CalibrationJob]:
+    bench = CalibrationJob(config, news)
     yield bench
-    bench.close()
+    bench.end()
 
 
-def measured(bench: BenchUnderCalibration, kind: str) -> Calibration:
-    found = bench.measure(kind, "", bench.lights_off)
+def measured(bench: CalibrationJob, kind: str) -> Calibration:
+    found = bench.measure(kind, "", bench.darks)
     assert found is not None
     return found
 
 
-def emits(bench: BenchUnderCalibration) -> bool:
+def emits(bench: CalibrationJob) -> bool:
     return bench._bench is not None and bench._bench.laser.is_open and bool(bench._bench.laser.emission)
 
 
-def test_a_result_counts_when_it_is_accepted(bench: BenchUnderCalibration, config: BenchConfig, news: News) -> None:
+def test_a_result_counts_when_it_is_accepted(bench: CalibrationJob, config: BenchConfig, news: News) -> None:
     store = store_of(config)
     found = measured(bench, "camera")
     assert found.passed
@@ -100,11 +108,11 @@ def test_a_result_counts_when_it_is_accepted(bench: BenchUnderCalibration, confi
     assert store.status("camera", config).is_fresh
     assert store.files("camera")[0].with_suffix(".png").is_file()
     assert not list((store.folder / WAITING).glob(f"*{SUFFIX}"))
-    assert any(isinstance(one, Steps) for one in news)
-    assert any(isinstance(one, Doing) for one in news)
+    assert any(isinstance(one, Progress) for one in news)
+    assert any(isinstance(one, Activity) for one in news)
 
 
-def test_a_step_builds_on_what_is_in_the_store(bench: BenchUnderCalibration, config: BenchConfig) -> None:
+def test_a_step_builds_on_what_is_in_the_store(bench: CalibrationJob, config: BenchConfig) -> None:
     with pytest.raises(UserError, match="builds on camera"):
         measured(bench, "phase-response")
     first = measured(bench, "camera")
@@ -116,34 +124,34 @@ def test_a_failed_result_is_in_the_store_at_once(config: BenchConfig, news: News
     assert config.table is not None
     closed = config.table.options | {"camera": {"electrons_per_joule": 1.0}}  # as with a closed shutter
     dark = config.model_copy(update={"table": config.table.model_copy(update={"options": closed})})
-    bench = BenchUnderCalibration(dark, news)
+    bench = CalibrationJob(dark, news)
     found = measured(bench, "camera")
-    bench.close()
+    bench.end()
     assert "no pixel sees light" in found.outcome.failures[0]
     assert store_of(dark).status("camera", dark).state == "failed"
 
 
-@pytest.mark.parametrize("moment", [Steps, LightNews, Doing])
+@pytest.mark.parametrize("moment", [Progress, LightChanged, Activity])
 def test_whoever_wants_it_dark_gets_it_and_the_measurement_ends(
-    bench: BenchUnderCalibration, config: BenchConfig, news: News, moment: type
+    bench: CalibrationJob, config: BenchConfig, news: News, moment: type
 ) -> None:
     news.on = (moment, bench.light_off)
-    assert bench.measure("camera", "", bench.lights_off) is None
+    assert bench.measure("camera", "", bench.darks) is None
     assert not emits(bench)
     assert store_of(config).files() == []
     news.on = None
     assert measured(bench, "camera").passed  # and the next one works
 
 
-def test_a_measurement_asked_for_before_the_light_off_does_not_begin_after_it(bench: BenchUnderCalibration) -> None:
-    asked_at = bench.lights_off
+def test_a_measurement_asked_for_before_the_light_off_does_not_begin_after_it(bench: CalibrationJob) -> None:
+    asked_at = bench.darks
     bench.light_off()
     assert bench.measure("camera", "", asked_at) is None
     assert bench._bench is None
 
 
 def test_a_device_that_fails_is_opened_anew_the_next_time(
-    bench: BenchUnderCalibration, monkeypatch: pytest.MonkeyPatch
+    bench: CalibrationJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object, **__: object) -> Calibration:
         raise DeviceTimeoutError("camera", "gave no frame", "Look at its cable.")
@@ -156,25 +164,25 @@ def test_a_device_that_fails_is_opened_anew_the_next_time(
     assert measured(bench, "camera").passed
 
 
-def test_a_step_without_camera_shows_the_picture_all_the_same(bench: BenchUnderCalibration, news: News) -> None:
+def test_a_step_without_camera_shows_the_picture_all_the_same(bench: CalibrationJob, news: News) -> None:
     measured(bench, "detector")
     assert any(type(one).__name__ == "Frame" for one in news)
 
 
-def test_the_self_test_refuses_a_table_that_is_not_calibrated(bench: BenchUnderCalibration) -> None:
+def test_the_self_test_refuses_a_table_that_is_not_calibrated(bench: CalibrationJob) -> None:
     with pytest.raises(UserError, match="not calibrated"):
-        bench.look(ExperimentConfig(neurons=NEURONS), 0, "sobol", "", bench.lights_off)
+        bench.self_test(ExperimentConfig(neurons=NEURONS), 0, "sobol", "", bench.darks)
 
 
 def test_the_self_test_looks_and_scans_and_leaves_the_table_dark(news: News) -> None:
-    truthful = BenchUnderCalibration(simulated_bench(NEURONS, 1), news)  # needs no calibration
+    truthful = CalibrationJob(simulated_bench(NEURONS, 1), news)  # needs no calibration
     experiment = ExperimentConfig.model_validate({"neurons": NEURONS, "task": {"steps": 80, "test_steps": 20}})
-    assert truthful.look(experiment, 0, "sobol", "", truthful.lights_off)
-    assert truthful.look(experiment, 3, "sobol", "", truthful.lights_off)
+    assert truthful.self_test(experiment, 0, "sobol", "", truthful.darks)
+    assert truthful.self_test(experiment, 3, "sobol", "", truthful.darks)
     dark = not emits(truthful)
-    truthful.close()
+    truthful.end()
     assert dark
-    assert sum(isinstance(one, Outlook) for one in news) == 1
+    assert sum(isinstance(one, SelfTestFound) for one in news) == 1
     assert next(one.config.feedback for one in news if isinstance(one, Trial)) == experiment.reservoir.feedback
     assert sum(isinstance(one, Trial) for one in news) == 3
 
@@ -203,7 +211,7 @@ def test_every_step_says_in_words_what_it_is_for(kind: str) -> None:
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
-def test_figures_have_the_colours_of_the_window(bench: BenchUnderCalibration, qtbot: QtBot, theme: Any) -> None:
+def test_figures_have_the_colours_of_the_window(bench: CalibrationJob, qtbot: QtBot, theme: Any) -> None:
     view = FigureView()
     qtbot.addWidget(view, before_close_func=lambda view: view.close_background())
     view.resize(500, 240)
@@ -472,7 +480,7 @@ def test_a_real_laser_is_armed_by_a_person_once(
 @pytest.mark.parametrize(("advice", "words"), [((), "can learn"), (("it is noisy",), "It is noisy")])
 def test_the_self_test_says_whether_the_table_can_learn(page: Page, advice: tuple[str, ...], words: str) -> None:
     figures = FiguresOfMerit(12.3, 9, 0.9991, 250.0, 1.0, 0.01, 300)
-    page.selftest.show_outlook(Outlook(figures, np.array([1.0, 0.9, 0.4, 0.1]), 36, 36, 200, 2.0, 600.0, advice))
+    page.selftest.show_outlook(SelfTestFound(figures, np.array([1.0, 0.9, 0.4, 0.1]), 36, 36, 200, 2.0, 600.0, advice))
     assert words in page.selftest.verdict.text()
     assert "half lost after 2" in page.selftest._values["linear memory"].text()
     assert "10 min" in page.selftest._values["learning time"].text()

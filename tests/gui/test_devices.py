@@ -16,29 +16,29 @@ from pytestqt.qtbot import QtBot
 
 from drivers.interfaces import Roi
 from labcontrol.bench import simulated_bench
+from labcontrol.bench.test_patterns import PATTERNS, make_pattern
 from labcontrol.config import BenchConfig
 from labcontrol.engine import RunState, RunStatus
 from labcontrol.errors import UserError
-from labcontrol.gui.devices.bench import (
-    BenchByHand,
-    CameraFacts,
-    DetectorFacts,
-    LaserFacts,
-    ModulatorFacts,
-)
-from labcontrol.gui.devices.patterns import PATTERNS, make_pattern
 from labcontrol.gui.processes.bench_process import _Post, _Request, _Server
 from labcontrol.gui.processes.process_talk import LogLines
 from labcontrol.gui.window.main_window import MainWindow
+from labcontrol.host.jobs.manual import (
+    CameraFacts,
+    DetectorFacts,
+    LaserFacts,
+    ManualJob,
+    ModulatorFacts,
+)
 
 POWER_W = 0.005
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[BenchByHand]:
-    bench = BenchByHand(simulated_bench(NEURONS, 1), tmp_path / "journal")
+def bench(tmp_path: Path) -> Iterator[ManualJob]:
+    bench = ManualJob(simulated_bench(NEURONS, 1), tmp_path / "journal")
     yield bench
-    bench.close()
+    bench.end()
 
 
 # --- patterns -------------------------------------------------------------------------------------------------------
@@ -70,7 +70,7 @@ def test_a_gradient_of_mirrors_grows_denser() -> None:
 
 
 # --- the bench ------------------------------------------------------------------------------------------------------
-def test_every_device_tells_who_it_is_and_what_it_can(bench: BenchByHand) -> None:
+def test_every_device_tells_who_it_is_and_what_it_can(bench: ManualJob) -> None:
     kinds = {
         "laser": LaserFacts,
         "slm": ModulatorFacts,
@@ -85,13 +85,13 @@ def test_every_device_tells_who_it_is_and_what_it_can(bench: BenchByHand) -> Non
         assert isinstance(report.facts, kind)
 
 
-def test_connecting_is_dark_and_light_is_seen_by_camera_and_detector(bench: BenchByHand) -> None:
+def test_connecting_is_dark_and_light_is_seen_by_camera_and_detector(bench: ManualJob) -> None:
     for role in ("laser", "slm", "dmd", "camera", "detector"):
         bench.connect(role)
     assert not emits(bench)
     dark = bench.frame().data.mean(), bench.trace(64, 1e5).data.mean()
     bench.show("dmd", "blank", 1, 8)
-    bench.light_on(POWER_W, bench.lights_off)
+    bench.light_on(POWER_W, bench.darks)
     bench._bench.clock.sleep(60)
     assert bench.frame().data.mean() > 2 * dark[0]
     assert bench.trace(64, 1e5).data.mean() > 100 * dark[1]
@@ -100,14 +100,14 @@ def test_connecting_is_dark_and_light_is_seen_by_camera_and_detector(bench: Benc
     assert facts.setpoint_w == POWER_W
 
 
-def test_connecting_the_laser_again_switches_it_off(bench: BenchByHand) -> None:
+def test_connecting_the_laser_again_switches_it_off(bench: ManualJob) -> None:
     bench.connect("laser")
-    bench.light_on(POWER_W, bench.lights_off)
+    bench.light_on(POWER_W, bench.darks)
     bench.connect("laser")
     assert not emits(bench)
 
 
-def test_a_region_makes_frames_of_its_size(bench: BenchByHand) -> None:
+def test_a_region_makes_frames_of_its_size(bench: ManualJob) -> None:
     bench.connect("camera")
     bench.set_camera(1e-3, 3.0, Roi(4, 6, 12, 10))
     frame = bench.frame()
@@ -115,9 +115,9 @@ def test_a_region_makes_frames_of_its_size(bench: BenchByHand) -> None:
     assert frame.exposure_s == 1e-3
 
 
-def test_a_light_on_asked_for_before_the_light_off_does_not_come_after_it(bench: BenchByHand) -> None:
+def test_a_light_on_asked_for_before_the_light_off_does_not_come_after_it(bench: ManualJob) -> None:
     bench.connect("laser")
-    asked = bench.lights_off
+    asked = bench.darks
     bench.light_off()
     with pytest.raises(UserError, match="switched off meanwhile"):
         bench.light_on(POWER_W, asked)
@@ -126,7 +126,7 @@ def test_a_light_on_asked_for_before_the_light_off_does_not_come_after_it(bench:
 
 # --- the line to the window -----------------------------------------------------------------------------------------
 @pytest.fixture
-def served(bench: BenchByHand) -> Iterator[Callable[[float], Connection]]:
+def served(bench: ManualJob) -> Iterator[Callable[[float], Connection]]:
     """Serves the bench in threads; gives the window's end of the line."""
     threads: list[threading.Thread] = []
     near, far = multiprocessing.Pipe()
@@ -151,7 +151,7 @@ def ask(line: Connection, number: int, command: str, *arguments: object) -> None
     assert (reply.number, reply.error) == (number, None)
 
 
-def test_a_window_that_is_gone_leaves_the_light_off(served: Callable[[float], Connection], bench: BenchByHand) -> None:
+def test_a_window_that_is_gone_leaves_the_light_off(served: Callable[[float], Connection], bench: ManualJob) -> None:
     line = served(60.0)
     ask(line, 1, "connect", "laser")
     ask(line, 2, "light_on", POWER_W)
@@ -160,7 +160,7 @@ def test_a_window_that_is_gone_leaves_the_light_off(served: Callable[[float], Co
     until(lambda: not emits(bench))
 
 
-def test_a_window_that_hangs_leaves_the_light_off(served: Callable[[float], Connection], bench: BenchByHand) -> None:
+def test_a_window_that_hangs_leaves_the_light_off(served: Callable[[float], Connection], bench: ManualJob) -> None:
     line = served(0.3)
     ask(line, 1, "connect", "laser")
     ask(line, 2, "light_on", POWER_W)
@@ -168,7 +168,7 @@ def test_a_window_that_hangs_leaves_the_light_off(served: Callable[[float], Conn
 
 
 def test_light_off_does_not_wait_for_what_was_asked_before(
-    served: Callable[[float], Connection], bench: BenchByHand, monkeypatch: pytest.MonkeyPatch
+    served: Callable[[float], Connection], bench: ManualJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line = served(60.0)
     ask(line, 1, "connect", "laser")
@@ -264,7 +264,7 @@ def test_a_device_that_is_missing_says_so_and_the_others_work(
     window.devices.close_bench()
 
 
-def emits(bench: BenchByHand) -> bool:
+def emits(bench: ManualJob) -> bool:
     return bool(bench._bench.laser.emission)
 
 

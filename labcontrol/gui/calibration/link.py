@@ -12,9 +12,17 @@ from drivers.interfaces import Frame
 from labcontrol.calibration import Calibration
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.errors import UserError
-from labcontrol.gui.calibration.bench import BenchUnderCalibration, CameraNews, Doing, LightNews, Outlook, Steps, keep
 from labcontrol.gui.processes.held_bench import HeldBench
 from labcontrol.gui.shared.background import Background
+from labcontrol.host.jobs.calibration import (
+    Activity,
+    CalibrationJob,
+    CameraOpened,
+    LightChanged,
+    Progress,
+    SelfTestFound,
+    keep,
+)
 from labcontrol.selftest import Trial
 
 
@@ -22,7 +30,7 @@ class CalibrationLink(HeldBench):
     """One thing at a time: `is_working` while it lasts; `measured`, `looked`, `stopped` or `refused` tells its end.
 
     Signals on the way: `opened` (bits of a camera pixel), `doing` (words), `stepped` (done, total), `framed` (Frame),
-    `found` (Outlook), `tried` (Trial). `kept`, or `not_kept` (error), after a result was accepted.
+    `found` (SelfTestFound), `tried` (Trial). `kept`, or `not_kept` (error), after a result was accepted.
     """
 
     opened = pyqtSignal(int)
@@ -66,7 +74,7 @@ class CalibrationLink(HeldBench):
             self._rest()
             (self.looked if done else self.stopped).emit()
 
-        self._work(config, "look", experiment, trials, method, armed_by, then=then)
+        self._work(config, "self_test", experiment, trials, method, armed_by, then=then)
 
     def keep(self, config: BenchConfig, calibration: Calibration) -> None:
         """A person has accepted a result; that needs no devices."""
@@ -117,7 +125,7 @@ class CalibrationLink(HeldBench):
         if self.is_working or self._releasing:
             return
         process = self._hold(
-            config, lambda config, journal: partial(BenchUnderCalibration, config, journal=journal), self._on_news
+            config, lambda config, journal: partial(CalibrationJob, config, journal=journal), self._on_news
         )
 
         def refused(error: BaseException) -> None:
@@ -130,15 +138,15 @@ class CalibrationLink(HeldBench):
     def _on_news(self, news: Any) -> None:
         if isinstance(news, Frame):
             self.framed.emit(news)
-        elif isinstance(news, Steps):
+        elif isinstance(news, Progress):
             self.stepped.emit(news.done, news.total)
-        elif isinstance(news, Doing):
+        elif isinstance(news, Activity):
             self.doing.emit(news.words)
-        elif isinstance(news, CameraNews):
+        elif isinstance(news, CameraOpened):
             self.opened.emit(news.bit_depth)
-        elif isinstance(news, LightNews):
+        elif isinstance(news, LightChanged):
             self._set_light(news.on, news.power_w)
-        elif isinstance(news, Outlook):
+        elif isinstance(news, SelfTestFound):
             self.found.emit(news)
         elif isinstance(news, Trial):
             self.tried.emit(news)

@@ -10,12 +10,12 @@ from PyQt5.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QProgressB
 
 from labcontrol.config import ReservoirConfig
 from labcontrol.formatting import count, duration, rounded
-from labcontrol.gui.calibration.bench import Outlook
 from labcontrol.gui.calibration.scan_plot import ScanPlot
 from labcontrol.gui.shared.banner import message_and_remedy
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.fields import Whole
 from labcontrol.gui.shared.theme import LIGHT, Theme
+from labcontrol.host.jobs.calibration import SelfTestFound
 from labcontrol.selftest import Trial
 from labcontrol.selftest.selftest import GOOD_CONSISTENCY
 
@@ -42,7 +42,7 @@ class SelftestPage(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = LIGHT
-        self._outlook: Outlook | None = None
+        self._outlook: SelfTestFound | None = None
         self._problem = ""
         title = QLabel("Self-test: can this table learn?")
         title.setProperty("role", "title")
@@ -98,7 +98,7 @@ class SelftestPage(QWidget):
     def show_doing(self, words: str) -> None:
         self.doing.setText(words)
 
-    def show_outlook(self, outlook: Outlook) -> None:
+    def show_outlook(self, outlook: SelfTestFound) -> None:
         self._outlook = outlook
         f = outlook.figures
         half = np.flatnonzero(outlook.memory < 0.5)

@@ -7,13 +7,13 @@ from PyQt5.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QWidget
 
 from drivers.interfaces import Frame, Roi
 from labcontrol.formatting import rounded
-from labcontrol.gui.devices.bench import CameraFacts, Facts
 from labcontrol.gui.devices.card import DeviceCard
 from labcontrol.gui.devices.live_button import LiveButton
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.camera_view import CameraView
 from labcontrol.gui.shared.fields import Quantity, Whole
 from labcontrol.gui.shared.theme import Theme
+from labcontrol.host.jobs.manual import CameraFacts, Facts
 
 SIDE_PX = 236
 REGION_WORDS = (

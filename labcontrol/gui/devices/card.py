@@ -7,11 +7,11 @@ from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from drivers.interfaces import DeviceStatus, Identity
 from labcontrol.config import DeviceEntry
-from labcontrol.gui.devices.bench import DeviceReport, Facts
 from labcontrol.gui.shared.banner import message_and_remedy
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.elided import ElidedLabel
 from labcontrol.gui.shared.theme import Theme, set_kind
+from labcontrol.host.jobs.manual import DeviceReport, Facts
 
 _UNITS = {"c": "°C", "w": "W", "a": "A", "v": "V", "hz": "Hz", "s": "s", "db": "dB", "h": "h", "nm": "nm", "k": "K"}
 

@@ -9,7 +9,6 @@ from PyQt5.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QWidget
 
 from drivers.interfaces import Samples
 from labcontrol.formatting import count, power, power_unit, rounded
-from labcontrol.gui.devices.bench import DetectorFacts, Facts
 from labcontrol.gui.devices.camera import SIDE_PX
 from labcontrol.gui.devices.card import DeviceCard
 from labcontrol.gui.devices.live_button import LiveButton
@@ -17,6 +16,7 @@ from labcontrol.gui.shared.axes import readable_plot, style_plot
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.fields import Quantity, Whole
 from labcontrol.gui.shared.theme import Theme
+from labcontrol.host.jobs.manual import DetectorFacts, Facts
 
 
 class DetectorCard(DeviceCard):

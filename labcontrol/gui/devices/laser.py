@@ -8,12 +8,12 @@ from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
 from labcontrol.formatting import power
-from labcontrol.gui.devices.bench import Facts, LaserFacts
 from labcontrol.gui.devices.card import DeviceCard
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.fields import Quantity
 from labcontrol.gui.shared.theme import set_kind
 from labcontrol.gui.shared.ticking import ticking
+from labcontrol.host.jobs.manual import Facts, LaserFacts
 
 ARMED_S = 10
 _TICK_MS = 250

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from PyQt5.QtCore import QObject, pyqtSignal
@@ -11,9 +12,9 @@ from PyQt5.QtCore import QObject, pyqtSignal
 from drivers.interfaces import Roi
 from labcontrol.config import BenchConfig
 from labcontrol.errors import UserError
-from labcontrol.gui.devices.bench import DeviceReport, LaserFacts, bench_by_hand
 from labcontrol.gui.processes.held_bench import HeldBench
 from labcontrol.gui.shared.ticking import ticking
+from labcontrol.host.jobs.manual import DeviceReport, LaserFacts, ManualJob
 
 _POLL_MS = 1000
 ROLES = ("laser", "slm", "dmd", "camera", "detector")
@@ -42,7 +43,7 @@ class BenchLink(HeldBench):
         """Open a device, again if it was open. Raises UserError when the bench file does not hold together."""
         if self._releasing:
             raise UserError("The devices are still being let go.", "Try again in a second.")
-        self._hold(config, lambda config, journal: partial(bench_by_hand, config, journal))
+        self._hold(config, lambda config, journal: partial(_manual, config, journal))
         self._poll_timer.start()
 
         def then(report: DeviceReport) -> None:
@@ -134,3 +135,7 @@ class BenchLink(HeldBench):
             self.disconnected.emit(role)
         self.connected.clear()
         super()._forget()
+
+
+def _manual(config: BenchConfig, journal: Path, _emit: object) -> ManualJob:
+    return ManualJob(config, journal)

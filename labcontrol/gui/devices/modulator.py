@@ -7,14 +7,14 @@ from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QComboBox, QGridLayout, QLabel, QWidget
 
 from drivers.interfaces import Pattern
+from labcontrol.bench.test_patterns import PATTERNS, make_pattern
 from labcontrol.formatting import rounded
-from labcontrol.gui.devices.bench import Facts, ModulatorFacts
 from labcontrol.gui.devices.card import DeviceCard
-from labcontrol.gui.devices.patterns import PATTERNS, make_pattern
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.fields import Whole
 from labcontrol.gui.shared.image_panel import ImagePanel
 from labcontrol.gui.shared.theme import Theme
+from labcontrol.host.jobs.manual import Facts, ModulatorFacts
 
 _PREVIEW_PX = 84
 _WITHOUT_LEVEL = ("gradient",)

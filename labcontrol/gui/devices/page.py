@@ -11,7 +11,6 @@ from PyQt5.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QSplitter, QVBoxLa
 from drivers.interfaces import Frame, Roi
 from labcontrol.config import BenchConfig
 from labcontrol.errors import UserError
-from labcontrol.gui.devices.bench import DeviceReport
 from labcontrol.gui.devices.camera import CameraCard
 from labcontrol.gui.devices.card import DeviceCard
 from labcontrol.gui.devices.detector import DetectorCard
@@ -20,6 +19,7 @@ from labcontrol.gui.devices.link import BenchLink
 from labcontrol.gui.devices.modulator import ModulatorCard
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.theme import Theme
+from labcontrol.host.jobs.manual import DeviceReport
 
 _HINT = (
     "Devices connect with the light off. Arm before switching emission on; it ends when this window closes or hangs."

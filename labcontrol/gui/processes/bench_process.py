@@ -1,6 +1,6 @@
 """A bench that is no run's lives in a process of its own, so that neither a slow device nor a dead window does harm.
 
-It is used by hand (`devices.bench`) or calibrated (`calibration.bench`). The window asks, the process answers; one
+It is used by hand or calibrated (`labcontrol.host.jobs`). The window asks, the process answers; one
 request after the other, except for 'light off', which is obeyed at once, whatever else is going on. The light also
 goes off when the window's end of the line is gone (closed, crashed, killed) and when the window has not been heard
 for `SILENCE_S`.
@@ -38,7 +38,7 @@ _GIVE_UP_S = 20.0
 _GONE_S = 1.0
 _OFF = "light_off"
 _ALIVE = "alive"
-_LIGHTING = ("light_on", "measure", "look")
+_LIGHTING = ("light_on", "measure", "self_test")
 _ANSWER_TO_NOTHING = 0
 
 
@@ -62,14 +62,14 @@ Refuse = Callable[[BaseException], None]
 
 
 class Served(Protocol):
-    """What such a process holds. lights_off: how often the light was switched off; the methods that light the table
+    """What such a process holds. darks: how often the light was switched off; the methods that light the table
     are given its value when they were asked for, as last argument: who has asked for dark since does not get light.
     """
 
-    lights_off: int
+    darks: int
 
-    def light_off(self) -> None: ...
-    def close(self) -> None: ...
+    def light_off(self, reason: str = ...) -> None: ...
+    def end(self) -> None: ...
 
 
 MakeServed = Callable[[Deliver], Served]
@@ -186,7 +186,7 @@ def serve(line: Connection, make: MakeServed, silence_s: float = SILENCE_S) -> N
     try:
         server.work()
     finally:
-        bench.close()
+        bench.end()
         listener.join()
         line.close()
 
@@ -223,7 +223,7 @@ class _Server:
                 if request.command == _OFF:
                     self._answer(request)
                 elif request.command in _LIGHTING:
-                    stamped = (*request.arguments, self._bench.lights_off)
+                    stamped = (*request.arguments, self._bench.darks)
                     self._requests.put(replace(request, arguments=stamped))
                 elif request.command != _ALIVE:
                     self._requests.put(request)

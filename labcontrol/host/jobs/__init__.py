@@ -10,6 +10,8 @@ from labcontrol.host.jobs.job import Job
 __all__ = ["JOBS", "Job", "job_class", "job_name"]
 
 JOBS = {
+    "manual": "labcontrol.host.jobs.manual:ManualJob",
+    "calibration": "labcontrol.host.jobs.calibration:CalibrationJob",
     "run": "labcontrol.host.jobs.run:RunJob",
 }
 """Module and class of each job by its name on the line; imported when it is needed."""

@@ -15,6 +15,7 @@ from pydantic import model_validator
 
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.engine import Event, Finished, Predicted, Prepared, Run, RunState, Seen, StateChanged
+from labcontrol.engine.light_record import laser_journal
 from labcontrol.host.errors import described
 from labcontrol.host.jobs.job import Handler, Job
 from labcontrol.host.protocol import UNATTENDED_S, HostState, Message, Request
@@ -210,6 +211,7 @@ class RunJob(Job):
             "epoch": now.epoch,
             "epochs": now.epochs,
             "error": now.error if math.isfinite(now.error) else None,
+            "journal": str(laser_journal(self.run.record)),
             "laser_on": now.laser_on,
             "unattended": self.unattended,
         }

@@ -1,4 +1,4 @@
-"""A bench under calibration, in the process that owns it. Knows no Qt.
+"""Calibration, self-test and scan as a job, on a bench that is opened when it is needed.
 
 Whoever asks for dark gets it at once, and what is being measured ends: no procedure can switch the light on again.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,17 +25,20 @@ from labcontrol.calibration.plot import save_calibration_figure
 from labcontrol.calibration.store import SUFFIX, write_calibration
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.errors import UserError
+from labcontrol.host.jobs.job import Handler, Job
+from labcontrol.host.protocol import HostState, Message, Request
 from labcontrol.selftest import FiguresOfMerit, Trial, scan, selftest
 from labcontrol.tasks import make_task
 
 log = logging.getLogger(__name__)
 
-Tell = Callable[[Any], None]
+Emit = Callable[[Any], None]
 Lock = AbstractContextManager[Any]
 
 # Results that nobody has accepted yet; in the folder of the calibrations, but none of them.
 WAITING = "not-accepted"
 _FRAME_INTERVAL_S = 0.08
+_EVENTS_WAITING = 10_000
 _PROGRESS_INTERVAL_S = 0.05
 
 
@@ -42,16 +46,16 @@ class StoppedError(Exception):
     """Somebody wants it dark."""
 
 
-# --- what the window is told without asking -----------------------------------------------------------------------
+# --- events ---------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
-class Doing:
+class Activity:
     """What is being done, in words."""
 
     words: str
 
 
 @dataclass(frozen=True)
-class Steps:
+class Progress:
     """How far a procedure is."""
 
     done: int
@@ -59,14 +63,14 @@ class Steps:
 
 
 @dataclass(frozen=True)
-class CameraNews:
+class CameraOpened:
     """The camera is open."""
 
     bit_depth: int
 
 
 @dataclass(frozen=True)
-class LightNews:
+class LightChanged:
     """Emission, and its power."""
 
     on: bool
@@ -74,7 +78,7 @@ class LightNews:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class SelfTestFound:
     """What the self-test found. memory: (K,) capacity by delay. neurons of total were measured."""
 
     figures: FiguresOfMerit
@@ -87,37 +91,139 @@ class Outlook:
     advice: tuple[str, ...]
 
 
-class BenchUnderCalibration:
-    """Measures, keeps and looks on a bench that is opened when it is needed.
+# --- requests -------------------------------------------------------------------------------------------------------
+class CalibrationSettings(Message):
+    """The bench that is calibrated.
 
-    `light_off` may be called from any thread at any time. `measure` and `look` are given the number of `lights_off` at
-    which they were asked for, end when it grows, and return None then. journal: where the guardian of a real laser
-    writes what it does when this program is gone.
+    Parameters
+    ----------
+    bench : BenchConfig
+        As its file has it, without calibrations applied.
+    journal : str
+        Where the guardian of a real laser writes what it does when the host is gone; absolute.
     """
 
-    def __init__(self, config: BenchConfig, tell: Tell, journal: Path | None = None) -> None:
-        self._file, self._tell, self._journal = config, tell, journal
+    bench: BenchConfig
+    journal: str
+
+
+class Measure(Request):
+    """One procedure. Answered with its `Calibration`, or None when it was ended by somebody who wanted it dark.
+
+    Parameters
+    ----------
+    kind : str
+        One of `labcontrol.calibration.PROCEDURES`.
+    armed_by : str
+        On whose word a real laser may emit.
+    """
+
+    name = "measure"
+    lights = True
+
+    kind: str
+    armed_by: str = ""
+
+
+class SelfTest(Request):
+    """The self-test of the calibrated table, or with at least two trials a scan of its operating points.
+
+    Answered with True, or None when it was ended by somebody who wanted it dark. What is found is emitted.
+
+    Parameters
+    ----------
+    experiment : ExperimentConfig
+        Its task, operating point and size are tested.
+    trials : int
+        Of a scan.
+    method : str
+        One of `labcontrol.selftest.scan.METHODS`.
+    armed_by : str
+        On whose word a real laser may emit.
+    """
+
+    name = "self-test"
+    lights = True
+
+    experiment: ExperimentConfig
+    trials: int = 0
+    method: str = "sobol"
+    armed_by: str = ""
+
+
+class TakeFrame(Request):
+    """Answered with a new `Frame`; None while no bench is open."""
+
+    name = "frame"
+
+
+class CalibrationJob(Job):
+    """Measures procedures and tests the table.
+
+    `light_off` may be called from any thread at any time. `measure` and `self_test` are given the number of `darks` at
+    which they were asked for, end when it grows, and return None then. emit: given every event. journal: where the
+    guardian of a real laser writes what it does when this program is gone.
+    """
+
+    state = HostState.CALIBRATION
+    leased = True
+    settings = CalibrationSettings
+    carries = (Activity, Progress, CameraOpened, LightChanged, SelfTestFound, Trial, Frame, Calibration)
+    pictures = (Frame,)
+
+    def __init__(self, config: BenchConfig, emit: Emit | None = None, journal: Path | None = None) -> None:
+        self.bench = config
+        self._events: deque[Any] = deque(maxlen=_EVENTS_WAITING)
+        self._emit, self._journal = self._events.append if emit is None else emit, journal
         self._bench: _StoppableBench | None = None
         self._lock = threading.RLock()
         self._asked_at = 0
-        self.lights_off = 0
+        self.darks = 0
         self._frame_s = self._progress_s = 0.0
         self._takes_frames = True
+        self._ended = False
 
-    # --- commands -----------------------------------------------------------------------------------------------
+    @classmethod
+    def make(cls, settings: CalibrationSettings) -> CalibrationJob:
+        return cls(settings.bench, journal=Path(settings.journal))
+
+    @property
+    def requests(self) -> Mapping[type[Request], Handler]:
+        return {
+            Measure: lambda asked, darks: self.measure(asked.kind, asked.armed_by, darks),
+            SelfTest: lambda asked, darks: self.self_test(
+                asked.experiment, asked.trials, asked.method, asked.armed_by, darks
+            ),
+            TakeFrame: lambda _: self.frame(),
+        }
+
+    @property
+    def is_over(self) -> bool:
+        return self._ended
+
+    def begin(self) -> None:
+        """Nothing yet: the bench is opened with the first step."""
+
+    def status(self) -> dict[str, Any]:
+        return {"journal": None if self._journal is None else str(self._journal)}
+
+    def drain(self) -> list[Any]:
+        return [self._events.popleft() for _ in range(len(self._events))]
+
+    # --- what it does -------------------------------------------------------------------------------------------
     def measure(self, kind: str, armed_by: str, asked_at: int) -> Calibration | None:
         """One procedure, on what is fresh of those before it.
 
         A result that failed is in the store when this returns, one that passed waits for `keep`.
         """
         with self._working(asked_at) as stopped:
-            bench = self._open(self._file, armed_by)
-            store = store_of(self._file)
-            session = Session(bench, self._file, store, progress=self._on_progress, watch=self._on_frame)
+            bench = self._open(self.bench, armed_by)
+            store = store_of(self.bench)
+            session = Session(bench, self.bench, store, progress=self._on_progress, watch=self._on_frame)
             for before in list(PROCEDURES)[: list(PROCEDURES).index(kind)]:
                 session.take_over(before)
             self._takes_frames = "detector" not in PROCEDURES[kind].roles
-            self._tell(Doing(PROCEDURES[kind].title))
+            self._emit(Activity(PROCEDURES[kind].title))
             calibration = session.run(kind, save=False)
             self._check()
             if not calibration.passed:
@@ -130,56 +236,59 @@ class BenchUnderCalibration:
         """A new frame; None while no bench is open."""
         return None if self._bench is None else fresh_frame(self._bench.camera)
 
-    def look(self, experiment: ExperimentConfig, trials: int, method: str, armed_by: str, asked_at: int) -> bool | None:
+    def self_test(
+        self, experiment: ExperimentConfig, trials: int, method: str, armed_by: str, asked_at: int
+    ) -> bool | None:
         """The self-test of the calibrated table, and a scan of operating points where trials are asked for.
 
-        What is found is told as it comes: an `Outlook`, then a `Trial` after each.
+        What is found is told as it comes: an `SelfTestFound`, then a `Trial` after each.
         """
         with self._working(asked_at) as stopped:
-            bench = self._open(calibrated(self._file), armed_by)
+            bench = self._open(calibrated(self.bench), armed_by)
             check_devices(bench.config, bench.identities)
             work = make_task(experiment.task, experiment.seed)
 
             def say(words: str) -> None:
                 self._check()
-                self._tell(Doing(words))
+                self._emit(Activity(words))
 
             if trials < 2:
                 report = selftest(bench, experiment, work, say)
                 responses = report.responses
-                self._tell(
-                    Outlook(
+                self._emit(
+                    SelfTestFound(
                         report.figures, report.memory, len(responses.neurons), responses.total,
                         responses.states.shape[2], report.epoch_s, report.learning_s, report.advice,
                     )
                 )  # fmt: skip
             else:
                 self._scan(bench, experiment, work, trials, method)
-            self.dark()
+            self.dark("the self-test is over")
         return None if stopped else True
 
-    def light_off(self) -> None:
+    def light_off(self, reason: str = "") -> None:
         """Emission off, whatever else is going on, and an end to what is being measured."""
-        self.lights_off += 1
-        self.dark()
+        self.darks += 1
+        self.dark(reason)
 
-    def dark(self) -> None:
+    def dark(self, reason: str = "") -> None:
         bench = self._bench
         if bench is not None:
-            bench.light_off("asked for in the window")
+            bench.light_off(reason)
 
-    def close(self) -> None:
+    def end(self) -> None:
         """Light off, then let go of every device."""
-        self.lights_off += 1
+        self._ended = True
+        self.darks += 1
         self._close_bench()
 
     # --- parts --------------------------------------------------------------------------------------------------
     def _scan(self, bench: Bench, experiment: ExperimentConfig, work: Any, trials: int, method: str) -> None:
         def tell(trial: Trial, _done: int) -> None:
             self._check()
-            self._tell(trial)
+            self._emit(trial)
 
-        self._tell(Doing("operating points"))
+        self._emit(Activity("operating points"))
         scan(bench, experiment.reservoir, experiment.side, work, experiment.seed, trials, method, tell)
 
     @contextmanager
@@ -204,7 +313,7 @@ class BenchUnderCalibration:
 
     @property
     def _is_stopped(self) -> bool:
-        return self.lights_off != self._asked_at
+        return self.darks != self._asked_at
 
     def _check(self) -> None:
         if self._is_stopped:
@@ -215,13 +324,13 @@ class BenchUnderCalibration:
         self._check()
         if self._bench is None or self._bench.config != config:
             self._close_bench()
-            self._tell(Doing("opening the devices"))
-            bench = _StoppableBench(config, self._lock, self._check, self._tell)
+            self._emit(Activity("opening the devices"))
+            bench = _StoppableBench(config, self._lock, self._check, self._emit)
             bench.open()
             if self._journal is not None:
                 bench.light.keep_journal(self._journal)
             self._bench = bench
-            self._tell(CameraNews(bench.camera.bit_depth))
+            self._emit(CameraOpened(bench.camera.bit_depth))
         if armed_by:
             self._bench.light.arm(armed_by)
         return self._bench
@@ -236,14 +345,14 @@ class BenchUnderCalibration:
         now_s = time.monotonic()
         if now_s - self._frame_s >= _FRAME_INTERVAL_S:
             self._frame_s = now_s
-            self._tell(frame)
+            self._emit(frame)
 
     def _on_progress(self, done: int, total: int) -> None:
         self._check()
         now_s = time.monotonic()
         if now_s - self._progress_s >= _PROGRESS_INTERVAL_S or done == total:
             self._progress_s = now_s
-            self._tell(Steps(done, total))
+            self._emit(Progress(done, total))
         if not self._takes_frames and now_s - self._frame_s >= _FRAME_INTERVAL_S:
             self._show_what_is_there()
 
@@ -255,15 +364,15 @@ class BenchUnderCalibration:
         except (DeviceError, UserError) as error:
             log.info("no picture: %s", error)
         else:
-            self._tell(frame)
+            self._emit(frame)
 
 
 class _StoppableBench(Bench):
     """A bench whose light obeys two threads, and whose waits end when it is wanted dark."""
 
-    def __init__(self, config: BenchConfig, lock: Lock, check: Callable[[], None], tell: Tell) -> None:
+    def __init__(self, config: BenchConfig, lock: Lock, check: Callable[[], None], emit: Emit) -> None:
         super().__init__(config)
-        self._lock, self._check, self._tell = lock, check, tell
+        self._lock, self._check, self._emit = lock, check, emit
         self.wait = self._wait
 
     def light_on(
@@ -272,14 +381,14 @@ class _StoppableBench(Bench):
         with self._lock:
             self._check()
             super().light_on(lambda _: None, power_w=power_w, reason=reason)
-        self._tell(LightNews(True, self.config.laser.power_w))
-        self._tell(Doing(f"the laser warms up, {self.laser.warm_up_time_s:.0f} s"))
+        self._emit(LightChanged(True, self.config.laser.power_w))
+        self._emit(Activity(f"the laser warms up, {self.laser.warm_up_time_s:.0f} s"))
         (wait or self.wait)(self.laser.warm_up_time_s)
 
     def light_off(self, reason: str = "") -> None:
         with self._lock:
             super().light_off(reason)
-        self._tell(LightNews(False, 0.0))
+        self._emit(LightChanged(False, 0.0))
 
     def _wait(self, seconds: float) -> None:
         pieces = max(1, round(seconds / 0.2))

@@ -1,10 +1,12 @@
-"""A bench used by hand, one device after the other, in the process that owns it. Knows no Qt."""
+"""Manual control as a job: one device after the other, opened when it is asked for."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 from drivers.interfaces import (
     Camera,
@@ -19,9 +21,13 @@ from drivers.interfaces import (
     Samples,
 )
 from labcontrol.bench import Bench, fresh_frame
+from labcontrol.bench.test_patterns import make_pattern
 from labcontrol.config import BenchConfig
 from labcontrol.errors import UserError
-from labcontrol.gui.devices.patterns import make_pattern
+from labcontrol.host.jobs.job import Handler, Job
+from labcontrol.host.protocol import HostState, Message, Request
+
+Role = Literal["laser", "slm", "dmd", "camera", "detector"]
 
 
 @dataclass(frozen=True)
@@ -77,20 +83,162 @@ class DeviceReport:
     facts: Facts
 
 
-class BenchByHand:
+class ManualSettings(Message):
+    """The bench that is controlled manually.
+
+    Parameters
+    ----------
+    bench : BenchConfig
+    journal : str
+        Where the guardian of a real laser writes what it does when the host is gone; absolute.
+    """
+
+    bench: BenchConfig
+    journal: str
+
+
+class Connect(Request):
+    """Open a device, closing it first where it was open. Answered with its `DeviceReport`."""
+
+    name = "connect"
+
+    role: Role
+
+
+class Disconnect(Request):
+    """Leave a device in its safe state and let go of it."""
+
+    name = "disconnect"
+
+    role: Role
+
+
+class Report(Request):
+    """Answered with the `DeviceReport` of an open device."""
+
+    name = "report"
+
+    role: Role
+
+
+class LightOn(Request):
+    """Emission on, without waiting until the laser is warm. A client asks for it only after a person has armed it."""
+
+    name = "light-on"
+    lights = True
+
+    power_w: float
+
+
+class SetPower(Request):
+    """Set the power that the laser emits, or would emit."""
+
+    name = "set-power"
+
+    power_w: float
+
+
+class SetCamera(Request):
+    """Set exposure, gain and region of interest."""
+
+    name = "set-camera"
+
+    exposure_s: float
+    gain_db: float
+    roi: tuple[int, int, int, int]
+    """Row, column, rows, columns."""
+
+
+class Show(Request):
+    """Show a test pattern on the SLM or the DMD, settled when it is answered; see `labcontrol.bench.test_patterns`."""
+
+    name = "show"
+
+    role: Literal["slm", "dmd"]
+    pattern: str
+    level: int
+    period_px: int
+
+
+class TakeFrame(Request):
+    """Answered with a new `Frame`; during a calibration with None while no bench is open."""
+
+    name = "frame"
+
+
+class TakeTrace(Request):
+    """Answered with new `Samples` of the detector."""
+
+    name = "trace"
+
+    samples: int
+    rate_hz: float
+
+
+class ManualJob(Job):
     """Opens devices singly, so that one that is missing does not keep the others from being used.
 
     `light_off` may be called from any thread at any time, and holds against a `light_on` that was asked for before:
-    each `light_on` names the `lights_off` count it knew when it was asked for. journal: where the guardian of a real
-    laser writes what it does when this program is gone.
+    each `light_on` names the `darks` count it knew when it was asked for. journal: where the guardian of a real laser
+    writes what it does when this program is gone.
     """
 
+    state = HostState.MANUAL
+    leased = True
+    settings = ManualSettings
+    carries = (DeviceReport, Frame, Samples)
+
     def __init__(self, config: BenchConfig, journal: Path) -> None:
+        self.bench = config
         self._bench, self._journal = Bench(config), journal
         self._laser_lock = threading.RLock()
-        self.lights_off = 0
+        self._ended = False
+        self.darks = 0
 
-    # --- commands -----------------------------------------------------------------------------------------------
+    @classmethod
+    def make(cls, settings: ManualSettings) -> ManualJob:
+        return cls(settings.bench, Path(settings.journal))
+
+    @property
+    def requests(self) -> Mapping[type[Request], Handler]:
+        return {
+            Connect: lambda asked: self.connect(asked.role),
+            Disconnect: lambda asked: self.disconnect(asked.role),
+            Report: lambda asked: self.report(asked.role),
+            LightOn: lambda asked, darks: self.light_on(asked.power_w, darks),
+            SetPower: lambda asked: self.set_power(asked.power_w),
+            SetCamera: lambda asked: self.set_camera(asked.exposure_s, asked.gain_db, Roi(*asked.roi)),
+            Show: lambda asked: self.show(asked.role, asked.pattern, asked.level, asked.period_px),
+            TakeFrame: lambda _: self.frame(),
+            TakeTrace: lambda asked: self.trace(asked.samples, asked.rate_hz),
+        }
+
+    @property
+    def is_over(self) -> bool:
+        return self._ended
+
+    def begin(self) -> None:
+        """Nothing yet: each device is opened when it is asked for."""
+
+    def status(self) -> dict[str, Any]:
+        return {"journal": str(self._journal)}
+
+    def end(self) -> None:
+        """Light off, then let go of every device."""
+        if self._ended:
+            return
+        self._ended = True
+        try:
+            self.light_off("manual control has ended")
+        finally:
+            for device in reversed(self._bench.devices.values()):
+                device.close()
+            self._bench.close()
+
+    def drain(self) -> list[Any]:
+        return []
+
+    # --- devices ------------------------------------------------------------------------------------------------
     def connect(self, role: str) -> DeviceReport:
         """Open a device, closing it first where it was open: also the way to get a lost one back."""
         device = self._bench.devices[role]
@@ -98,7 +246,7 @@ class BenchByHand:
         try:
             device.open()
             if role == "laser":
-                self.light_off()
+                self.light_off("connected")
                 self._bench.light.keep_journal(self._journal)
             elif isinstance(device, Camera):
                 device.exposure_s = self._bench.config.camera.exposure_s
@@ -111,7 +259,7 @@ class BenchByHand:
     def disconnect(self, role: str) -> None:
         """Leave a device in its safe state and let go of it."""
         if role == "laser":
-            self.light_off()
+            self.light_off("disconnected")
         self._bench.devices[role].close()
 
     def report(self, role: str) -> DeviceReport:
@@ -121,19 +269,19 @@ class BenchByHand:
                 return DeviceReport(device.identity, device.status(), facts_of(device))
         return DeviceReport(device.identity, device.status(), facts_of(device))
 
-    def light_on(self, power_w: float, lights_off: int) -> None:
+    def light_on(self, power_w: float, darks: int) -> None:
         """Emission on at this power. Does not wait until the laser is warm."""
         with self._laser_lock:
-            if lights_off != self.lights_off:
+            if darks != self.darks:
                 raise UserError("The light was switched off meanwhile; it stays off.", "Arm the laser again.")
-            self._bench.light.arm("armed by hand in the window")
+            self._bench.light.arm("armed manually")
             self._bench.light_on(lambda _: None, power_w=power_w)
 
-    def light_off(self) -> None:
+    def light_off(self, reason: str = "") -> None:
         """Emission off, whatever else is going on."""
-        self.lights_off += 1
+        self.darks += 1
         with self._laser_lock:
-            self._bench.light_off()
+            self._bench.light_off(reason)
 
     def set_power(self, power_w: float) -> None:
         with self._laser_lock:
@@ -155,20 +303,6 @@ class BenchByHand:
 
     def trace(self, samples: int, rate_hz: float) -> Samples:
         return self._bench.detector.read(samples, rate_hz)
-
-    def close(self) -> None:
-        """Light off, then let go of every device."""
-        try:
-            self.light_off()
-        finally:
-            for device in reversed(self._bench.devices.values()):
-                device.close()
-            self._bench.close()
-
-
-def bench_by_hand(config: BenchConfig, journal: Path, _tell: object) -> BenchByHand:
-    """For `BenchProcess`; says nothing that it was not asked for."""
-    return BenchByHand(config, journal)
 
 
 def facts_of(device: Device) -> Facts:
