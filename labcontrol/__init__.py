@@ -6,6 +6,8 @@ What a script or a notebook needs is here: ``from labcontrol import Run``. See d
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from labcontrol.companions import check_companions
+
 if TYPE_CHECKING:
     from labcontrol.analysis.plots.run_figure import run_figure
     from labcontrol.analysis.report import write_report
@@ -32,6 +34,8 @@ __all__ = [
     "run_figure",
     "write_report",
 ]
+
+check_companions()
 
 _MODULES = {
     "labcontrol.config": ("BenchConfig", "ExperimentConfig", "load_bench", "load_experiment"),

@@ -42,8 +42,10 @@ _INSTRUMENT_PACKAGES = (
     "gcc libc6-dev xserver-xorg-core xserver-xorg-video-dummy x11-xserver-utils "
     "aravis-tools gir1.2-aravis-0.8 python3-gi"
 )
-_XVFB_PACKAGES = ("xvfb", "xauth", "xdotool")
-_XVFB_RUN = ("xvfb-run", "--auto-servernum", "--server-args=-screen 0 1920x1080x24 -nolisten tcp")
+# Each process of the tests opens its windows on a virtual display of its own (pytest-xvfb) and clicks there.
+_DISPLAY_PACKAGES = ("xvfb", "xdotool")
+# Tests use all cores. A process that has run its share takes over half of what another one still has to do.
+_PYTEST = ("-m", "pytest", "--numprocesses=auto", "--dist=worksteal")
 
 
 class SetUpError(Exception):
@@ -59,11 +61,11 @@ def main(arguments: Sequence[str]) -> int:
             return _hand_over([str(LABCONTROL), "run", *rest, *_without_window(rest)])
         if command in ("test", "setup"):
             install_program(extras=("test",))
-            display = _display_for_tests()
+            _provide_display_for_tests()
             if sys.platform.startswith("linux"):
                 _provide(_INSTRUMENT_PACKAGES.split(), "testing drivers against emulated instruments")
             if command == "test":
-                return _hand_over([*display, str(PYTHON), "-m", "pytest", *rest])
+                return _hand_over([str(PYTHON), *_PYTEST, *rest])
             _say(f"ready; all commands: {LABCONTROL} --help")
             return 0
     except SetUpError as error:
@@ -142,20 +144,15 @@ def _without_window(arguments: Sequence[str]) -> "list[str]":
     return ["--headless"]
 
 
-def _display_for_tests() -> "list[str]":
-    """The command that gives the tests of the window a display; empty where there is one or none can be had."""
+def _provide_display_for_tests() -> None:
+    """The system libraries Qt needs, and Xvfb, which gives the windows of the tests a display."""
     from labcontrol.gui.availability import DEBIAN_PACKAGES, has_display
 
     if not sys.platform.startswith("linux"):
-        return []
-    if has_display() or os.environ.get("QT_QPA_PLATFORM"):
-        _provide(DEBIAN_PACKAGES.split(), "testing the window")
-        return []
-    _provide([*DEBIAN_PACKAGES.split(), *_XVFB_PACKAGES], "testing the window")
-    if shutil.which(_XVFB_RUN[0]):
-        return list(_XVFB_RUN)
-    _say("there is neither a display nor Xvfb: the tests draw the window off-screen")
-    return []
+        return
+    _provide([*DEBIAN_PACKAGES.split(), *_DISPLAY_PACKAGES], "testing the window")
+    if not has_display() and not shutil.which("Xvfb"):
+        _say("there is neither a display nor Xvfb: the tests draw the window off-screen")
 
 
 def _provide(packages: Sequence[str], purpose: str) -> bool:

@@ -5,6 +5,16 @@ from __future__ import annotations
 import os
 import sys
 
+import pytest
+
 os.environ.setdefault("MPLBACKEND", "agg")
-if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw off-screen where there is no display, not even the one that pytest-xvfb has just given this process."""
+    workers_run_the_tests = config.getoption("numprocesses", None)
+    if workers_run_the_tests or not sys.platform.startswith("linux"):
+        return
+    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")

@@ -180,22 +180,21 @@ def test_run_with_a_display_but_without_qt_goes_on_in_the_terminal(
     assert handed_over.pop() == [str(bootstrap.LABCONTROL), "run", "--window"]
 
 
-def test_tests_get_a_virtual_display_where_there_is_none(
-    handed_over: list[list[str]], monkeypatch: pytest.MonkeyPatch
+def test_tests_run_on_all_cores_with_the_options_given(
+    handed_over: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}" if name == "xvfb-run" else None)
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}" if name == "Xvfb" else None)
     bootstrap.main(["test", "-k", "laser"])
-    command = handed_over.pop()
-    assert command[0] == "xvfb-run"
-    assert command[-5:] == [str(bootstrap.PYTHON), "-m", "pytest", "-k", "laser"]
-    monkeypatch.setenv("DISPLAY", ":0")
-    bootstrap.main(["test"])
-    assert handed_over.pop() == [str(bootstrap.PYTHON), "-m", "pytest"]
+    command = [str(bootstrap.PYTHON), "-m", "pytest", "--numprocesses=auto", "--dist=worksteal"]
+    assert handed_over.pop() == [*command, "-k", "laser"]
+    assert "off-screen" not in capsys.readouterr().err
 
 
-def test_tests_run_without_any_display(handed_over: list[list[str]], no_packages: None) -> None:
-    bootstrap.main(["test"])
-    assert handed_over == [[str(bootstrap.PYTHON), "-m", "pytest"]]
+def test_tests_run_without_any_display(
+    handed_over: list[list[str]], no_packages: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bootstrap.main(["test"]) == 7
+    assert "draw the window off-screen" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a shell script as a stand-in")

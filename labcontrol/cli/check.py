@@ -14,7 +14,7 @@ from labcontrol.bench import PhaseTable, bench_for, driver_classes
 from labcontrol.calibration import statuses
 from labcontrol.cli.connect import connect_and_report
 from labcontrol.config import BenchConfig, ExperimentConfig, load_bench, load_experiment
-from labcontrol.learning import check_learning
+from labcontrol.learning import check_learning, strategy_facts
 from labcontrol.tasks import make_task
 
 
@@ -66,8 +66,9 @@ def _describe_experiment(console: Console, experiment: ExperimentConfig) -> int:
         f"{task.name}: washout {len(task.washout_input)}, training {len(task.train_input)}, "
         f"test {len(task.test_input)} steps",
     )
-    how = f"{learning.selection} selection, {learning.acceptance} error"
-    if learning.strategy != "coordinate-descent":
+    about = strategy_facts(learning)
+    how = f"{about.selection} selection, {'re-measured' if about.remeasured else 'stored'} error"
+    if about.many_masks:
         how = f"up to {learning.masks_per_replay} masks in one replay"
     facts.add_row("learning", f"{learning.strategy}, {how}, loss {learning.loss}")
     facts.add_row("pilot", f"{experiment.prediction.pilot_flips} single flips set gain and predicted rate")

@@ -11,7 +11,7 @@ import numpy as np
 
 from labcontrol.bench import Bench
 from labcontrol.config import ExperimentConfig
-from labcontrol.learning import initial_mask
+from labcontrol.learning import initial_mask, strategy_facts
 from labcontrol.records import RunHeader, provenance
 from labcontrol.reservoir import Preparation
 from labcontrol.tasks import Task
@@ -21,7 +21,7 @@ def record_path(directory: Path, experiment: ExperimentConfig) -> Path:
     """A new name that tells date, task, size, strategy or its rule, and seed."""
     task = Path(experiment.task.name).stem
     learning = experiment.learning
-    how = learning.selection if learning.strategy == "coordinate-descent" else learning.strategy
+    how = strategy_facts(learning).label
     stem = f"{datetime.now():%Y-%m-%d_%H%M%S}_{task}_N{experiment.neurons}_{how}_{learning.loss}_seed{experiment.seed}"
     path = directory / f"{stem}.h5"
     number = 2

@@ -14,7 +14,7 @@ from labcontrol.config import ExperimentConfig
 from labcontrol.engine.checkpoint import decode, encode
 from labcontrol.engine.pilot import Pilot, posed_problem, predict
 from labcontrol.errors import UserError
-from labcontrol.learning import Proposal, Strategy, initial_mask, make_strategy
+from labcontrol.learning import Proposal, Strategy, initial_mask, make_strategy, strategy_facts
 from labcontrol.learning.acceptance import accept
 from labcontrol.records import RunReader
 from labcontrol.records.json_text import to_json
@@ -147,14 +147,14 @@ def _counted(replays: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _decisions(run: RunReader) -> Iterator[Finding]:
-    """Masks and decisions of coordinate descent from mirrors and errors; other strategies are only learned again."""
-    learning = ExperimentConfig.model_validate(run.experiment).learning
+    """Masks and decisions from mirrors and errors, where these decide; other strategies are only learned again."""
+    facts = strategy_facts(ExperimentConfig.model_validate(run.experiment).learning)
     epochs = run.epochs
-    if learning.strategy != "coordinate-descent" or not len(epochs):
+    if facts.epochs_per_flip is None or not len(epochs):
         return
     errors, mirrors, shown = epochs.error(run.loss), epochs.mirror.copy(), epochs.masks()
     # After the first epoch the masks of this acceptance come in pairs: the incumbent, then the candidate.
-    again = np.arange(len(epochs)) % 2 == (1 if learning.acceptance == "re-measured" else 2)
+    again = np.arange(len(epochs)) % 2 == (1 if facts.remeasured else 2)
     mirrors[again | (mirrors >= run.neurons)] = -1
     masks, decisions = np.empty_like(shown), np.zeros(len(epochs), dtype=np.bool_)
     incumbent, incumbent_error = run.initial_mask, float("inf")

@@ -9,10 +9,12 @@ from labcontrol.learning.registry import (
     initial_mask,
     make_strategy,
     strategy_class,
+    strategy_facts,
+    strategy_label,
     strategy_settings,
 )
 from labcontrol.learning.selection import SELECTIONS, completed_amplitudes
-from labcontrol.learning.strategy import Mask, Proposal, Strategy
+from labcontrol.learning.strategy import Mask, Proposal, Strategy, StrategyFacts
 
 __all__ = [
     "ACCEPTANCES",
@@ -23,10 +25,13 @@ __all__ = [
     "Problem",
     "Proposal",
     "Strategy",
+    "StrategyFacts",
     "check_learning",
     "completed_amplitudes",
     "initial_mask",
     "make_strategy",
     "strategy_class",
+    "strategy_facts",
+    "strategy_label",
     "strategy_settings",
 ]

@@ -11,7 +11,7 @@ from labcontrol.config import LearningConfig, Section
 from labcontrol.learning.acceptance import accept
 from labcontrol.learning.problem import Problem
 from labcontrol.learning.selection import SelectionRule, selection_rule
-from labcontrol.learning.strategy import Mask, Proposal, Strategy
+from labcontrol.learning.strategy import Mask, Proposal, Strategy, StrategyFacts
 
 
 class CoordinateDescent(Strategy):
@@ -29,6 +29,18 @@ class CoordinateDescent(Strategy):
         self._rng = rng
         self._remeasure = remeasure
         self._error = float("inf")
+
+    @classmethod
+    def facts(cls, learning: LearningConfig, settings: Section) -> StrategyFacts:  # noqa: ARG003 (has none)
+        remeasured = learning.acceptance == "re-measured"
+        return StrategyFacts(
+            label=learning.selection,
+            flip_by_flip=True,
+            epochs_per_flip=2 if remeasured else 1,
+            many_masks=False,
+            selection=learning.selection,
+            remeasured=remeasured,
+        )
 
     @classmethod
     def begin(cls, problem: Problem, learning: LearningConfig, settings: Section) -> Self:  # noqa: ARG003 (has none)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from labcontrol.config import LearningConfig, Section
-from labcontrol.learning.boolean_search import GLOBAL, LOCAL, Schedule
+from labcontrol.learning.boolean_search import GLOBAL, LOCAL, Effort
 from labcontrol.learning.designs import group_design, s_matrix
 from labcontrol.learning.measurements import Measurements
 from labcontrol.learning.problem import Problem
@@ -59,6 +59,13 @@ class IdentificationSettings(Section):
         ge=0,
         le=0.5,
         description="share of the training steps, the last, that is kept back to choose the ridge; 0 takes it as given",
+    )
+    search_seconds: float = Field(
+        60.0,
+        gt=0,
+        le=86_400,
+        description="computing time of one search at most, on a usual computer; more mirrors than that suffices for "
+        "are searched less thoroughly",
     )
     watch: bool = Field(False, description="go on measuring the incumbent, and identify anew when it drifts")
     drift: float = Field(
@@ -200,14 +207,15 @@ class MultiplexedIdentification(Strategy):
         """Model of a few groups of mirrors."""
         return fit_linear(units, 0.0)
 
-    def _search(self, start: Mask, schedule: Schedule) -> Mask:
+    def _search(self, start: Mask, effort: Effort) -> Mask:
         assert self._model is not None
         problem, ridge = self._problem, self._settings.ridge
+        effort = effort._replace(seconds=self._settings.search_seconds)
         if self._settings.validation_share > 0:
             share = self._settings.validation_share
-            ridge = chosen_ridge(self._model, start, problem.target, self._gain, share, schedule, problem.rng)
+            ridge = chosen_ridge(self._model, start, problem.target, self._gain, share, effort, problem.rng)
             self._findings["ridge"] = ridge
-        return self._model.search(start, problem.target, self._gain, ridge, schedule, problem.rng)
+        return self._model.search(start, problem.target, self._gain, ridge, effort, problem.rng)
 
     def _solve_coarse(self) -> Mask:
         """The best union of groups."""

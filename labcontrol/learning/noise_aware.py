@@ -22,7 +22,7 @@ from pydantic import Field
 from labcontrol.config import LearningConfig, Section
 from labcontrol.learning.problem import Problem
 from labcontrol.learning.selection import selection_rule
-from labcontrol.learning.strategy import Mask, Proposal, Strategy
+from labcontrol.learning.strategy import Mask, Proposal, Strategy, StrategyFacts
 
 _TIGHTEST = 1.0  # r of the boundary
 
@@ -58,6 +58,10 @@ class NoiseAwareDescent(Strategy):
         self._flipped = np.empty(0, dtype=np.int64)  # mirrors of the candidate under test; empty before one is drawn
         self._tried = _Mean()
         self._noise_std = 0.0  # of one error
+
+    @classmethod
+    def facts(cls, learning: LearningConfig, settings: Section) -> StrategyFacts:  # noqa: ARG003 (do not change them)
+        return StrategyFacts(learning.strategy, flip_by_flip=True, many_masks=False, selection=learning.selection)
 
     @classmethod
     def begin(cls, problem: Problem, learning: LearningConfig, settings: Section) -> Self:

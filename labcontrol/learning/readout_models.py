@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
-from labcontrol.learning.boolean_search import Schedule, search_fields, search_linear
+from labcontrol.learning.boolean_search import Effort, search_fields, search_linear
 from labcontrol.learning.measurements import Measurements
 from labcontrol.learning.phase_retrieval import retrieve_fields
 from labcontrol.learning.strategy import Mask
@@ -19,6 +19,7 @@ Floats = NDArray[np.float64]
 
 # Keeps the normal equations solvable where the masks do not tell all mirrors apart.
 _SMALLEST_RIDGE = 1e-9
+_ROWS_AT_ONCE = 512
 
 
 class ReadoutModel(ABC):
@@ -30,7 +31,7 @@ class ReadoutModel(ABC):
 
     @abstractmethod
     def search(
-        self, start: Mask, target: Floats, gain: float, ridge: float, schedule: Schedule, rng: np.random.Generator
+        self, start: Mask, target: Floats, gain: float, ridge: float, effort: Effort, rng: np.random.Generator
     ) -> Mask:
         """The best mask found from a start.
 
@@ -55,13 +56,13 @@ class LinearModel(ReadoutModel):
         return predicted
 
     def search(
-        self, start: Mask, target: Floats, gain: float, ridge: float, schedule: Schedule, rng: np.random.Generator
+        self, start: Mask, target: Floats, gain: float, ridge: float, effort: Effort, rng: np.random.Generator
     ) -> Mask:
         steps = len(target)
         responses, background = _centred(self.responses[:, :steps]), _centred(self.background[None, :steps])[0]
         scale = float(np.sqrt(np.mean(responses**2))) or 1.0  # numbers near 1, whatever the unit of the output
         responses, background = responses / scale, background / scale
-        covariance = responses @ responses.T / steps
+        covariance = covariance_of(responses)
         covariance[np.diag_indices_from(covariance)] += ridge * float(np.mean(np.diag(covariance)))
         mask, _ = search_linear(
             covariance,
@@ -71,7 +72,7 @@ class LinearModel(ReadoutModel):
             float(background @ target) / steps,
             gain / scale,
             start,
-            schedule,
+            effort,
             rng,
         )
         return mask
@@ -100,7 +101,7 @@ class FieldModel(ReadoutModel):
         return predicted
 
     def search(
-        self, start: Mask, target: Floats, gain: float, ridge: float, schedule: Schedule, rng: np.random.Generator
+        self, start: Mask, target: Floats, gain: float, ridge: float, effort: Effort, rng: np.random.Generator
     ) -> Mask:
         steps = len(target)
         half = self.background[:steps] + 0.5 * self.fields[:, :steps].sum(axis=0)
@@ -110,7 +111,7 @@ class FieldModel(ReadoutModel):
         single = np.std(2 * np.real(np.conj(half / scale) * fields), axis=1)
         load = ridge * float(np.mean(single**2))
         mask, _ = search_fields(
-            np.ascontiguousarray(fields), background, correction, target, load, gain / scale**2, start, schedule, rng
+            np.ascontiguousarray(fields), background, correction, target, load, gain / scale**2, start, effort, rng
         )
         return mask
 
@@ -153,6 +154,16 @@ def _solve(measured: Measurements, outputs: Floats, ridge: float) -> tuple[Float
     normal[np.diag_indices_from(normal)] += diagonal
     solution: Floats = cho_solve(cho_factor(normal), weighted.T @ outputs)
     return solution[0], solution[1:]
+
+
+def covariance_of(responses: Floats) -> NDArray[np.float32]:
+    """(N, N) of centred responses (N, T), in single precision: summed in double precision, some rows at a time."""
+    neurons, steps = responses.shape
+    covariance = np.empty((neurons, neurons), dtype=np.float32)
+    for first in range(0, neurons, _ROWS_AT_ONCE):
+        rows = slice(first, first + _ROWS_AT_ONCE)
+        covariance[rows] = responses[rows] @ responses.T / steps
+    return covariance
 
 
 def _centred(values: Floats) -> Floats:

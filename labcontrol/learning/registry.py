@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import import_module
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -14,7 +15,7 @@ from labcontrol.errors import UserError
 from labcontrol.learning.acceptance import ACCEPTANCES
 from labcontrol.learning.problem import Problem
 from labcontrol.learning.selection import SELECTIONS
-from labcontrol.learning.strategy import Mask, Strategy
+from labcontrol.learning.strategy import Mask, Strategy, StrategyFacts
 
 STRATEGIES: dict[str, str] = {
     "coordinate-descent": "flip one mirror an epoch, keep the flip if the error fell",
@@ -57,6 +58,19 @@ def strategy_settings(config: LearningConfig) -> Section:
         return settings.model_validate(config.options)
     except ValidationError as error:
         raise user_error(error, settings, f"learning.options of strategy {config.strategy!r}") from None
+
+
+def strategy_facts(config: LearningConfig) -> StrategyFacts:
+    """What the strategy of a configuration is like, with its settings. Raises UserError for what nobody knows."""
+    return strategy_class(config.strategy).facts(config, strategy_settings(config))
+
+
+def strategy_label(learning: Mapping[str, Any]) -> str:
+    """What tells runs apart in lists, of a recorded configuration; the strategy's name where it is not known here."""
+    try:
+        return strategy_facts(LearningConfig.model_validate(learning)).label
+    except (UserError, ValidationError):
+        return str(learning.get("strategy", ""))
 
 
 def check_learning(config: LearningConfig) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from labcontrol.learning.boolean_search import Schedule
+from labcontrol.learning.boolean_search import Effort
 from labcontrol.learning.readout_models import ReadoutModel
 from labcontrol.learning.strategy import Mask
 from labcontrol.tasks.errors import nmse, standardised
@@ -19,7 +19,7 @@ def chosen_ridge(
     target: NDArray[np.float64],
     gain: float,
     share: float,
-    schedule: Schedule,
+    effort: Effort,
     rng: np.random.Generator,
 ) -> float:
     """The ridge of RIDGES whose mask does best, by the model, on the steps that were kept back.
@@ -30,7 +30,7 @@ def chosen_ridge(
     fit_target, kept_back = standardised(target[:fitted]), standardised(target[fitted:])
     errors = []
     for ridge in RIDGES:
-        mask = model.search(start, fit_target, gain, ridge, schedule, rng)
+        mask = model.search(start, fit_target, gain, ridge, effort, rng)
         output = model.predict(mask[None])[0, fitted:].astype(np.float32)
         errors.append(nmse(output, kept_back))
     return RIDGES[int(np.argmin(errors))]

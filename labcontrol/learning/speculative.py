@@ -20,7 +20,7 @@ from labcontrol.errors import UserError
 from labcontrol.learning.boolean_search import GLOBAL, search_linear
 from labcontrol.learning.problem import Problem
 from labcontrol.learning.selection import selection_rule
-from labcontrol.learning.strategy import Mask, Proposal, Strategy
+from labcontrol.learning.strategy import Mask, Proposal, Strategy, StrategyFacts
 
 _MOST_DRAWS = 20  # of the selection rule for each mirror wanted; greedy rules repeat themselves
 
@@ -58,6 +58,10 @@ class SpeculativeDescent(Strategy):
                 f"learning.masks_per_replay allows {learning.masks_per_replay}.",
                 "Allow more, or use noise-aware where the devices show one mask a replay.",
             )
+
+    @classmethod
+    def facts(cls, learning: LearningConfig, settings: Section) -> StrategyFacts:  # noqa: ARG003 (do not change them)
+        return StrategyFacts(learning.strategy, selection=learning.selection)
 
     @classmethod
     def begin(cls, problem: Problem, learning: LearningConfig, settings: Section) -> Self:

@@ -26,6 +26,35 @@ class Proposal:
     mirrors: NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class StrategyFacts:
+    """What everybody else needs to know of a strategy with its settings.
+
+    Attributes
+    ----------
+    label : str
+        What tells runs apart in lists and file names.
+    flip_by_flip : bool
+        Whether flips are judged one after the other, so that the error descends from epoch to epoch.
+    epochs_per_flip : int or None
+        Epochs in which one flip is judged, to be kept if and only if its error is lower than the incumbent's; None
+        where that is not what happens, or takes a number of epochs that varies.
+    many_masks : bool
+        Whether many masks are asked for at once, up to `learning.masks_per_replay`.
+    selection : str
+        Rule that draws the mirrors, empty where there is none.
+    remeasured : bool
+        Whether the incumbent is measured again beside each candidate.
+    """
+
+    label: str
+    flip_by_flip: bool = False
+    epochs_per_flip: int | None = None
+    many_masks: bool = True
+    selection: str = ""
+    remeasured: bool = False
+
+
 class NoSettings(Section):
     """A strategy without settings of its own."""
 
@@ -38,6 +67,11 @@ class Strategy(ABC):
     """
 
     Settings: ClassVar[type[Section]] = NoSettings
+
+    @classmethod
+    def facts(cls, learning: LearningConfig, settings: Section) -> StrategyFacts:  # noqa: ARG003 (for others)
+        """What others need to know of it. settings: an instance of `Settings`."""
+        return StrategyFacts(learning.strategy)
 
     @classmethod  # noqa: B027 (most have nothing to check)
     def check(cls, learning: LearningConfig, settings: Section) -> None:

@@ -24,7 +24,9 @@ def why_not() -> str:
 
 
 class GigECamera:
-    """Answers from its construction until `stop`, which is how it loses its power. One at a time on a computer.
+    """Answers from its construction to the end of its context, or to `stop`, which is how it loses its power.
+
+    One at a time on a computer: until the end of its context no other one starts, not even in another process.
 
     serial_number: what it says it is called; the driver's address. Raises RuntimeError when it does not come up.
     """
@@ -39,12 +41,12 @@ class GigECamera:
             self._await_answer()
         except BaseException:
             self.stop()
+            self._alone.close()
             raise
 
     def stop(self) -> None:
         self._process.kill()
         self._process.wait()
-        self._alone.close()
 
     def __enter__(self) -> Self:
         return self
@@ -53,6 +55,7 @@ class GigECamera:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
+        self._alone.close()
 
     def _await_answer(self) -> None:
         deadline = time.monotonic() + _START_S

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -24,9 +23,9 @@ from labcontrol.gui.window.main_window import MainWindow
 from labcontrol.records import RunReader
 
 # Only on a display of its own: elsewhere the mouse belongs to a person.
+display = pytest.importorskip("pytest_xvfb", reason="needs a display of its own")
 pytestmark = pytest.mark.skipif(
-    "xvfb-run" not in os.environ.get("XAUTHORITY", "") or shutil.which("xdotool") is None,
-    reason="needs xvfb-run and xdotool",
+    display.xvfb_instance is None or shutil.which("xdotool") is None, reason="needs Xvfb and xdotool"
 )
 
 _PATIENCE_MS = 60_000

@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labcontrol.analysis.compare.known_table import KnownTable
-from labcontrol.learning.boolean_search import Schedule
+from labcontrol.learning.boolean_search import Effort
 from labcontrol.learning.readout_models import FieldModel, LinearModel
 from labcontrol.tasks.errors import nmse, standardised
 
 _RIDGES = tuple(10.0**power for power in range(-9, 1))
 _KEPT_BACK = 0.2
-_RESTARTS = 4
-_SCHEDULE = Schedule(sweeps=2000)
+_EFFORT = Effort(starts=4, length=4.0, seconds=600.0)
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def _weights(light: NDArray[np.float64], target: NDArray[np.float64], ridge: flo
 
 
 def _best_mask(table: KnownTable, gain: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """The best of several searches; gain: of the fixed-gain error, which asks for an output that strong; 0 for nmse."""
+    """The best mask found; gain: of the fixed-gain error, which asks for an output that strong; 0 for nmse."""
     responses = table.responses[:, : table.steps].astype(np.float64)
     background = table.background[: table.steps].astype(np.float64)
     model = (
@@ -82,11 +81,7 @@ def _best_mask(table: KnownTable, gain: float, rng: np.random.Generator) -> NDAr
         if table.coherent
         else LinearModel(background, responses)
     )
-    found = [
-        model.search(rng.random(table.neurons) < 0.5, table.train_target, gain, 0.0, _SCHEDULE, rng)
-        for _ in range(_RESTARTS)
-    ]
-    return min(found, key=lambda mask: _errors(table, mask)[0])
+    return model.search(rng.random(table.neurons) < 0.5, table.train_target, gain, 0.0, _EFFORT, rng)
 
 
 def _nmse(output: NDArray[np.float64], target: NDArray[np.float64]) -> float:

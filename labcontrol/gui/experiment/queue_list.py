@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine import RunState, RunStatus
+from labcontrol.learning import strategy_facts
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +25,7 @@ class QueuedRun:
     def words(self) -> str:
         """What distinguishes it from others, in one line."""
         e, learning = self.experiment, self.experiment.learning
-        how = learning.selection if learning.strategy == "coordinate-descent" else learning.strategy
+        how = strategy_facts(learning).label
         return f"{e.task.name} · {e.neurons} neurons · {how} · {learning.loss} · seed {e.seed}"
 
 

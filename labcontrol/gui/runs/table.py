@@ -16,6 +16,7 @@ from labcontrol.gui.runs.reading import RunRow, read_row, read_rows
 from labcontrol.gui.runs.thumbnail import CURVE_ROLE
 from labcontrol.gui.shared.background import Background
 from labcontrol.gui.shared.theme import LIGHT, Theme
+from labcontrol.learning import strategy_label
 from labcontrol.records.catalogue import RunSummary, read_note, write_note
 from labcontrol.records.run_filter import chosen, started_text
 
@@ -230,7 +231,8 @@ class RunsFilter(QSortFilterProxyModel):
 
 
 def _how(run: RunSummary) -> str:
-    return run.selection if run.strategy in ("", "coordinate-descent") else run.strategy
+    known = {"strategy": run.strategy, "selection": run.selection}
+    return strategy_label({key: value for key, value in known.items() if value})
 
 
 def _sortable(value: Any) -> Any:
