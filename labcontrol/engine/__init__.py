@@ -14,7 +14,7 @@ from labcontrol.engine.events import (
 )
 from labcontrol.engine.pilot import Pilot
 from labcontrol.engine.run import Run
-from labcontrol.engine.status import RunState, RunStatus
+from labcontrol.engine.status import PauseCause, RunState, RunStatus
 
 __all__ = [
     "DriftMeasured",
@@ -23,6 +23,7 @@ __all__ = [
     "FaultSeen",
     "Finished",
     "Mailbox",
+    "PauseCause",
     "Pilot",
     "Predicted",
     "Prepared",

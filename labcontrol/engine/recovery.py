@@ -22,7 +22,7 @@ from labcontrol.config import FaultsConfig
 from labcontrol.engine.control import RunControl, UnattendedError
 from labcontrol.engine.drift import DriftError
 from labcontrol.engine.events import Event, FaultSeen
-from labcontrol.engine.status import RunState, StateMachine
+from labcontrol.engine.status import PauseCause, RunState, StateMachine
 from labcontrol.records import RETRIED, Fault, RecordFullError, RecordWriteError, RunWriter
 from labcontrol.reservoir import Reservoir
 
@@ -127,7 +127,7 @@ class Recovery:
         dark = self.make_dark(words)
         light = "The laser is off" if dark else "The laser did NOT confirm that it is off, look at it"
         self.note(fault.device, kind_of(fault), f"{fault.message} {fault.remedy}".strip(), f"{light}; {what}")
-        self.machine.move(RunState.PAUSED, f"{words} {light}; {what}.")
+        self.machine.move(RunState.PAUSED, f"{words} {light}; {what}.", PauseCause.DEVICE)
 
     def make_dark(self, reason: str) -> bool:
         """Switch emission off, after a failure once more; False when the laser did not confirm it."""
@@ -173,7 +173,9 @@ class Recovery:
     def _wait_for_room(self, error: RecordFullError, waited_s: float) -> None:
         if waited_s == 0:
             self.note("disk", "full", str(error), "paused until there is room")
-            self.machine.move(RunState.PAUSED, f"{error} Looking every {self.policy.disk_check_s:g} s.")
+            self.machine.move(
+                RunState.PAUSED, f"{error} Checking every {self.policy.disk_check_s:g} s.", PauseCause.DISK
+            )
         elif waited_s >= _LIGHT_OFF_S and self.machine.status.laser_on:
             self.make_dark("the disk is full")
         if self.policy.give_up_after_s is not None and waited_s >= self.policy.give_up_after_s:

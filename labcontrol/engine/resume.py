@@ -50,7 +50,7 @@ def read_recorded(path: Path) -> Recorded:
                 f"The run {path} is {name}.",
                 "'labcontrol monitor' shows a running one."
                 if name == "running"
-                else "Only interrupted, aborted or failed runs can be continued.",
+                else "Only interrupted, stopped, aborted or failed runs can be continued.",
             )
         changed = reader.unsealed_datasets()
         if changed:

@@ -27,7 +27,8 @@ from labcontrol.engine.light_record import recorded_light
 from labcontrol.engine.record import record_path, run_header
 from labcontrol.engine.resume import Recorded, read_recorded
 from labcontrol.engine.session import RunContext, Session
-from labcontrol.engine.status import RunState, RunStatus, StateMachine
+from labcontrol.engine.status import PauseCause, RunState, RunStatus, StateMachine
+from labcontrol.engine.stop import Ending
 from labcontrol.errors import UserError
 from labcontrol.learning import check_learning
 from labcontrol.records import DiskRoom, RecordWriteError, RunWriter
@@ -83,7 +84,7 @@ class Run:
 
     @classmethod
     def continued(cls, record: Path, *, armed_by: str = "") -> Self:
-        """The run of a record, to be continued after its last epoch. Raises UserError."""
+        """The run of a record, to be continued after its last epoch: what ended it is dropped. Raises UserError."""
         recorded = read_recorded(record)
         run = cls(recorded.experiment, recorded.bench, record.parent, armed_by=armed_by)
         run._recorded, run.record = recorded, record
@@ -163,11 +164,12 @@ class Run:
         Raises UserError, DeviceError or whatever else went wrong; status and record then say so too.
         """
         self._machine.move(RunState.PREPARING)
-        ending = (RunState.FINISHED, "")
+        ending: tuple[RunState, str] = (RunState.FINISHED, "")
         try:
             self._require_arming()
             with Bench(self.bench_config) as bench:
-                ending = (RunState.FINISHED, self._on_bench(bench))
+                ended = self._on_bench(bench)
+                ending = (RunState(ended.state), ended.reason)
         except RunAbortedError as aborted:
             ending = (RunState.ABORTED, str(aborted))
         except BaseException as error:
@@ -188,8 +190,8 @@ class Run:
             )
 
     # --- the run ------------------------------------------------------------------------------------------------
-    def _on_bench(self, bench: Bench) -> str:
-        """Everything between opening and closing the devices. Returns why learning ended."""
+    def _on_bench(self, bench: Bench) -> Ending:
+        """Everything between opening and closing the devices. Returns how learning ended."""
         experiment = self.experiment
         check_devices(bench.config, bench.identities)
         reservoir = Reservoir(bench, experiment.reservoir, experiment.side, np.random.default_rng([experiment.seed, 1]))
@@ -210,7 +212,7 @@ class Run:
                 )
             )  # fmt: skip
             try:
-                reason = session.run(self._recorded)
+                ending = session.run(self._recorded)
             except RunAbortedError as aborted:
                 _finish(writer, "aborted", str(aborted))
                 raise
@@ -218,7 +220,7 @@ class Run:
                 _finish(writer, "failed", str(error) or type(error).__name__)
                 raise
             self.result = session.result
-            return reason
+            return ending
 
     def _between_steps(self, bench: Bench, player: FaultPlayer | None) -> Callable[[], None]:
         bench.light.expect_heartbeats(_PATIENCE_S)
@@ -254,7 +256,7 @@ class Run:
 
     def _on_pause(self) -> None:
         self._resumes_to = self.status.state
-        self._machine.move(RunState.PAUSED, "paused by the user")
+        self._machine.move(RunState.PAUSED, "paused by the user", PauseCause.USER)
 
     def _on_resume(self) -> None:
         self._machine.move(self._resumes_to)

@@ -25,7 +25,7 @@ from labcontrol.engine.reference_measurements import ReferenceMeasurements
 from labcontrol.engine.result import final_result
 from labcontrol.engine.resume import Recorded
 from labcontrol.engine.status import RunState, StateMachine
-from labcontrol.engine.stop import StopRule
+from labcontrol.engine.stop import Ending, StopRule
 from labcontrol.errors import UserError
 from labcontrol.learning import Proposal, Strategy, initial_mask, make_strategy
 from labcontrol.records import Epoch, RunWriter
@@ -87,8 +87,8 @@ class Session:
         self._disturbed = False  # by a fault: the simulated table would not do the same again from the last checkpoint
         self.result: dict[str, Any] = {}
 
-    def run(self, recorded: Recorded | None = None) -> str:
-        """Begin, or continue what was recorded; returns why learning ended."""
+    def run(self, recorded: Recorded | None = None) -> Ending:
+        """Begin, or continue what was recorded; returns how learning ended."""
         machine = self._context.machine
         reason = None
         if not self._bench.laser.on_table:
@@ -98,10 +98,10 @@ class Session:
         else:
             reason = self._continue(recorded, decode(recorded.state))
         machine.move(RunState.RUNNING)
-        reason = reason or self._learn()
-        machine.move(RunState.STOPPING, reason)
-        self._conclude(reason)
-        return reason
+        ending = self._learn() if reason is None else Ending("finished", reason)
+        machine.move(RunState.STOPPING, ending.reason)
+        self._conclude(ending)
+        return ending
 
     # --- before learning ----------------------------------------------------------------------------------------
     def _begin(self) -> None:
@@ -215,8 +215,8 @@ class Session:
         return reason
 
     # --- learning -----------------------------------------------------------------------------------------------
-    def _learn(self) -> str:
-        """Learn until a stop condition is met. Returns it in words."""
+    def _learn(self) -> Ending:
+        """Learn until a stop condition is met, or somebody stops the run."""
         while True:
             proposal = self._strategy.ask()
             readout = self._replay(proposal)
@@ -231,10 +231,10 @@ class Session:
             due = self._epochs // _CHECKPOINT_EPOCHS > (self._epochs - len(epochs)) // _CHECKPOINT_EPOCHS
             if due or self._disturbed:
                 self._checkpoint()
-            if self._context.control.stop_requested:
-                return "stopped by the user"
             if reason is not None:
-                return reason
+                return Ending("finished", reason)
+            if self._context.control.stop_requested:
+                return Ending("stopped", f"stopped at {self._epochs} of {self._experiment.epochs}")
 
     def _rows(self, proposal: Proposal, readout: Readout, mse: Any, nmse: Any, accepted: Any) -> list[Epoch]:
         unix_s, bench_s = time.time(), self._bench.clock.now_s() - self._bench_start_s
@@ -331,7 +331,7 @@ class Session:
         self._disturbed = False
 
     # --- after learning -----------------------------------------------------------------------------------------
-    def _conclude(self, reason: str) -> None:
+    def _conclude(self, ending: Ending) -> None:
         """Measure the incumbent once more, over training and test part, and close the record."""
         task, mask = self._task, self._strategy.incumbent
         output = self._measured(mask, task.whole_sequence).outputs[0]
@@ -343,6 +343,6 @@ class Session:
         self._recovery.make_dark("the run is over")
         self._write(
             lambda: self._writer.finish(
-                "finished", reason, mask, train_output=train, test_output=test, result=self.result
+                ending.state, ending.reason, mask, train_output=train, test_output=test, result=self.result
             )
         )

@@ -13,7 +13,10 @@ from labcontrol.formatting import duration, rounded
 
 
 class RunState(StrEnum):
-    """idle, preparing, running, paused, stopping, then one of finished, aborted, failed."""
+    """idle, preparing, running, paused, stopping, then one of finished, stopped, aborted, failed.
+
+    A stopped run has a measured result, as a finished one; it can be continued, as an aborted one.
+    """
 
     IDLE = "idle"
     PREPARING = "preparing"
@@ -21,12 +24,22 @@ class RunState(StrEnum):
     PAUSED = "paused"
     STOPPING = "stopping"
     FINISHED = "finished"
+    STOPPED = "stopped"
     ABORTED = "aborted"
     FAILED = "failed"
 
     @property
     def is_final(self) -> bool:
-        return self in (RunState.FINISHED, RunState.ABORTED, RunState.FAILED)
+        return self in (RunState.FINISHED, RunState.STOPPED, RunState.ABORTED, RunState.FAILED)
+
+
+class PauseCause(StrEnum):
+    """Who or what made a run pause."""
+
+    NONE = ""
+    USER = "user"
+    DEVICE = "device"
+    DISK = "disk"
 
 
 _ALLOWED: dict[RunState, frozenset[RunState]] = {
@@ -45,8 +58,11 @@ _ALLOWED: dict[RunState, frozenset[RunState]] = {
             RunState.FAILED,
         }
     ),
-    RunState.STOPPING: frozenset({RunState.FINISHED, RunState.ABORTED, RunState.FAILED, RunState.PAUSED}),
+    RunState.STOPPING: frozenset(
+        {RunState.FINISHED, RunState.STOPPED, RunState.ABORTED, RunState.FAILED, RunState.PAUSED}
+    ),
     RunState.FINISHED: frozenset(),
+    RunState.STOPPED: frozenset(),
     RunState.ABORTED: frozenset(),
     RunState.FAILED: frozenset(),
 }
@@ -56,13 +72,14 @@ _ALLOWED: dict[RunState, frozenset[RunState]] = {
 class RunStatus:
     """What is known about a run now.
 
-    reason: why it is in this state, in plain words. epoch: epochs done. error: loss of the incumbent mask.
-    accepted: flips accepted. retried: frames and samples that failed their checks and were acquired again.
+    reason: why it is in this state, in plain words; cause: of a pause. epoch: epochs done. error: loss of the incumbent
+    mask. accepted: flips accepted. retried: frames and samples that failed their checks and were acquired again.
     laser_on: whether the program has emission switched on. epoch_s: wall time of an epoch, averaged.
     """
 
     state: RunState = RunState.IDLE
     reason: str = ""
+    cause: PauseCause = PauseCause.NONE
     record: Path | None = None
     epoch: int = 0
     epochs: int = 0
@@ -79,6 +96,8 @@ class RunStatus:
 
     def __str__(self) -> str:
         """For people: ``running, epoch 120 of 1024, error 0.0312, 12 s left``."""
+        if self.state is RunState.STOPPED:
+            return f"{self.reason}, error {rounded(self.error)}"
         words = f"{self.state}: {self.reason}" if self.reason else str(self.state)
         if self.epoch:
             words += f", epoch {self.epoch} of {self.epochs}, error {rounded(self.error)}"
@@ -98,12 +117,12 @@ class StateMachine:
         with self._lock:
             return self._status
 
-    def move(self, state: RunState, reason: str = "") -> None:
+    def move(self, state: RunState, reason: str = "", cause: PauseCause = PauseCause.NONE) -> None:
         """Change the state. Raises RuntimeError for a change that must not happen."""
         with self._lock:
             if state not in _ALLOWED[self._status.state]:
                 raise RuntimeError(f"A run that is {self._status.state} cannot become {state}.")
-            self._status = replace(self._status, state=state, reason=reason)
+            self._status = replace(self._status, state=state, reason=reason, cause=cause)
             self._on_change(self._status)
 
     def note(self, **facts: Any) -> None:

@@ -1,8 +1,19 @@
-"""When a run has learned enough."""
+"""When a run has learned enough, and how it ended."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 from labcontrol.config import ExperimentConfig
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How learning ended. state: finished, or stopped by hand. reason: in plain words."""
+
+    state: Literal["finished", "stopped"]
+    reason: str
 
 
 class StopRule:

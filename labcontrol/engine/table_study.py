@@ -43,7 +43,9 @@ def _state(record: Path) -> str:
 
 def _run(experiment: ExperimentConfig, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    interrupted = next((path for path in sorted(folder.glob("*.h5")) if _state(path) == "interrupted"), None)
+    interrupted = next(
+        (path for path in sorted(folder.glob("*.h5")) if _state(path) in ("interrupted", "stopped")), None
+    )
     run = Run.continued(interrupted) if interrupted is not None else Run(experiment, directory=folder)
     run.execute()
     return run.record

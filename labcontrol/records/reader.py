@@ -62,6 +62,12 @@ class LogLine:
     text: str
 
 
+def _state_name(line: dict[str, Any]) -> str:
+    """Of a line of the journal; early versions called a run that was stopped by hand finished."""
+    by_hand = (line["state"], line["reason"]) == ("finished", "stopped by the user")
+    return "stopped" if by_hand else str(line["state"])
+
+
 RETRIED = "retried"
 """Kind of a fault that was mended at once: a frame or sample acquired again."""
 _KINDS = {"retaken": RETRIED}  # as records of early versions have it
@@ -282,7 +288,9 @@ class RunReader:
     @property
     def states(self) -> list[RunState]:
         """All the states the writer went through, as it wrote them."""
-        return [RunState(line["state"], line["reason"], line["time"], line["epochs"]) for line in self._lines("state")]
+        return [
+            RunState(_state_name(line), line["reason"], line["time"], line["epochs"]) for line in self._lines("state")
+        ]
 
     @property
     def state(self) -> RunState:

@@ -138,11 +138,11 @@ def test_ctrl_c_ends_the_run_cleanly(tmp_path: Path) -> None:
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     result = json.loads(out.splitlines()[-1])
-    assert result["state"] == "finished"
-    assert result["reason"] == "stopped by the user"
+    assert result["state"] == "stopped"
+    assert result["reason"] == f"stopped at {result['epochs']} of 100000"
     with h5py.File(result["record"], swmr=True) as record:
         assert len(record["masks/final"]) == 36
-        assert json.loads(bytes(record["state"][:]).splitlines()[-1])["state"] == "finished"
+        assert json.loads(bytes(record["state"][:]).splitlines()[-1])["state"] == "stopped"
 
 
 def _epochs_on_disk(folder: Path) -> int:

@@ -77,10 +77,11 @@ def test_stop_finishes_the_epoch_and_measures_the_result(tmp_path: Path, laser: 
     run = small_run(tmp_path)
     at_epoch(run, 10, run.stop)
     status = run.execute()
-    assert (status.state, status.epoch, status.reason) == (RunState.FINISHED, 10, "stopped by the user")
+    assert (status.state, status.epoch, status.reason) == (RunState.STOPPED, 10, f"stopped at 10 of {EPOCHS}")
+    assert str(status).startswith(f"stopped at 10 of {EPOCHS}, error 0.")
     assert run.result["epochs"] == 10
     assert laser.dark
-    closed_as(run, "finished")
+    closed_as(run, "stopped")
 
 
 def test_the_result_is_the_one_of_the_final_mask(tmp_path: Path) -> None:
@@ -114,7 +115,7 @@ def test_a_paused_run_waits_with_its_light_on_and_then_goes_on_as_if_nothing_had
     assert_same_learning(run.record, undisturbed.record)
 
 
-@pytest.mark.parametrize(("wish", "state"), [("stop", RunState.FINISHED), ("abort", RunState.ABORTED)])
+@pytest.mark.parametrize(("wish", "state"), [("stop", RunState.STOPPED), ("abort", RunState.ABORTED)])
 def test_a_paused_run_can_be_ended(tmp_path: Path, laser: LaserWitness, wish: str, state: RunState) -> None:
     run = small_run(tmp_path)
     paused = threading.Event()

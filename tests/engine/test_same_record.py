@@ -10,9 +10,9 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from small_runs import assert_same_learning, at_epoch, experiment, small_run
+from small_runs import EPOCHS, assert_same_learning, at_epoch, experiment, small_run
 
-from labcontrol.engine import Run
+from labcontrol.engine import Run, RunState
 from labcontrol.engine.verify import verify
 from labcontrol.records import RunReader
 
@@ -28,6 +28,41 @@ def record(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     run = small_run(tmp_path_factory.mktemp("runs"), experiment(**VARIANTS[request.param]))
     run.execute()
     return run.record
+
+
+@pytest.mark.parametrize("changes", [{}, {"drift": {"every_epochs": 10}}, {"learning": {"strategy": "speculative"}}])
+@pytest.mark.parametrize("stop_at", [1, 23])
+def test_a_run_stopped_and_continued_is_the_same_as_one_that_was_not(
+    tmp_path: Path, changes: dict[str, Any], stop_at: int
+) -> None:
+    undisturbed = small_run(tmp_path / "whole", experiment(**changes))
+    undisturbed.execute()
+    run = small_run(tmp_path / "stopped", experiment(**changes))
+    at_epoch(run, stop_at, run.stop)
+    done = run.execute().epoch
+    with RunReader(run.record) as record:
+        assert (record.state.name, record.state.reason) == ("stopped", f"stopped at {done} of {EPOCHS}")
+        assert record.result
+        assert record.result["epochs"] == done
+    continued = Run.continued(run.record)
+    assert continued.execute().state is RunState.FINISHED
+    assert_same_learning(run.record, undisturbed.record)
+    assert findings(run.record) == {}
+
+
+def test_a_run_that_an_early_version_stopped_can_be_continued_as_well(tmp_path: Path) -> None:
+    run = small_run(tmp_path)
+    at_epoch(run, 23, run.stop)
+    run.execute()
+    with h5py.File(run.record, "r+") as file:
+        journal = bytes(file["state"][:]).replace(b'"stopped"', b'"finished"')
+        journal = journal.replace(f"stopped at 23 of {EPOCHS}".encode(), b"stopped by the user")
+        file["state"].resize((len(journal),))
+        file["state"][:] = np.frombuffer(journal, np.uint8)
+        del file["seal"]
+    with RunReader(run.record) as record:
+        assert record.state.name == "stopped"
+    assert Run.continued(run.record).execute().epoch == EPOCHS
 
 
 def findings(path: Path) -> dict[str, int | None]:

@@ -17,12 +17,13 @@ ALLOWED = {
     "preparing": "running paused stopping aborted failed",
     "running": "paused stopping aborted failed",
     "paused": "preparing running paused stopping aborted failed",
-    "stopping": "paused finished aborted failed",
+    "stopping": "paused finished stopped aborted failed",
     "finished": "",
+    "stopped": "",
     "aborted": "",
     "failed": "",
 }
-FINAL = ("finished", "aborted", "failed")
+FINAL = ("finished", "stopped", "aborted", "failed")
 
 WAYS = {
     RunState.IDLE: [],
@@ -31,6 +32,7 @@ WAYS = {
     RunState.PAUSED: [RunState.PREPARING, RunState.RUNNING, RunState.PAUSED],
     RunState.STOPPING: [RunState.PREPARING, RunState.RUNNING, RunState.STOPPING],
     RunState.FINISHED: [RunState.PREPARING, RunState.RUNNING, RunState.STOPPING, RunState.FINISHED],
+    RunState.STOPPED: [RunState.PREPARING, RunState.RUNNING, RunState.STOPPING, RunState.STOPPED],
     RunState.ABORTED: [RunState.ABORTED],
     RunState.FAILED: [RunState.FAILED],
 }
@@ -57,7 +59,7 @@ def test_only_allowed_changes_happen_and_refused_ones_change_nothing(start: RunS
 
 
 @pytest.mark.parametrize("state", RunState)
-def test_a_run_has_ended_in_three_of_its_states(state: RunState) -> None:
+def test_a_run_has_ended_in_four_of_its_states(state: RunState) -> None:
     assert state.is_final == (state.value in FINAL)
 
 

@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 from labcontrol.bench import simulated_bench
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.config.toml_text import commented_toml
-from labcontrol.engine import RunState, RunStatus
+from labcontrol.engine import PauseCause, RunState, RunStatus
 from labcontrol.errors import UserError
 from labcontrol.gui.experiment.form import ExperimentForm
 from labcontrol.gui.experiment.page import ExperimentPage
@@ -163,7 +163,7 @@ def test_moving_keeps_the_others_in_order() -> None:
     [
         RunStatus(RunState.FAILED, reason="laser: interlock"),
         RunStatus(RunState.ABORTED),
-        RunStatus(RunState.FINISHED, reason="stopped by the user"),
+        RunStatus(RunState.STOPPED, reason="stopped at 10 of 40"),
     ],
 )
 def test_a_run_that_did_not_end_by_itself_stops_the_queue(status: RunStatus) -> None:
@@ -240,7 +240,7 @@ def test_a_pause_with_a_reason_is_shown_with_both_ways_on(
     window = make_window(ScriptedRuns(scripted_run, tmp_path))
     window.starter.start_form()
     reason = "camera gave no frame. Check the trigger line. The laser is off; connecting again in 2 s (1 of 6)."
-    scripted_run.status = RunStatus(RunState.PAUSED, reason=reason)
+    scripted_run.status = RunStatus(RunState.PAUSED, reason=reason, cause=PauseCause.DEVICE)
     window.controller.tick()
     assert window.pause_notice.isVisible()
     assert reason in window.pause_notice.text.text()

@@ -12,8 +12,6 @@ from labcontrol.learning import strategy_facts
 
 log = logging.getLogger(__name__)
 
-STOPPED = "stopped by the user"
-
 
 @dataclass(frozen=True)
 class QueuedRun:
@@ -64,7 +62,7 @@ class RunQueue:
 
     def after(self, status: RunStatus) -> QueuedRun | None:
         """What to start now that a run has ended like this; a run that did not end by itself stops the queue."""
-        ended_by_itself = status.state is RunState.FINISHED and status.reason != STOPPED
+        ended_by_itself = status.state is RunState.FINISHED
         if not self.going or self.halts or not ended_by_itself:
             self.stop()
             return None

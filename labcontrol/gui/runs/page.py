@@ -38,7 +38,7 @@ from labcontrol.records import RunReader
 from labcontrol.records.catalogue import RunSummary, trash_run
 from labcontrol.records.export import export_epochs
 
-_UNFINISHED = ("interrupted", "aborted", "failed")
+_UNFINISHED = ("interrupted", "stopped", "aborted", "failed")
 _ROW_PX = 30
 
 

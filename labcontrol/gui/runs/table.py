@@ -200,7 +200,7 @@ class RunsModel(QAbstractTableModel):
     def _colour(self, state: str) -> QColor | None:
         if state in ("failed", "unreadable"):
             return QColor(self.theme.danger)
-        if state in ("interrupted", "aborted"):
+        if state in ("interrupted", "stopped", "aborted"):
             return QColor(self.theme.caution)
         return None
 

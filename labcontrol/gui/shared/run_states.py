@@ -11,6 +11,7 @@ STATE_LABELS: dict[RunState, tuple[str, str]] = {
     RunState.PAUSED: ("caution", "Paused"),
     RunState.STOPPING: ("active", "Measuring the result"),
     RunState.FINISHED: ("good", "Finished"),
+    RunState.STOPPED: ("caution", "Stopped"),
     RunState.ABORTED: ("caution", "Aborted"),
     RunState.FAILED: ("danger", "Failed"),
 }

@@ -7,12 +7,9 @@ from html import escape
 from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
 
-from labcontrol.engine import RunState, RunStatus
-from labcontrol.gui.experiment.queue_list import STOPPED
+from labcontrol.engine import PauseCause, RunState, RunStatus
 from labcontrol.gui.shared.buttons import button
 from labcontrol.records import Fault
-
-_BY_A_PERSON = ("", "paused by the user", STOPPED)
 
 
 class PauseNotice(QFrame):
@@ -45,7 +42,7 @@ class PauseNotice(QFrame):
         self._fault = fault
 
     def show_status(self, status: RunStatus) -> None:
-        held_up = status.state is RunState.PAUSED and status.reason not in _BY_A_PERSON
+        held_up = status.state is RunState.PAUSED and status.cause in (PauseCause.DEVICE, PauseCause.DISK)
         if held_up:
             self.text.setText(self._words(status.reason))
         self.setVisible(held_up)
