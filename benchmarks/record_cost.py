@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from labcontrol.analysis.plots.run_figure import run_figure
-from labcontrol.analysis.report.follow import Follower
+from labcontrol.analysis.record_follower import RecordFollower
 from labcontrol.cli.runs_tables import show_table
 from labcontrol.config import ExperimentConfig
 from labcontrol.records import Epoch, RunHeader, RunReader, RunWriter
@@ -115,9 +115,9 @@ def looks(path: Path) -> Iterator[tuple[str, float]]:
     yield "learning curve", opened(RunReader.incumbent_errors)
     yield "line in the list of runs", timed(lambda: summary(path))
     yield "runs show", opened(show_table)
-    with Follower(path) as follower:
-        yield "monitor, first look", timed(lambda: follower.look(time.time()))
-        yield "monitor, next look", timed(lambda: follower.look(time.time()))
+    with RecordFollower(path) as follower:
+        yield "monitor, first poll", timed(lambda: (follower.poll(), follower.models()))
+        yield "monitor, next poll", timed(lambda: (follower.poll(), follower.models()))
     yield "figure", opened(run_figure)
     yield "seal checked", opened(RunReader.unsealed_datasets)
 

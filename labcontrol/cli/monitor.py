@@ -14,8 +14,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from labcontrol.analysis.plots.curves import PredictionCurves
-from labcontrol.analysis.report.follow import Follower, Snapshot, stands_still
+from labcontrol.analysis.curve_facts import MEASURED, MODELS, CurveFacts
+from labcontrol.analysis.record_follower import RecordFollower, RecordUpdate
+from labcontrol.analysis.run_models import RunModels
 from labcontrol.cli.runs import FOLDER, AsJson, Folder
 from labcontrol.cli.terminal_curve import Line, curve_text
 from labcontrol.cli.words import local_time, state_text
@@ -34,8 +35,8 @@ def monitor(
         str, typer.Argument(metavar="RUN", help="A path, the name of a run or a part of it, or 'latest'.")
     ] = "latest",
     folder: Folder = FOLDER,
-    interval: Annotated[float, typer.Option(min=0.05, help="Seconds between two looks at the record.")] = 0.5,
-    once: Annotated[bool, typer.Option("--once", help="Look once and leave.")] = False,
+    interval: Annotated[float, typer.Option(min=0.05, help="Seconds between two polls of the record.")] = 0.5,
+    once: Annotated[bool, typer.Option("--once", help="Poll once and leave.")] = False,
     as_json: AsJson = False,
     terminal: Annotated[
         bool, typer.Option("--terminal", help="In the terminal, even where there is a display.")
@@ -45,12 +46,12 @@ def monitor(
 
     In a window where there is a display, which stays beyond the end of the run and follows its continuation; otherwise,
     or with --terminal, --once or --json, here, until the run ends. The run does not notice; Ctrl-C ends only the
-    watching. With --json one line of JSON is printed at each look.
+    watching. With --json one line of JSON is printed at each poll.
     """
     path = find_run(run, folder)
     if not (terminal or once or as_json) and has_display() and _in_window(path, interval):
         return
-    with Follower(path) as follower:
+    with RecordFollower(path) as follower:
         last = _watch(follower, interval, once=once, as_json=as_json)
     if not as_json and last.state.name == "interrupted":
         Console(stderr=True).print(f"'labcontrol resume {escape(str(path))}' goes on from there.", highlight=False)
@@ -68,23 +69,23 @@ def _in_window(path: Path, interval_s: float) -> bool:
     return True
 
 
-def _watch(follower: Follower, interval_s: float, *, once: bool, as_json: bool) -> Snapshot:
-    """Look again and again until the run is over."""
+def _watch(follower: RecordFollower, interval_s: float, *, once: bool, as_json: bool) -> RecordUpdate:
+    """Poll again and again until the run is over."""
     console = Console(highlight=False)
     live = Live(console=console, auto_refresh=False) if console.is_terminal and not as_json else None
-    told_s = 0.0
+    shown_s = 0.0
     if live is not None:
         live.start()
     try:
         while True:
-            now = follower.look(time.time())
-            over = once or now.state.name != "running"
+            now = follower.poll()
+            over = once or now.is_over
             if as_json:
-                typer.echo(to_json(_facts(follower.path, now)))
+                typer.echo(to_json(_facts(follower, now)))
             elif live is not None:
-                live.update(picture(follower.path, now, console.width, console.height), refresh=True)
-            elif over or time.monotonic() - told_s >= _PLAIN_INTERVAL_S:
-                told_s = time.monotonic()
+                live.update(picture(follower, now, console.width, console.height), refresh=True)
+            elif over or time.monotonic() - shown_s >= _PLAIN_INTERVAL_S:
+                shown_s = time.monotonic()
                 console.print(_plain(now), soft_wrap=True)
             if over:
                 return now
@@ -96,60 +97,69 @@ def _watch(follower: Follower, interval_s: float, *, once: bool, as_json: bool) 
             live.stop()
 
 
-def picture(path: Path, now: Snapshot, width: int, height: int) -> RenderableType:
+def picture(follower: RecordFollower, now: RecordUpdate, width: int, height: int) -> RenderableType:
     """A run as it is now, to fill a terminal of this size."""
     reason = f": {escape(now.state.reason)}" if now.state.reason else ""
     parts: list[RenderableType] = [
-        Text.from_markup(f"[bold]{escape(path.stem)}[/]  {state_text(now.state.name)}{reason}")
+        Text.from_markup(f"[bold]{escape(follower.path.stem)}[/]  {state_text(now.state.name)}{reason}")
     ]
     parts.append(_progress(now))
     messages = _messages(now)
-    room = height - 6 - len(messages)
-    if now.epochs and room >= 6:
-        parts += [_curve(now, width - 1, min(room, _CURVE_HEIGHT)), _legend(now.curves)]
+    models = follower.models() if now.status.epoch else None
+    legend = [] if models is None else _legend(models)
+    room = height - 4 - len(messages) - len(legend)
+    if models is not None and room >= 6:
+        parts += [_curve(models, width - 1, min(room, _CURVE_HEIGHT)), *legend]
     return Group(*parts, *messages)
 
 
-def _progress(now: Snapshot) -> RenderableType:
-    if not now.epochs:
-        return Text("measuring the table and the pilot ..." if now.state.name == "running" else "no epoch was measured")
+def _progress(now: RecordUpdate) -> RenderableType:
+    status = now.status
+    if not status.epoch:
+        return Text("no epoch was measured" if now.is_over else "measuring the table and the pilot ...")
     line = Table.grid(padding=(0, 1))
-    bar = ProgressBar(total=max(1, now.planned, now.epochs), completed=now.epochs, width=24)
+    bar = ProgressBar(total=max(1, status.epochs, status.epoch), completed=status.epoch, width=24)
     line.add_row(bar, Text(_line(now)))
     return line
 
 
-def _line(now: Snapshot) -> str:
-    left = f", {duration(now.seconds_left)} left" if now.state.name == "running" and now.epoch_s else ""
-    pace = f", {rounded(now.epoch_s * 1e3)} ms an epoch" if now.epoch_s else ""
-    return f"epoch {now.epochs}/{now.planned or '?'}  error {rounded(now.error)}  accepted {now.accepted}{pace}{left}"
+def _line(now: RecordUpdate) -> str:
+    status = now.status
+    left = f", {duration(status.seconds_left)} left" if not now.is_over and status.epoch_s else ""
+    pace = f", {rounded(status.epoch_s * 1e3)} ms an epoch" if status.epoch_s else ""
+    facts = f"error {rounded(status.error)}  accepted {status.accepted}{pace}{left}"
+    return f"epoch {status.epoch}/{status.epochs or '?'}  {facts}"
 
 
-def _curve(now: Snapshot, width: int, height: int) -> Text:
-    curves = now.curves
+def _curve(models: RunModels, width: int, height: int) -> Text:
+    epochs = models.epochs
     lines = []
-    if curves.law2 is not None:
-        lines.append(Line(curves.epochs, curves.law2, "yellow"))
-    if curves.fit is not None:
-        lines.append(Line(curves.epochs, curves.fit.curve(curves.epochs), "green"))
-    lines.append(Line(curves.epochs, curves.measured, "bold blue"))
-    return curve_text(lines, max(now.epochs - 1, 1), width, height)
+    for key, model in models.curves.items():
+        spoken = epochs[epochs <= model.until]
+        lines.append(Line(spoken, model.values(spoken), _style(MODELS[key])))
+    lines.append(Line(epochs, models.incumbent, _style(MEASURED["incumbent"])))
+    return curve_text(lines, max(len(epochs) - 1, 1), width, height)
 
 
-def _legend(curves: PredictionCurves) -> Text:
-    legend = Text(no_wrap=True, overflow="ellipsis").append("━ incumbent", "bold blue")
-    if curves.law2 is not None and curves.predicted_tau is not None:
-        legend.append(f"   ━ Law 2, τ = {rounded(curves.predicted_tau[0])}", "yellow")
-    if curves.fit is not None:
-        tau, low, high = map(rounded, curves.fit.tau)
-        legend.append(f"   ━ exponential, τ = {tau} ({low} to {high}), R² = {curves.fit.r_squared:.3f}", "green")
-    return legend
+def _legend(models: RunModels) -> list[Text]:
+    """A line a curve, and the verdict."""
+    best = MEASURED["incumbent"]
+    judged = models.verdict.text or models.remark
+    lines = [Text(f"━ {best.name}", _style(best)).append(f"   {judged}" if judged else "", "default")]
+    lines += [Text(f"━ {model.label}", _style(MODELS[key])) for key, model in models.curves.items()]
+    for line in lines:
+        line.no_wrap, line.overflow = True, "ellipsis"
+    return lines
 
 
-def _messages(now: Snapshot) -> list[Text]:
+def _style(facts: CurveFacts) -> str:
+    return facts.dark  # terminals are dark more often than not, and these colours stand on white as well
+
+
+def _messages(now: RecordUpdate) -> list[Text]:
     """What wants attention: a run that stands still, faults, the last lines of the log."""
     lines = []
-    if now.state.name == "running" and stands_still(now.idle_s, now.epoch_s):
+    if now.stands_still:
         lines.append(Text(f"no epoch for {duration(now.idle_s)}", "yellow"))
     if now.faults:
         last = now.faults[-1]
@@ -158,21 +168,27 @@ def _messages(now: Snapshot) -> list[Text]:
     return lines + [Text(f"{local_time(line.unix_s)} {line.text}", "dim") for line in now.log[-_LAST_LINES:]]
 
 
-def _plain(now: Snapshot) -> str:
+def _plain(now: RecordUpdate) -> str:
     reason = f" ({escape(now.state.reason)})" if now.state.reason else ""
-    return f"{now.state.name}{reason}: {escape(_line(now)) if now.epochs else 'no epoch yet'}"
+    return f"{now.state.name}{reason}: {escape(_line(now)) if now.status.epoch else 'no epoch yet'}"
 
 
-def _facts(path: Path, now: Snapshot) -> dict[str, object]:
+def _facts(follower: RecordFollower, now: RecordUpdate) -> dict[str, object]:
+    status, models = now.status, follower.models()
     return {
-        "record": path,
+        "record": follower.path,
         "state": now.state.name,
         "reason": now.state.reason,
-        "epoch": now.epochs,
-        "epochs": now.planned,
-        "error": now.error,
-        "accepted": now.accepted,
-        "epoch_s": now.epoch_s,
-        "seconds_left": now.seconds_left,
+        "epoch": status.epoch,
+        "epochs": status.epochs,
+        "error": status.error,
+        "accepted": status.accepted,
+        "epoch_s": status.epoch_s,
+        "seconds_left": status.seconds_left,
         "faults": len(now.faults),
+        "verdict": models.verdict.text,
+        "models": {
+            key: {"name": model.name, "tau": model.tau, "r_squared": model.r_squared}
+            for key, model in models.curves.items()
+        },
     }

@@ -12,6 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from labcontrol.analysis.run_models import law_prediction, why_no_law
+from labcontrol.config import LearningConfig
 from labcontrol.engine import EpochDone, Event, Predicted, RunStatus, StateChanged
 from labcontrol.theory import AmplitudeLaw
 
@@ -21,8 +23,8 @@ _PLAIN_INTERVAL_S = 5.0
 class RunProgress:
     """Shows events of a run on standard error. Use as a context manager and feed it with `update`."""
 
-    def __init__(self, loss: str) -> None:
-        self._loss = loss
+    def __init__(self, learning: LearningConfig) -> None:
+        self._learning = learning
         self._console = Console(stderr=True)
         self._live = Live(console=self._console, refresh_per_second=8, transient=True)
         self._shown_s = 0.0
@@ -49,11 +51,7 @@ class RunProgress:
                     reason = f": {event.status.reason}" if event.status.reason else ""
                     self.say(f"[dim]{event.status.state}{reason}[/]")
             elif isinstance(event, Predicted):
-                law = event.law
-                self.say(
-                    f"predicted from {len(law.mirrors)} single flips: {self._loss} falls from {law.start:.3g}, time "
-                    f"constant {law.tau:.0f} epochs (single runs: {_single_runs(law)})"
-                )
+                self.say(self._predicted(event.law))
             elif isinstance(event, EpochDone):
                 self._status = event.status
         self._show()
@@ -71,17 +69,19 @@ class RunProgress:
         line.add_row(str(self._status.state), bar, self._facts())
         return line
 
+    def _predicted(self, law: AmplitudeLaw) -> str:
+        models = law_prediction(law, self._learning).curves
+        start = f"{len(law.mirrors)} single flips measured: {self._learning.loss} falls from {law.start:.3g}"
+        if not models:
+            return f"{start}. {why_no_law(self._learning)}"
+        return f"{start}; {models[0].name}: τ = {models[0].tau_text or '∞'} epochs (single runs)"
+
     def _facts(self) -> Text:
         status = self._status
         if not status.epoch:
             return Text("measuring the table and the pilot ..." if status.epochs else "")
         left = timedelta(seconds=round(status.seconds_left))
         return Text(
-            f"epoch {status.epoch}/{status.epochs}  {self._loss} {status.error:.4g}  "
+            f"epoch {status.epoch}/{status.epochs}  {self._learning.loss} {status.error:.4g}  "
             f"accepted {status.accepted}  {status.epoch_s * 1e3:.0f} ms an epoch  {left} left"
         )
-
-
-def _single_runs(law: AmplitudeLaw) -> str:
-    slowest, fastest = law.run_kappa
-    return f"{law.neurons / fastest:.0f} to {law.neurons / slowest:.0f}" if slowest > 0 else "unknown"

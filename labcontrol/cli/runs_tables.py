@@ -16,10 +16,11 @@ from labcontrol.records import RunReader
 from labcontrol.records.catalogue import RunSummary, read_note
 
 if TYPE_CHECKING:
-    from labcontrol.analysis.report.outcome import Outcome
+    from labcontrol.analysis.run_outcome import Outcome
 
 _LAST_LOG_LINES = 5
 _NAME_IN_COMPARISON = 40
+_MODEL_ROWS = {"prediction": "predicted", "fit": "fitted"}
 
 
 def list_table(runs: Sequence[RunSummary]) -> Table:
@@ -46,11 +47,11 @@ def list_table(runs: Sequence[RunSummary]) -> Table:
 
 def show_table(run: RunReader) -> Table:
     """All that matters of one run."""
-    from labcontrol.analysis.report.outcome import (
+    from labcontrol.analysis.run_outcome import (
         outcome,  # the theory behind it takes long to import, and a list needs none
     )
 
-    facts, found, state = Table.grid(padding=(0, 2)), outcome(run, whole=False), run.state
+    facts, found, state = Table.grid(padding=(0, 2)), outcome(run), run.state
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column()
     reason = f": {escape(state.reason)}" if state.reason else ""
@@ -96,10 +97,10 @@ def comparison_table(paths: Sequence[Path], columns: Sequence[dict[str, str]]) -
 
 def comparison_column(run: RunReader) -> dict[str, str]:
     """Every setting of a run by its dotted name, then its outcome."""
-    from labcontrol.analysis.report.outcome import outcome
+    from labcontrol.analysis.run_outcome import outcome
 
     settings = {name: str(value) for name, value in _flat(run.experiment) if name != "note"}
-    return settings | {"state": run.state.name} | dict(_outcome_rows(outcome(run, whole=False), run))
+    return settings | {"state": run.state.name} | dict(_outcome_rows(outcome(run), run))
 
 
 def _setting_rows(run: RunReader) -> list[tuple[str, str]]:
@@ -118,7 +119,6 @@ def _setting_rows(run: RunReader) -> list[tuple[str, str]]:
 
 
 def _outcome_rows(found: Outcome, run: RunReader) -> list[tuple[str, str]]:
-    curves = found.curves
     rows = [
         ("epochs", f"{found.epochs} in {found.replays} replays, {found.accepted} accepted"),
         ("error", f"{_figures(found.start_error)} → {_figures(found.error)} ({run.loss})" if found.epochs else ""),
@@ -127,12 +127,11 @@ def _outcome_rows(found: Outcome, run: RunReader) -> list[tuple[str, str]]:
     for part, errors in (("train", found.train), ("test", found.test)):
         if errors:
             rows.append((part, f"nmse {rounded(errors['nmse'])}, mse {rounded(errors['mse'])}"))
-    law, fit = curves.law, curves.fit
-    if law is not None and curves.law2 is not None:
-        rows.append(("predicted", f"time constant {rounded(law.tau)} flips (Law 2, {len(law.mirrors)} pilot flips)"))
-    if fit is not None and curves.fits is not None:
-        rows.append(("fitted", f"time constant {_interval(fit.tau)} epochs, R² {fit.r_squared:.4f}"))
-        rows.append(("best form", f"{curves.fits.best.form} (weight {curves.fits.weights[curves.fits.best.form]:.0%})"))
+    rows += [(_MODEL_ROWS[key], model.label) for key, model in found.models.curves.items() if key in _MODEL_ROWS]
+    if found.models.fits is not None:
+        best = found.models.fits.best.form
+        rows.append(("best form", f"{best} (weight {found.models.fits.weights[best]:.0%})"))
+    rows.append(("verdict", found.models.verdict.text or found.models.remark))
     if found.epochs:
         rows.append(
             ("duration", f"{duration(found.wall_s)} of learning, {duration(found.bench_s)} by the bench's clock")
@@ -142,11 +141,6 @@ def _outcome_rows(found: Outcome, run: RunReader) -> list[tuple[str, str]]:
 
 def _figures(value: float | None) -> str:
     return "" if value is None else rounded(value)
-
-
-def _interval(value: tuple[float, float, float]) -> str:
-    middle, low, high = map(rounded, value)
-    return f"{middle} ({low} to {high})"
 
 
 def _continued(run: RunReader) -> str:

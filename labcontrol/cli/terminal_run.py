@@ -20,7 +20,7 @@ _POLL_S = 0.1
 def run_in_terminal(run: Run, *, as_json: bool) -> None:
     """Run to its end. Raises what went wrong, and typer.Exit(130) after Ctrl-C."""
     mailbox = run.subscribe()
-    with RunProgress(run.experiment.learning.loss) as progress:
+    with RunProgress(run.experiment.learning) as progress:
         interrupts = _stop_on_interrupt(run, progress)
         run.start()
         while not run.wait(_POLL_S):

@@ -148,12 +148,13 @@ def fit_learning_curve(
 
 
 def _binned(k: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """Means over equal stretches of epochs."""
+    """Means over equal stretches of epochs; a curve whose later epochs are thinned counts them no less."""
     if len(k) <= _POINTS:
         return k, np.asarray(y, dtype=np.float64)
-    edges = np.linspace(0, len(k), _POINTS + 1).astype(np.int64)
-    counts = np.diff(edges)
-    return np.add.reduceat(k, edges[:-1]) / counts, np.add.reduceat(y, edges[:-1]) / counts
+    edges = np.floor(np.linspace(k[0], k[-1] + 1, _POINTS + 1)[:-1])
+    starts = np.unique(np.searchsorted(k, edges))
+    counts = np.diff(np.append(starts, len(k)))
+    return np.add.reduceat(k, starts) / counts, np.add.reduceat(y, starts) / counts
 
 
 def _estimate(form: _Form, k: Floats, y: Floats) -> Floats:

@@ -74,7 +74,8 @@ def test_a_report_lies_beside_its_record_and_tells_what_the_record_holds(finishe
         f"fell from {start:.3g}",
         "all epochs done",
         "exponential",
-        "Law 2 predicted a time constant",
+        "Law 2, predicted before learning from",
+        "Verdict: ",
         "mackey-glass: washout 5, training 40, test 25 steps",
         "learning ended",
         "None was recorded.",
@@ -98,11 +99,11 @@ def test_a_report_needs_nothing_but_itself(finished: Path) -> None:
 def test_figures_take_the_colours_of_the_page(finished: Path) -> None:
     page = write_report(finished).read_text(encoding="utf-8")
     used = set(re.findall(r"var\((--[\w-]+)\)", page))
-    assert {"--measured", "--law2", "--law1", "--fit", "--text"} <= used
+    assert {"--incumbent", "--prediction", "--mean-field", "--coverage", "--fit", "--text"} <= used
     style = page[page.index("<style>") : page.index("</style>")]
     for medium in (":root {", "prefers-color-scheme: dark", "@media print"):
         block = style[style.index(medium) :]
-        assert all(f"{variable}:" in block[:900] or variable == "--each" for variable in used), medium
+        assert all(f"{variable}:" in block[:1200] or variable == "--each" for variable in used), medium
     assert "#0a0b0" not in page
 
 
@@ -238,11 +239,11 @@ def test_what_does_not_learn_flip_by_flip_is_compared_with_no_form(tmp_path: Pat
     text = outline(write_report(run.write(tmp_path / "run.h5"))).text
     assert "Forms fitted" not in text
     assert "exponential" not in text
-    assert "Below, what models leave" not in text
+    assert "Below, its ratio to the models" not in text
 
 
 def test_law_3_stands_beside_the_curve_where_it_speaks_of_the_run(tmp_path: Path) -> None:
     record = SyntheticRun(selection="uniform", loss="mse").write(tmp_path / "run.h5")
     page = write_report(record)
-    assert "Law 3 expected from the same flips an mse of" in outline(page).text
-    assert "var(--law3)" in page.read_text(encoding="utf-8")
+    assert "Law 3, mean field, expected from the same flips an mse of" in outline(page).text
+    assert "var(--mean-field)" in page.read_text(encoding="utf-8")

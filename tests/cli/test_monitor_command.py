@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from labcontrol.analysis.report.follow import Follower, pace_s
+from labcontrol.analysis.record_follower import RecordFollower, pace_s
 from labcontrol.cli.monitor import picture
 from labcontrol.cli.terminal_curve import Line, curve_text
 from labcontrol.records import RunWriter
@@ -53,24 +53,24 @@ def test_a_running_run_is_seen_as_far_as_it_is(cli: Cli, tmp_path: Path) -> None
 
 def test_watching_ends_when_the_run_does(cli: Cli, tmp_path: Path) -> None:
     run, writer = begin(tmp_path / "run.h5", 3)
-    looked = threading.Event()
+    polled = threading.Event()
 
     def go_on() -> None:
-        looked.wait(20)
+        polled.wait(20)
         with writer:
             writer.finish("finished", "all epochs done", run.final_mask, result={})
 
     other = threading.Thread(target=go_on)
     other.start()
-    original = Follower.look
+    original = RecordFollower.poll
 
-    def look(self: Follower, now_unix_s: float) -> Any:
-        looked_at = original(self, now_unix_s)
-        looked.set()
-        return looked_at
+    def poll(self: RecordFollower, now_unix_s: float | None = None) -> Any:
+        update = original(self, now_unix_s)
+        polled.set()
+        return update
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Follower, "look", look)
+        patch.setattr(RecordFollower, "poll", poll)
         outcome = cli("monitor", "--json", "--interval", "0.05", "--folder", tmp_path)
     other.join()
     states = [json.loads(line)["state"] for line in outcome.out.splitlines()]
@@ -98,22 +98,21 @@ def test_a_run_before_its_first_epoch_and_one_that_never_began_can_be_watched(cl
 
 def test_a_continued_run_is_followed_into_its_new_file(tmp_path: Path) -> None:
     path = SyntheticRun().write(tmp_path / "run.h5", replays=40, finish=False)
-    with Follower(path) as follower:
-        assert follower.look(0.0).epochs == 40
+    with RecordFollower(path) as follower:
+        assert follower.poll(0.0).status.epoch == 40
         with RunWriter.reopen(path, 30):
-            seen = follower.look(0.0)
-    assert (seen.state.name, seen.epochs) == ("running", 30)
+            seen = follower.poll(0.0)
+    assert (seen.state.name, seen.status.epoch) == ("running", 30)
 
 
 @pytest.mark.parametrize("size", [(100, 30), (60, 12)])
 def test_the_picture_fits_terminals_of_any_size(tmp_path: Path, size: tuple[int, int]) -> None:
     _, writer = begin(tmp_path / "run.h5", 60)
-    with writer, Follower(tmp_path / "run.h5") as follower:
+    with writer, RecordFollower(tmp_path / "run.h5") as follower:
         writer.log("info", "learning")
-        seen = follower.look(2e9)
-    console = Console(width=size[0], height=size[1])
-    with console.capture() as captured:
-        console.print(picture(tmp_path / "run.h5", seen, *size))
+        console = Console(width=size[0], height=size[1])
+        with console.capture() as captured:
+            console.print(picture(follower, follower.poll(2e9), *size))
     lines = captured.get().splitlines()
     assert all(len(line) <= size[0] for line in lines)
     assert len(lines) <= size[1]

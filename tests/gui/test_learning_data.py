@@ -70,12 +70,11 @@ def test_stretches_are_of_one_length_but_for_the_newest() -> None:
     assert np.count_nonzero(older != older.max()) <= 2  # at the border of the single epochs
 
 
-def test_points_for_a_fit_are_spread_evenly() -> None:
-    data = filled(np.random.default_rng(1).random(20 * MOST_ROWS))
-    epochs, errors = data.sampled("mse")
-    assert len(epochs) <= MOST_ROWS
-    assert epochs[len(epochs) // 2] == pytest.approx(10 * MOST_ROWS, rel=0.01)
-    assert len(errors) == len(epochs)
+def test_changes_kept_are_all_counted_but_the_initial_mask() -> None:
+    errors = np.random.default_rng(1).random(20 * MOST_ROWS)
+    falls = np.count_nonzero(np.diff(np.minimum.accumulate(errors)) < 0)
+    assert filled(errors).changes_kept == falls
+    assert LearningData("mse").changes_kept == 0
 
 
 def test_the_beginning_of_another_run_is_taken_over() -> None:

@@ -11,13 +11,11 @@ from gui_helpers import NEURONS, STEPS, amplitude_law, epoch, frame
 from PyQt5.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from labcontrol.bench import simulated_bench
-from labcontrol.config import ExperimentConfig, LearningConfig
-from labcontrol.engine import DriftMeasured, Run
+from labcontrol.analysis.run_models import ModelCurve, law_prediction, run_models, sampled_curve
+from labcontrol.config import LearningConfig
+from labcontrol.engine import DriftMeasured
 from labcontrol.gui.learning.data import LearningData
 from labcontrol.gui.learning.marks import drift_mark, fault_mark, pause_mark
-from labcontrol.gui.learning.model_curves import MeasuredCurve, ModelCurve, prediction_curve, sampled_curve, verdict
-from labcontrol.gui.learning.model_jobs import mean_field_model, twin_model
 from labcontrol.gui.learning.view import LearningView
 from labcontrol.gui.shared.camera_view import CameraView
 from labcontrol.gui.shared.image_panel import rgb
@@ -25,7 +23,6 @@ from labcontrol.gui.shared.output_view import OutputView
 from labcontrol.gui.shared.panel import Panel
 from labcontrol.gui.shared.pattern_views import MaskView, SlmView
 from labcontrol.gui.shared.theme import DARK, LIGHT
-from labcontrol.records import RunReader
 from labcontrol.records.reader import Fault
 from labcontrol.tasks import ErrorMeasure
 from labcontrol.theory import AmplitudeLaw
@@ -45,9 +42,7 @@ LEARNING = LearningConfig(loss="mse", selection="uniform")
 
 
 def law2(law: AmplitudeLaw | None = None) -> ModelCurve:
-    curve = prediction_curve(law or amplitude_law(), LEARNING)
-    assert curve is not None
-    return curve
+    return law_prediction(law or amplitude_law(), LEARNING).curves[0]
 
 
 def measured(epochs: int = 40) -> LearningData:
@@ -66,44 +61,15 @@ def test_learning_on_the_law_is_called_so_and_leaves_no_residual(learning: Learn
     np.testing.assert_allclose(residual, 0, atol=1e-12)
 
 
-def test_the_verdict_names_the_side_of_the_interval() -> None:
-    curve = law2()
-    models = {"prediction": curve}
-    assert "slower" in verdict(0.9, 10, models)[1]
-    assert "faster" in verdict(0.011, 10, models)[1]
-    assert verdict(0.5, 10, {}) == ("idle", "")
-
-
-@pytest.mark.parametrize(("factor", "words"), [(1.0, "as predicted"), (3.0, "slow"), (0.3, "fast")])
-def test_a_good_fit_is_compared_by_its_time_constant(factor: float, words: str) -> None:
-    law = amplitude_law()
-    k = np.arange(120.0)
-    measured = MeasuredCurve(
-        k, 0.2 + 0.8 * np.exp(-k / (factor * law.tau)), law, LearningConfig(loss="mse", selection="uniform")
-    )
-    models = {model.key: model for model in [law2(law), *measured.models()]}
-    assert models["fit"].tau is not None
-    assert models["fit"].tau[0] == pytest.approx(factor * law.tau, rel=1e-3)
-    assert words in verdict(measured.incumbent[-1], k[-1], models)[1]
-
-
-@pytest.mark.parametrize("selection", ["uniform", "cyclic", "greedy"])
-def test_coverage_starts_at_the_start_and_ends_at_the_floor(selection: str) -> None:
-    law = amplitude_law()
-    measured = MeasuredCurve(np.arange(3.0), np.ones(3), law, LearningConfig(loss="mse", selection=selection))
-    curve = next(model for model in measured.models() if model.key == "coverage")
-    ends = curve.values(np.array([0.0, 40.0 * NEURONS]))
-    assert ends[0] == pytest.approx(law.start)
-    assert ends[1] == pytest.approx(law.floor, abs=1e-6)
-
-
 def test_the_drawn_incumbent_is_the_measured_one(learning: LearningView) -> None:
     data = measured()
     learning.begin(data, 100, LEARNING)
     learning.log_y.setChecked(False)
     learning.renew()
     x, y = learning.plot.measured.incumbent.getData()
-    np.testing.assert_allclose(np.interp(x, data.index, data.incumbent("mse")), y)
+    held = np.searchsorted(data.index, x, side="right") - 1
+    np.testing.assert_allclose(data.incumbent("mse")[held][::2], y[::2])  # each value holds until the next
+    np.testing.assert_allclose(data.incumbent("mse")[held - 1][1::2], y[1::2])
     assert x[-1] == 39
 
 
@@ -243,27 +209,6 @@ def test_a_view_out_of_sight_draws_nothing_and_catches_up_when_it_is_seen(qtbot:
     assert panel.drawn == 3
 
 
-def test_law_three_is_known_before_learning_and_the_twin_on_demand(tmp_path: Path) -> None:
-    experiment = ExperimentConfig.model_validate(
-        {"neurons": 16, "task": {"steps": 60, "washout": 10, "test_steps": 20}, "stop": {"epochs": 60},
-         "learning": {"loss": "mse", "selection": "cyclic"}}
-    )  # fmt: skip
-    run = Run(experiment, simulated_bench(16, 1), tmp_path)
-    run.execute()
-    law, twin = mean_field_model(run.record), twin_model(run.record)
-    assert law is not None
-    start, end = law.curve().at(0.0), law.curve().at(59.0)
-    with RunReader(run.record) as record:
-        errors = record.incumbent_errors()
-    assert start == pytest.approx(errors[0], rel=0.05)
-    assert end < start
-    assert "measured states" in twin.name
-    assert twin.band is not None
-    low, high = twin.curve().interval_at(59.0) or (0.0, 0.0)
-    assert low <= twin.curve().at(59.0) <= high
-    assert twin.errors[-1] < twin.errors[0]
-
-
 def test_a_twin_is_computed_elsewhere_and_refused_with_words(
     learning: LearningView, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -277,7 +222,7 @@ def test_a_twin_is_computed_elsewhere_and_refused_with_words(
 
 def test_the_residual_is_taken_against_the_chosen_curve(learning: LearningView) -> None:
     learning.begin(measured(), 100, LEARNING)
-    half = sampled_curve("mean-field", "Law 3", "", "mse", np.array([0.0, 100.0]), np.array([0.5, 0.5]))
+    half = sampled_curve("mean-field", "mse", np.array([0.0, 100.0]), np.array([0.5, 0.5]))
     learning.set_models([law2(), half])
     against = learning.table._rows["mean-field"].against
     assert against is not None
@@ -298,15 +243,6 @@ def test_marks_say_what_happened_and_where(learning: LearningView) -> None:
     assert "1 min 15 s" in points[1].data()
 
 
-def test_a_flip_that_is_judged_by_two_measurements_takes_two_epochs() -> None:
-    once = prediction_curve(amplitude_law(), LearningConfig(loss="mse", selection="uniform"))
-    twice = prediction_curve(amplitude_law(), LearningConfig(loss="mse", selection="uniform", acceptance="re-measured"))
-    assert once is not None
-    assert twice is not None
-    assert twice.at(20.0) == once.at(10.0)
-    assert prediction_curve(amplitude_law(), LearningConfig(strategy="multiplexed-identification")) is None
-
-
 def test_only_drift_that_noise_does_not_explain_is_marked() -> None:
     assert drift_mark(DriftMeasured(10, 1.0, 0.1, 1.5)) is None
     mark = drift_mark(DriftMeasured(10, 1.0, 0.1, 8.0))
@@ -319,21 +255,11 @@ def test_the_outlook_names_what_is_expected_and_what_is_accepted(learning: Learn
     data.epoch_s = 2.0
     learning.begin(data, 100, LEARNING)
     law = amplitude_law()
-    learning.set_models(
-        MeasuredCurve(*data.sampled("mse"), law, LearningConfig(loss="mse", selection="uniform")).models()
-    )
+    models = run_models(LEARNING, law_prediction(law, LEARNING), data.index, data.incumbent("mse"), data.changes_kept)
+    learning.set_models(models.curves.values())
     words = learning.outlook.text()
     assert "Expected at epoch 100" in words
     assert "2 min 00 s" in words
     assert "100%" in words
     learning.set_over()
     assert "Expected" not in learning.outlook.text()
-
-
-def test_a_fit_is_silent_where_it_is_far_below_what_was_measured() -> None:
-    epochs = np.arange(200.0)
-    creeping = np.maximum(3 * np.exp(-epochs / 5), 0.01 * (1 - epochs / 1000))
-    models = MeasuredCurve(epochs, creeping, amplitude_law(), LearningConfig()).models()
-    fit = next(model for model in models if model.key == "fit")
-    shown = epochs[epochs <= fit.until]
-    assert np.all(fit.values(shown) >= 0.29 * creeping[epochs <= fit.until])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from synthetic_run import SyntheticRun
 
-from labcontrol.analysis.report.follow import Follower
+from labcontrol.analysis.record_follower import RecordFollower
 from labcontrol.errors import UserError
 from labcontrol.records import RunReader, RunWriter, provenance
 from labcontrol.records.catalogue import find_run, list_runs, summary
@@ -172,8 +172,8 @@ def test_a_line_of_the_list_and_a_look_read_no_outputs_and_few_masks(
     monkeypatch.setattr(EpochTable, "outputs", None)
     monkeypatch.setattr(EpochTable, "packed_masks", counted)
     assert summary(path).epochs == 60
-    with Follower(path) as follower:
-        assert follower.look(0.0).epochs == 60
+    with RecordFollower(path) as follower:
+        assert follower.poll(0.0).status.epoch == 60
     assert sum(masks) <= 2
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
 from numpy.typing import NDArray
 
-from labcontrol.analysis.plots.curves import PredictionCurves, thinned
+from labcontrol.analysis.curve_facts import MEASURED, MODELS, OVERLAYS_LIGHT, LineStyle
+from labcontrol.analysis.run_models import ModelCurve, RunModels
 from labcontrol.records import RunReader
 
 Floats = NDArray[np.float64]
@@ -18,72 +20,88 @@ Floats = NDArray[np.float64]
 SHOWN_STEPS = 100
 EPOCH = "epoch (one mask measured)"
 _FEWEST_FOR_PIXELS = 3000  # of single dots: as many are drawn as an image
+_FARTHEST_RATIO = 10.0
+_LINES: dict[LineStyle | None, str | tuple[int, tuple[float, ...]]] = {
+    LineStyle.SOLID: "-",
+    LineStyle.DASHED: "--",
+    LineStyle.DASH_DOT: "-.",
+    LineStyle.DASH_DOT_DOT: (0, (6, 2, 1, 2, 1, 2)),
+    LineStyle.DOTTED: ":",
+}
 
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours by use; by default those of Okabe and Ito, distinguishable with every kind of colour vision."""
+    """Colours by use. curves: by key, of what was measured and of the models."""
 
-    measured: str = "#0072B2"
-    law2: str = "#D55E00"
-    law1: str = "#CC79A7"
-    law3: str = "#009E73"
-    fit: str = "#222222"
-    faint: str = "#9ecae1"
+    curves: Mapping[str, str] = field(
+        default_factory=lambda: {key: facts.light for key, facts in (MEASURED | MODELS).items()}
+    )
+    text: str = "#222222"
     muted: str = "#999999"
-    overlays: tuple[str, ...] = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555")
+    overlays: tuple[str, ...] = OVERLAYS_LIGHT
 
 
 PALETTE = Palette()
 
 
-def draw_learning(axes: Axes, run: RunReader, curves: PredictionCurves, palette: Palette = PALETTE) -> None:
-    """Loss of each mask and of the incumbent, beside laws and fit, on a logarithmic axis."""
+def thinned(length: int, points: int = 2000) -> NDArray[np.int64]:
+    """Indices of at most so many of `length` points, the first and the last among them."""
+    return np.unique(np.linspace(0, max(length - 1, 0), min(length, points)).astype(np.int64))
+
+
+def draw_learning(axes: Axes, run: RunReader, models: RunModels, palette: Palette = PALETTE) -> None:
+    """Loss of each mask and of the incumbent, beside all models, on a logarithmic axis."""
     every = run.epochs.error(run.loss)
     rasterized = len(every) > _FEWEST_FOR_PIXELS
-    axes.plot(every, ".", ms=2.5, color=palette.faint, label="each mask measured", rasterized=rasterized, zorder=1)
-    k = thinned(len(curves.epochs))
-    epochs = curves.epochs[k]
-    law, fit = curves.law, curves.fit
-    if law is not None and curves.law2 is not None and curves.law2_low is not None and curves.law2_high is not None:
-        axes.fill_between(epochs, curves.law2_low[k], curves.law2_high[k], color=palette.law2, alpha=0.15, lw=0)
-        label = f"Law 2, predicted from {len(law.mirrors)} flips: τ = {law.tau:.3g} flips"
-        axes.plot(epochs, curves.law2[k], color=palette.law2, lw=2, label=label)
-    if curves.law1 is not None:
-        label = "Law 1, coverage of the selection rule"
-        axes.plot(epochs, curves.law1[k], ":", color=palette.law1, lw=1.8, label=label)
-    if curves.law3 is not None:
-        label = "Law 3, mean field, from the same flips"
-        axes.plot(epochs, curves.law3[k], "-.", color=palette.law3, lw=1.8, label=label)
-    if fit is not None:
-        tau, low, high = fit.tau
-        label = f"exponential fit: τ = {tau:.3g} ({low:.3g} to {high:.3g}), R² = {fit.r_squared:.4f}"
-        axes.plot(epochs, fit.curve(epochs), "--", color=palette.fit, lw=1.3, label=label)
+    each, best = MEASURED["each"].name, MEASURED["incumbent"].name
+    axes.plot(every, ".", ms=2.5, color=palette.curves["each"], label=each, rasterized=rasterized, zorder=1)
+    k = thinned(len(models.epochs))
+    epochs = models.epochs[k]
+    for key, model in models.curves.items():
+        if model.band is not None and key != "fit":
+            axes.fill_between(epochs, *model.band(epochs), color=palette.curves[key], alpha=0.15, lw=0)
+        _draw_model(axes, model, epochs, model.values(epochs), palette, label=model.label)
     axes.plot(
-        epochs, curves.measured[k], color=palette.measured, lw=2.2, label="incumbent mask", drawstyle="steps-post",
+        epochs, models.incumbent[k], color=palette.curves["incumbent"], lw=2.2, label=best, drawstyle="steps-post",
         zorder=5,
     )  # fmt: skip
-    _logarithmic(axes, curves.measured, every)
+    _logarithmic(axes, models.incumbent, every)
     axes.set_xlim(0, max(1, len(every) - 1))
     axes.set_ylabel(f"error ({run.loss})")
     axes.grid(alpha=0.25)
 
 
-def draw_residual(axes: Axes, curves: PredictionCurves, palette: Palette = PALETTE) -> None:
-    """What laws and fit leave of the incumbent's loss."""
-    k = thinned(len(curves.epochs))
-    epochs, measured = curves.epochs[k], curves.measured[k]
-    if curves.law2 is not None:
-        axes.plot(epochs, measured - curves.law2[k], color=palette.law2, lw=1.2, label="measured − Law 2")
-    if curves.law3 is not None:
-        axes.plot(epochs, measured - curves.law3[k], "-.", color=palette.law3, lw=1.2, label="measured − Law 3")
-    if curves.fit is not None:
-        difference = measured - curves.fit.curve(epochs)
-        axes.plot(epochs, difference, "--", color=palette.fit, lw=1, label="measured − fit")
-    axes.axhline(0, color=palette.muted, lw=0.8, zorder=0)
-    axes.set_ylabel("residual")
+def draw_ratios(axes: Axes, models: RunModels, palette: Palette = PALETTE) -> None:
+    """The incumbent's loss over that of each model, as the window shows it on a logarithmic axis."""
+    k = thinned(len(models.epochs))
+    epochs, measured = models.epochs[k], models.incumbent[k]
+    reach = 1.1
+    for key, model in models.curves.items():
+        if key == "coverage":  # says what independent neurons would do, not what these do
+            continue
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(epochs <= model.until, measured / model.values(epochs), np.nan)
+        _draw_model(axes, model, epochs, ratio, palette)
+        seen = np.abs(np.log(ratio[np.isfinite(ratio) & (ratio > 0)]))
+        reach = max(reach, math.exp(float(seen.max()))) if seen.size else reach
+    axes.axhline(1, color=palette.muted, lw=0.8, zorder=0)
+    axes.set_yscale("log")
+    reach = min(reach, _FARTHEST_RATIO)
+    axes.set_ylim(1 / reach, reach)
+    axes.yaxis.set_major_formatter(ScalarFormatter())
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_ylabel("measured / model")
     axes.set_xlabel(EPOCH)
     axes.grid(alpha=0.25)
+
+
+def _draw_model(
+    axes: Axes, model: ModelCurve, epochs: Floats, values: Floats, palette: Palette, label: str = ""
+) -> None:
+    told = epochs <= model.until
+    style, colour = _LINES[MODELS[model.key].line], palette.curves[model.key]
+    axes.plot(epochs[told], values[told], linestyle=style, color=colour, lw=1.6, label=label or None)
 
 
 def draw_output(
@@ -92,9 +110,9 @@ def draw_output(
     """The first steps of an output (T,), standardised, with the target (T,) and the difference."""
     scaled = standardised_output(output)
     shown = slice(0, steps)
-    axes.plot(target[shown], color=palette.fit, lw=2.4, alpha=0.45, label="target")
-    axes.plot(scaled[shown], color=palette.measured, lw=1.3, label="output of the table")
-    axes.plot((scaled - target)[shown], color=palette.law2, lw=0.9, label="error")
+    axes.plot(target[shown], color=palette.text, lw=2.4, alpha=0.45, label="target")
+    axes.plot(scaled[shown], color=palette.curves["incumbent"], lw=1.3, label="output of the table")
+    axes.plot((scaled - target)[shown], color=palette.curves["prediction"], lw=0.9, label="error")
     axes.set_xlabel("step")
     axes.set_ylabel("standard deviations")
     axes.set_xlim(0, max(1, min(steps, len(target)) - 1))

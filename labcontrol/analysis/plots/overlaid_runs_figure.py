@@ -10,8 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from labcontrol.analysis.plots.axes_content import PALETTE
-from labcontrol.analysis.plots.curves import thinned
+from labcontrol.analysis.plots.axes_content import PALETTE, thinned
 from labcontrol.analysis.plots.run_figure import write_figure
 from labcontrol.errors import UserError
 from labcontrol.records import RunReader, reading

@@ -15,10 +15,10 @@ from labcontrol.analysis.plots.axes_content import (
     draw_learning,
     draw_mask,
     draw_output,
-    draw_residual,
+    draw_ratios,
     shown_output,
 )
-from labcontrol.analysis.plots.curves import PredictionCurves, prediction_curves
+from labcontrol.analysis.run_models import RunModels, record_models
 from labcontrol.errors import UserError
 from labcontrol.records import RunReader
 
@@ -68,22 +68,21 @@ def run_figure(run: RunReader) -> Figure:
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(3, 3, height_ratios=(3.2, 1.1, 1.9), width_ratios=(1, 1, 0.75))
     learning = figure.add_subplot(grid[0, :2])
-    residual = figure.add_subplot(grid[1, :2], sharex=learning)
+    ratios = figure.add_subplot(grid[1, :2], sharex=learning)
     output, mask, facts = (figure.add_subplot(grid[place]) for place in ((2, slice(0, 2)), (2, 2), (slice(0, 2), 2)))
-    curves = prediction_curves(run)
-    draw_learning(learning, run, curves)
+    models = record_models(run)
+    draw_learning(learning, run, models)
+    learning.set_title(models.verdict.text or models.remark, fontsize=10, loc="left")
     learning.legend(loc="upper right", fontsize=9, framealpha=0.9)
-    if curves.leave_residuals:
+    if models.curves:
         learning.tick_params(labelbottom=False)
-        draw_residual(residual, curves)
+        draw_ratios(ratios, models)
     else:
         learning.set_xlabel(EPOCH)
-        residual.axis("off")
-    if residual.get_legend_handles_labels()[0]:
-        residual.legend(loc="upper right", fontsize=8, ncols=2)
+        ratios.axis("off")
     _output(output, run)
     _mask(mask, run)
-    _write_facts(facts, run, curves)
+    _write_facts(facts, run, models)
     figure.suptitle(_title(run), fontsize=15, fontweight="bold", x=0.01, ha="left")
     return figure
 
@@ -108,7 +107,7 @@ def _mask(axes: Axes, run: RunReader) -> None:
     axes.set_title(f"{which} mask: {int(mask.sum())} of {run.neurons} mirrors on", fontsize=10, loc="left")
 
 
-def _write_facts(axes: Axes, run: RunReader, curves: PredictionCurves) -> None:
+def _write_facts(axes: Axes, run: RunReader, models: RunModels) -> None:
     axes.axis("off")
     learning, result = run.experiment["learning"], run.result
     lines = [
@@ -123,12 +122,8 @@ def _write_facts(axes: Axes, run: RunReader, curves: PredictionCurves) -> None:
             if result.get(part):
                 lines.append((f"{part} nmse", f"{result[part]['nmse']:.4g}"))
                 lines.append((f"{part} mse", f"{result[part]['mse']:.4g}"))
-    if curves.law is not None and curves.law2 is not None:
-        lines.append(("κ, predicted", f"{curves.law.kappa:.2f} ± {1.96 * curves.law.kappa_error:.2f}"))
-        if curves.fit is not None:
-            lines.append(("κ, fitted", f"{run.neurons / curves.fit.tau[0]:.2f}"))
-    if curves.fits is not None:
-        lines.append(("best shape (AIC)", curves.fits.best.form))
+    if models.fits is not None:
+        lines.append(("best shape (AIC)", models.fits.best.form))
     lines.append(("recorded", f"{datetime.fromtimestamp(run.states[0].unix_s):%Y-%m-%d %H:%M}"))
     for row, (name, value) in enumerate(lines):
         height = 0.97 - 0.066 * row

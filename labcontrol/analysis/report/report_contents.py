@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from labcontrol.analysis.curve_facts import MEASURED, MODELS, LineStyle
 from labcontrol.analysis.report import report_plots as pictures
-from labcontrol.analysis.report.outcome import Outcome, outcome
-from labcontrol.analysis.report.sentences import sentences, with_interval
+from labcontrol.analysis.report.sentences import sentences
 from labcontrol.analysis.report.setting_rows import (
     Row,
     device_rows,
@@ -24,6 +24,8 @@ from labcontrol.analysis.report.setting_rows import (
     table_rows,
     task_rows,
 )
+from labcontrol.analysis.run_models import interval_text
+from labcontrol.analysis.run_outcome import Outcome, outcome
 from labcontrol.formatting import count, counted, duration, rounded
 from labcontrol.records import RETRIED, RunReader
 from labcontrol.records.catalogue import read_note
@@ -31,6 +33,14 @@ from labcontrol.records.reader import Fault, LogLine, RunState
 
 _MOST_FAULTS = 200
 _MOST_LOG_LINES = 500
+
+_DASHES = {
+    LineStyle.SOLID: "none",
+    LineStyle.DASHED: "6 3",
+    LineStyle.DASH_DOT: "6 2 1 2",
+    LineStyle.DASH_DOT_DOT: "6 2 1 2 1 2",
+    LineStyle.DOTTED: "1 2",
+}
 
 STATE_KINDS = {"finished": "good", "running": "active", "failed": "danger"}
 """How a state looks; the others want attention."""
@@ -42,6 +52,20 @@ class Picture:
 
     content: str
     caption: str
+
+
+@dataclass(frozen=True)
+class LegendEntry:
+    """key: of a curve. line: how it is broken, None for dots. text: its meaning."""
+
+    key: str
+    line: LineStyle | None
+    text: str
+
+    @property
+    def dashes(self) -> str:
+        """Lengths of strokes and gaps, as SVG has them."""
+        return "" if self.line is None else _DASHES[self.line]
 
 
 @dataclass(frozen=True)
@@ -58,7 +82,7 @@ class Contents:
     tiles: list[Row]
     notes: list[str]
     learning: Picture | None
-    legend: list[tuple[str, str]]
+    legend: list[LegendEntry]
     forms: list[dict[str, str]]
     law: list[Row]
     output: Picture | None
@@ -166,29 +190,20 @@ def _tiles(run: RunReader, found: Outcome) -> list[Row]:
 def _learning(run: RunReader, found: Outcome) -> Picture | None:
     if not found.epochs:
         return None
-    below = " Below, what models leave of the incumbent's." if found.curves.leave_residuals else ""
+    below = " Below, its ratio to the models." if found.models.curves else ""
     caption = f"The {run.loss} of every mask measured and of the incumbent.{below}"
-    return Picture(pictures.learning_svg(run, found.curves), caption)
+    return Picture(pictures.learning_svg(run, found.models), caption)
 
 
-def _legend(found: Outcome) -> list[tuple[str, str]]:
-    """Kind of line and its meaning."""
-    curves = found.curves
-    lines = [("measured", "incumbent"), ("each", "each mask measured")]
-    if curves.law2 is not None:
-        lines.append(("law2", "Law 2, predicted before learning, with the 95 % interval of a single run"))
-    if curves.law1 is not None:
-        lines.append(("law1", "Law 1, coverage of the selection rule, from the measured start to the measured end"))
-    if curves.law3 is not None:
-        lines.append(("law3", "Law 3, mean field: the whole curve, predicted from the same flips"))
-    if curves.fit is not None:
-        lines.append(("fit", "exponential fit"))
-    return lines
+def _legend(found: Outcome) -> list[LegendEntry]:
+    measured = [LegendEntry(key, facts.line, facts.name) for key, facts in MEASURED.items()]
+    models = [LegendEntry(key, MODELS[key].line, model.label) for key, model in found.models.curves.items()]
+    return measured + models
 
 
 def _forms(found: Outcome) -> list[dict[str, str]]:
     """The forms fitted to the curve, best first."""
-    fits = found.curves.fits
+    fits = found.models.fits
     if fits is None:
         return []
     return [
@@ -196,9 +211,9 @@ def _forms(found: Outcome) -> list[dict[str, str]]:
             "form": fit.form,
             "weight": f"{fits.weights[fit.form]:.0%}",
             "r_squared": f"{fit.r_squared:.4f}",
-            "tau": with_interval(fit.tau),
-            "height": with_interval(fit.parameters["height"]),
-            "floor": with_interval(fit.parameters["floor"]) if fit.form != "power law" else "0",
+            "tau": interval_text(fit.tau),
+            "height": interval_text(fit.parameters["height"]),
+            "floor": interval_text(fit.parameters["floor"]) if fit.form != "power law" else "0",
         }
         for fit in fits.fits
     ]
@@ -206,7 +221,7 @@ def _forms(found: Outcome) -> list[dict[str, str]]:
 
 def _law(found: Outcome) -> list[Row]:
     """The pilot's prediction, in figures."""
-    law = found.curves.law
+    law, prediction = found.models.law, found.models.curves.get("prediction")
     if law is None:
         return []
     rows = [
@@ -214,10 +229,10 @@ def _law(found: Outcome) -> list[Row]:
         ("gain of the fixed-gain error", f"{rounded(law.gain)} (unit of the output)"),
         ("rate κ", rounded(law.kappa) + (f" ± {rounded(1.96 * law.kappa_error)}" if law.kappa_error else "")),
     ]
-    if found.curves.predicted_tau is not None:
-        rows.append(("time constant, epochs", with_interval(found.curves.predicted_tau)))
+    if prediction is not None:
+        rows.append(("time constant of a single run, epochs", prediction.tau_text or "∞"))
     else:
-        rows.append(("time constant", f"{rounded(law.tau)} single flips; this strategy does not go flip by flip"))
+        rows.append(("time constant", f"{rounded(law.tau)} single flips. {found.models.remark}"))
     return rows
 
 
@@ -229,7 +244,7 @@ def _output(run: RunReader) -> Picture | None:
 
 
 def _timeline(run: RunReader, found: Outcome) -> Picture | None:
-    if found.epochs < 2 or found.wall_s <= 0 or not np.isfinite(found.curves.measured).any():
+    if found.epochs < 2 or found.wall_s <= 0 or not np.isfinite(found.models.incumbent).any():
         return None
     kinds = {fault.kind == RETRIED for fault in run.faults}
     lines = [
@@ -238,7 +253,7 @@ def _timeline(run: RunReader, found: Outcome) -> Picture | None:
         *(["a dashed one a continuation"] if any(state.reason == "continued" for state in run.states) else []),
     ]
     caption = "; ".join([f"The incumbent's {run.loss} over wall time", *lines])
-    return Picture(pictures.timeline_svg(run, found.curves), f"{caption}.")
+    return Picture(pictures.timeline_svg(run, found.models), f"{caption}.")
 
 
 def _drift(run: RunReader) -> Picture | None:

@@ -18,46 +18,35 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from labcontrol.analysis.curve_facts import MEASURED, MODELS
 from labcontrol.analysis.plots.axes_content import (
     EPOCH,
     Palette,
     draw_learning,
     draw_output,
-    draw_residual,
+    draw_ratios,
     shown_output,
     standardised_output,
+    thinned,
 )
-from labcontrol.analysis.plots.curves import PredictionCurves, thinned
+from labcontrol.analysis.run_models import RunModels
 from labcontrol.engine.drift_correction import reference_gain
 from labcontrol.records import RETRIED, RunReader
 
 Floats = NDArray[np.float64]
 
 # Colours that no figure has otherwise; in the page they become its variables, so that one drawing serves day and night.
-_TOKENS = {
-    "#0a0b01": "--text",
-    "#0a0b02": "--muted",
-    "#0a0b03": "--border",
-    "#0a0b04": "--measured",
-    "#0a0b05": "--law2",
-    "#0a0b06": "--law1",
-    "#0a0b07": "--fit",
-    "#0a0b08": "--danger",
-    "#0a0b09": "--law3",
-}
-_COLOUR = {variable: token for token, variable in _TOKENS.items()}
-# Of dots that may be drawn as an image, which cannot follow the page: a tone that stands on white and on black.
-_EACH = "#79a9cc"
+_VARIABLES = ("--text", "--muted", "--border", "--danger", *(f"--{key}" for key in (*MEASURED, *MODELS)))
+_COLOUR = {variable: f"#0a0b{number:02x}" for number, variable in enumerate(_VARIABLES, start=1)}
 
+EACH = "#79a9cc"
+"""Colour of single epochs, on any ground."""
 _UNITS = ((3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
 
 PALETTE = Palette(
-    measured=_COLOUR["--measured"],
-    law2=_COLOUR["--law2"],
-    law1=_COLOUR["--law1"],
-    law3=_COLOUR["--law3"],
-    fit=_COLOUR["--fit"],
-    faint=_EACH,
+    # Dots may be drawn as an image, which cannot follow the page: a tone that stands on white and on black.
+    curves={key: _COLOUR[f"--{key}"] for key in (*MEASURED, *MODELS)} | {"each": EACH},
+    text=_COLOUR["--text"],
     muted=_COLOUR["--muted"],
 )
 _STYLE: dict[Any, Any] = {
@@ -76,19 +65,19 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def learning_svg(run: RunReader, curves: PredictionCurves) -> str:
-    """Loss against laws and fit, the residual below where there are any."""
-    if not curves.leave_residuals:
+def learning_svg(run: RunReader, models: RunModels) -> str:
+    """Loss against all models, its ratio to them below where there are any."""
+    if not models.curves:
         with _figure(10, 4.2) as (figure, finished):
             axes = figure.subplots()
-            draw_learning(axes, run, curves, PALETTE)
+            draw_learning(axes, run, models, PALETTE)
             axes.set_xlabel(EPOCH)
             return finished()
     with _figure(10, 5.6) as (figure, finished):
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-        draw_learning(above, run, curves, PALETTE)
+        draw_learning(above, run, models, PALETTE)
         above.tick_params(labelbottom=False)
-        draw_residual(below, curves, PALETTE)
+        draw_ratios(below, models, PALETTE)
         return finished()
 
 
@@ -102,7 +91,7 @@ def output_svg(run: RunReader) -> tuple[str, str]:
         return finished(), part
 
 
-def timeline_svg(run: RunReader, curves: PredictionCurves) -> str:
+def timeline_svg(run: RunReader, models: RunModels) -> str:
     """Loss of the incumbent over wall time, with every fault, retry and continuation."""
     begun_s = run.states[0].unix_s
     since_s = run.epochs.unix_s - begun_s
@@ -110,14 +99,16 @@ def timeline_svg(run: RunReader, curves: PredictionCurves) -> str:
     with _figure(10, 2.4) as (figure, finished):
         axes = figure.subplots()
         k = thinned(len(since_s))
-        axes.plot(since_s[k] / unit_s, curves.measured[k], color=PALETTE.measured, lw=1.8, drawstyle="steps-post")
+        axes.plot(
+            since_s[k] / unit_s, models.incumbent[k], color=PALETTE.curves["incumbent"], lw=1.8, drawstyle="steps-post"
+        )
         for fault in run.faults:
             colour, width = (PALETTE.muted, 0.7) if fault.kind == RETRIED else (_COLOUR["--danger"], 1.4)
             axes.axvline((fault.unix_s - begun_s) / unit_s, color=colour, lw=width, alpha=0.7, zorder=1)
         for state in run.states:
             if state.reason == "continued":
-                axes.axvline((state.unix_s - begun_s) / unit_s, color=PALETTE.fit, lw=1.2, ls="--", zorder=1)
-        if np.nanmin(curves.measured) > 0:
+                axes.axvline((state.unix_s - begun_s) / unit_s, color=PALETTE.text, lw=1.2, ls="--", zorder=1)
+        if np.nanmin(models.incumbent) > 0:
             axes.set_yscale("log")
         axes.set_xlabel(f"{unit} since the record was begun")
         axes.set_ylabel(f"error ({run.loss})")
@@ -130,9 +121,9 @@ def drift_svg(run: RunReader) -> str:
     drift, (at, gain) = run.drift, reference_gain(run)
     with _figure(10, 2.6) as (figure, finished):
         axes = figure.subplots()
-        axes.plot(at, 100 * (gain - 1), ".-", color=PALETTE.measured, label="gain of the reference's output")
-        axes.plot(at, 100 * (drift["light"] - 1), ".-", color=PALETTE.law2, label="light at the camera")
-        axes.plot(at, 100 * (drift["power"] - 1), ".-", color=PALETTE.fit, label="laser's own meter")
+        axes.plot(at, 100 * (gain - 1), ".-", color=PALETTE.curves["incumbent"], label="gain of the reference's output")
+        axes.plot(at, 100 * (drift["light"] - 1), ".-", color=PALETTE.curves["prediction"], label="light at the camera")
+        axes.plot(at, 100 * (drift["power"] - 1), ".-", color=PALETTE.text, label="laser's own meter")
         axes.set_xlabel(EPOCH)
         axes.set_ylabel("change (%)")
         axes.grid(alpha=0.25)
@@ -163,8 +154,8 @@ def visits_png(mirrors: NDArray[np.int64], neurons: int) -> str:
 def _draw_against(axes: Axes, output: Floats, target: Floats) -> None:
     k = thinned(len(target), 1000)
     ends = [float(target.min()), float(target.max())]
-    axes.plot(ends, ends, color=PALETTE.fit, lw=1, alpha=0.6)
-    axes.plot(target[k], output[k], ".", ms=3, color=PALETTE.measured, alpha=0.6)
+    axes.plot(ends, ends, color=PALETTE.text, lw=1, alpha=0.6)
+    axes.plot(target[k], output[k], ".", ms=3, color=PALETTE.curves["incumbent"], alpha=0.6)
     axes.set_xlabel("target")
     axes.set_ylabel("output")
     axes.grid(alpha=0.25)
@@ -188,7 +179,7 @@ def _page_svg(figure: Figure) -> str:
     text = re.sub(r'\s(xmlns(:\w+)?|width|height|version)="[^"]*"', "", text, count=5)
     text = re.sub(r'<g id="[^"]*"', "<g", text)  # names that every figure has would stand in the page twice
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL).replace("xlink:href", "href")
-    for token, variable in _TOKENS.items():
+    for variable, token in _COLOUR.items():
         text = text.replace(token, f"var({variable})")
     return text
 

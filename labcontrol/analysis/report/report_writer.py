@@ -8,8 +8,10 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
+from labcontrol.analysis.curve_facts import MEASURED, MODELS
 from labcontrol.analysis.report.pdf_printer import print_pdf
 from labcontrol.analysis.report.report_contents import clock, contents
+from labcontrol.analysis.report.report_plots import EACH
 from labcontrol.errors import UserError
 from labcontrol.records import reading
 
@@ -56,4 +58,15 @@ def report_page(record: Path, progress: Callable[[str], None] = lambda _what: No
     )
     environment.filters["clock"] = clock
     environment.filters["svg"] = Markup
-    return environment.get_template("report.html").render(vars(filled))
+    return environment.get_template("report.html").render(vars(filled), **_colours())
+
+
+def _colours() -> dict[str, str]:
+    """Variables of the style sheet: the colours of all curves on a light and on a dark ground."""
+    facts = MEASURED | MODELS
+    light = {key: curve.light for key, curve in facts.items()} | {"each": EACH}
+    dark = {key: curve.dark for key, curve in facts.items()} | {"each": EACH}
+    return {
+        f"colours_{name}": " ".join(f"--{key}: {colour};" for key, colour in colours.items())
+        for name, colours in (("light", light), ("dark", dark))
+    }

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from labcontrol.analysis.run_models import ModelCurve
 from labcontrol.gui.learning.data import LearningData
-from labcontrol.gui.learning.model_curves import ModelCurve
 
 Floats = NDArray[np.float64]
 

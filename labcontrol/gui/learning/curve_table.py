@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,9 +19,10 @@ from PyQt5.QtWidgets import (
     QWidget,
 )
 
+from labcontrol.analysis.curve_facts import MEASURED, MODELS
+from labcontrol.analysis.run_models import ModelCurve
 from labcontrol.formatting import rounded
 from labcontrol.gui.learning.curves import LINES, curve_colours
-from labcontrol.gui.learning.model_curves import MODEL_NAMES, ModelCurve
 from labcontrol.gui.shared.theme import Theme
 
 _HEADINGS = ("", "", "τ (epochs), 95 %", "τ / N", "R²", "error now", "at the end", "residual")
@@ -69,7 +69,7 @@ class CurveTable(QWidget):
         self._rows: dict[str, _Row] = {}
         self._residuals = QButtonGroup(self)
         self._add_measured(grid)
-        for row, key in enumerate(MODEL_NAMES, start=2):
+        for row, key in enumerate(MODELS, start=2):
             self._add_model(grid, row, key)
         self._boxes["twin"].setChecked(False)
         self._boxes["twin"].setToolTip(_TWIN_ROW_HELP)
@@ -103,12 +103,12 @@ class CurveTable(QWidget):
             row.against.setEnabled(model is not None)
             texts = ["", "", ""]
             if model is None:
-                row.box.setText(MODEL_NAMES[key])
+                row.box.setText(MODELS[key].name)
             else:
                 row.box.setText(model.name)
                 row.box.setToolTip(model.help)
                 texts = [
-                    _interval(model.tau),
+                    model.tau_text,
                     rounded(model.tau[0] / neurons) if model.tau else "",
                     rounded(model.r_squared, 4) if model.r_squared is not None else "",
                 ]
@@ -124,7 +124,7 @@ class CurveTable(QWidget):
     def say_of_twin(self, words: str, tip: str = _TWIN_ROW_HELP, *, ticked: bool = True) -> None:
         """State of the computation, instead of the twin's name; empty for its name."""
         box = self._boxes["twin"]
-        box.setText(f"{MODEL_NAMES['twin']}{f' ({words})' if words else ''}")
+        box.setText(f"{MODELS['twin'].name}{f' ({words})' if words else ''}")
         box.setToolTip(tip)
         box.blockSignals(True)
         box.setChecked(ticked)
@@ -134,8 +134,8 @@ class CurveTable(QWidget):
         """Both measured curves share a row."""
         names = QHBoxLayout()
         names.setSpacing(18)
-        best = self._box("incumbent", "Best so far", "Error of the best mask so far")
-        each = self._box("each", "each epoch", "Error of the mask that was tried in each epoch")
+        best = self._measured_box("incumbent")
+        each = self._measured_box("each")
         self._swatches["incumbent"] = _Swatch(Qt.PenStyle.SolidLine)
         self._swatches["each"] = _Swatch(None)
         names.addWidget(best)
@@ -147,7 +147,7 @@ class CurveTable(QWidget):
         self._rows["incumbent"] = _Row(best, self._add_cells(grid, 1), None)
 
     def _add_model(self, grid: QGridLayout, row: int, key: str) -> None:
-        swatch, box = _Swatch(LINES[key]), self._box(key, MODEL_NAMES[key], "")
+        swatch, box = _Swatch(LINES[key]), self._box(key, MODELS[key].name, MODELS[key].help)
         # A long name gives way rather than widening the window.
         box.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Fixed)
         against = QRadioButton()
@@ -168,6 +168,9 @@ class CurveTable(QWidget):
             cell.setAlignment(Qt.AlignmentFlag.AlignRight)
             grid.addWidget(cell, row, column)
         return cells
+
+    def _measured_box(self, key: str) -> QCheckBox:
+        return self._box(key, MEASURED[key].name, MEASURED[key].help)
 
     def _box(self, key: str, name: str, tip: str) -> QCheckBox:
         box = QCheckBox(name)
@@ -207,12 +210,3 @@ class _Swatch(QWidget):
         else:
             painter.setPen(QPen(self._colour, 2.2, self._style))
             painter.drawLine(QPointF(2, middle), QPointF(self.width() - 2, middle))
-
-
-def _interval(tau: tuple[float, float, float] | None) -> str:
-    if tau is None or not math.isfinite(tau[0]):
-        return ""
-    value, low, high = tau
-    if low == high:
-        return rounded(value)
-    return f"{rounded(value)}  [{rounded(low)}, {rounded(high)}]"

@@ -12,9 +12,10 @@ import pyqtgraph as pg
 from numpy.typing import NDArray
 from PyQt5.QtCore import Qt
 
+from labcontrol.analysis.curve_facts import MEASURED, MODELS, LineStyle
+from labcontrol.analysis.run_models import ModelCurve
 from labcontrol.gui.learning.axes import Scales, round_up
 from labcontrol.gui.learning.data import LearningData, ranges, steps
-from labcontrol.gui.learning.model_curves import ModelCurve
 from labcontrol.gui.shared.theme import LIGHT, Theme
 
 Floats = NDArray[np.float64]
@@ -24,27 +25,21 @@ _MOST_DECADES = 1.0
 _DOT_PX = 3.2
 _NAME_LENGTH = 34
 
-LINES = {
-    "prediction": Qt.PenStyle.DashLine,
-    "mean-field": Qt.PenStyle.DashDotDotLine,
-    "fit": Qt.PenStyle.DashDotLine,
-    "twin": Qt.PenStyle.SolidLine,
-    "coverage": Qt.PenStyle.DotLine,
+_PENS = {
+    LineStyle.SOLID: Qt.PenStyle.SolidLine,
+    LineStyle.DASHED: Qt.PenStyle.DashLine,
+    LineStyle.DASH_DOT: Qt.PenStyle.DashDotLine,
+    LineStyle.DASH_DOT_DOT: Qt.PenStyle.DashDotDotLine,
+    LineStyle.DOTTED: Qt.PenStyle.DotLine,
 }
-"""How the line of each model is broken, so that colour is not needed to tell them apart."""
+LINES = {key: _PENS[facts.line] for key, facts in MODELS.items() if facts.line is not None}
+"""How the line of each model is broken."""
 
 
 def curve_colours(theme: Theme) -> dict[str, str]:
     """By the key of the curve."""
-    return {
-        "incumbent": theme.accent,
-        "each": theme.each_epoch,
-        "prediction": theme.prediction,
-        "mean-field": theme.mean_field,
-        "fit": theme.fit,
-        "twin": theme.twin,
-        "coverage": theme.coverage,
-    }
+    facts = (MEASURED | MODELS).items()
+    return {key: curve.dark if theme.name == "dark" else curve.light for key, curve in facts}
 
 
 @dataclass(frozen=True)
@@ -88,7 +83,7 @@ class MeasuredCurves:
         )
         at, held = steps(index[rows], run.incumbent(loss)[rows], edges)
         shown = "incumbent" not in window.hidden
-        draw_line(self.incumbent, window.scales.x(run, at), window.scales.y(held), shown=shown)
+        draw_steps(self.incumbent, window.scales.x(run, at), window.scales.y(held), shown=shown)
         return at, held
 
     def _draw_each(self, run: LearningData, epochs: Floats, low: Floats, high: Floats, window: Window) -> None:
@@ -177,7 +172,7 @@ class OverlayCurves:
         for overlay, curve in zip(self.overlays, self.curves, strict=True):
             run = overlay.data
             at, held = steps(run.index, run.incumbent(loss), window.edges(run))
-            draw_line(curve, window.scales.x(run, at), window.scales.y(held))
+            draw_steps(curve, window.scales.x(run, at), window.scales.y(held))
 
 
 class Residual:
@@ -266,3 +261,8 @@ def line(plot: Any) -> Any:
 def draw_line(curve: Any, x: Floats, y: Floats, *, shown: bool = True) -> None:
     """New points of a line, or none."""
     curve.setData(x if shown else _NONE, y if shown else _NONE)
+
+
+def draw_steps(curve: Any, x: Floats, y: Floats, *, shown: bool = True) -> None:
+    """New points of a line whose values hold until the next one."""
+    draw_line(curve, np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1], shown=shown)

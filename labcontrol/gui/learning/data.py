@@ -27,7 +27,6 @@ _COLUMNS = (
     *(f"{what}_{loss}" for loss in LOSSES for what in ("low", "high", "held")),
 )
 _ROW = {name: number for number, name in enumerate(_COLUMNS)}
-_FIT_POINTS = 4000
 
 
 class LearningData:
@@ -194,17 +193,11 @@ class LearningData:
         return self._table[_ROW[name], : self._rows]
 
     # --- derived ------------------------------------------------------------------------------------------------
-    def sampled(self, loss: str) -> tuple[Floats, Floats]:
-        """Epochs and incumbent's errors for a fit, both (P,) new: all, or so many at even distances."""
-        known = np.flatnonzero(np.isfinite(self.incumbent(loss)))
-        if not len(known):
-            return np.empty(0), np.empty(0)
-        index, errors = self.index[known], self.incumbent(loss)[known]
-        if len(index) <= _FIT_POINTS:
-            return index.copy(), errors.copy()
-        at = np.linspace(index[0], index[-1], _FIT_POINTS)
-        rows = np.searchsorted(index, at)
-        return index[rows], errors[rows]
+    @property
+    def changes_kept(self) -> int:
+        """Changes of the mask accepted, the initial mask not counted."""
+        later = slice(1 if self._rows and self.index[0] == 0 else 0, None)
+        return int(self.accepted[later].sum())
 
     def replays_at(self, epochs: Floats) -> Floats:
         """Passes through the sequence (K,) until after an epoch: as recorded, beyond with as many masks a replay."""

@@ -10,11 +10,11 @@ import pyqtgraph as pg
 from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QWidget
 
+from labcontrol.analysis.run_models import ModelCurve
 from labcontrol.gui.learning.axes import Course, Scales
 from labcontrol.gui.learning.curves import MeasuredCurves, ModelLines, Overlay, OverlayCurves, Residual, Window
 from labcontrol.gui.learning.data import LearningData
 from labcontrol.gui.learning.marks import Mark, Marks
-from labcontrol.gui.learning.model_curves import ModelCurve
 from labcontrol.gui.shared.axes import readable_plot, style_plot
 from labcontrol.gui.shared.theme import LIGHT, Theme
 

@@ -8,13 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from labcontrol.analysis.run_models import ModelCurve, RunModels, record_models
 from labcontrol.config import ExperimentConfig
-from labcontrol.engine.pilot import predict
 from labcontrol.errors import UserError
 from labcontrol.gui.learning.data import LearningData
 from labcontrol.gui.learning.marks import Mark, fault_mark
-from labcontrol.gui.learning.model_curves import MeasuredCurve, ModelCurve, prediction_curve
-from labcontrol.gui.learning.model_jobs import mean_field_model
 from labcontrol.records import RunReader
 from labcontrol.tasks import ErrorMeasure
 
@@ -43,17 +41,9 @@ class RecordContents:
         return f"N {experiment.neurons}, {experiment.learning.selection}, seed {experiment.seed}"
 
     def models(self) -> list[ModelCurve]:
-        """Everything its learning is compared with; may take seconds. None before the pilot."""
-        learning, data = self.experiment.learning, self.data
+        """Everything its learning is compared with; may take seconds."""
         with RunReader(self.path) as run:
-            pilot = run.pilot
-            if pilot is None:
-                return []
-            law = predict(pilot, run.initial_mask, run.target, learning.loss)
-        law2, law3 = prediction_curve(law, learning), mean_field_model(self.path)
-        models = MeasuredCurve(*data.sampled(data.loss), law, learning).models()
-        models += [] if law2 is None else [law2]
-        return models if law3 is None else [*models, law3.curve()]
+            return ready(record_models(run))
 
 
 def read_contents(path: Path) -> RecordContents:
@@ -97,3 +87,11 @@ def _read(path: Path) -> RecordContents:
 
 def _at(errors: NDArray[np.float64], epochs: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.where(epochs < 0, np.nan, errors[epochs])
+
+
+def ready(models: RunModels) -> list[ModelCurve]:
+    """The curves, with what takes long computed, so that drawing them does not."""
+    curves = list(models.curves.values())
+    for curve in curves:
+        curve.at(0.0)
+    return curves

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QComboBox, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
+from labcontrol.analysis.run_models import ModelCurve, VerdictKind, descent, verdict, why_no_law
+from labcontrol.analysis.twin_model import TwinModel
 from labcontrol.config import LearningConfig
 from labcontrol.errors import UserError
 from labcontrol.formatting import duration, rounded
@@ -17,10 +18,8 @@ from labcontrol.gui.learning.axes import HORIZONTALS, Scales
 from labcontrol.gui.learning.curve_table import CurveTable
 from labcontrol.gui.learning.data import LearningData
 from labcontrol.gui.learning.marks import Mark
-from labcontrol.gui.learning.model_curves import ModelCurve, goes_flip_by_flip, verdict, why_no_law
-from labcontrol.gui.learning.model_jobs import SampledModel, twin_model
-from labcontrol.gui.learning.model_process import ModelProcess
 from labcontrol.gui.learning.plot import LearningPlot, Overlay
+from labcontrol.gui.learning.twin_process import TwinProcess
 from labcontrol.gui.shared.panel import Panel
 from labcontrol.gui.shared.theme import LIGHT, Theme
 
@@ -45,7 +44,7 @@ class LearningView(Panel):
         self._is_over = False
         self._remark, self._tried = "", "flips"
         self._theme = LIGHT
-        self._twin = ModelProcess(self)
+        self._twin = TwinProcess(self)
 
         self.title = QLabel("Learning curve")
         self.title.setProperty("role", "title")
@@ -91,7 +90,7 @@ class LearningView(Panel):
         self._data, self._planned, self._is_over = data, planned, is_over
         self._remark = why_no_law(learning)
         self.outlook.setVisible(not is_over or bool(self._remark))
-        self._tried = "flips" if goes_flip_by_flip(learning) else "masks"
+        self._tried = "flips" if descent(learning).flip_by_flip else "masks"
         self._models = {}
         self._look_ahead()
         self._record = record
@@ -165,11 +164,14 @@ class LearningView(Panel):
             epoch, measured = float(self._data.index[-1]), float(self._data.incumbent(self._data.loss)[-1])
             telling = {key: model for key, model in self._models.items() if epoch <= model.until}
             now = {key: model.at(epoch) for key, model in telling.items()} | {"incumbent": measured}
-            kind, words = verdict(measured, epoch, self._models)
-            colour = {"good": self._theme.good, "caution": self._theme.caution}.get(kind, self._theme.muted)
-            weight = 600 if kind in ("good", "caution") else 400
-            self.verdict.setToolTip(words)
-            self.verdict.setText(f'<span style="color:{colour}; font-weight:{weight}">{words}</span>')
+            judged = verdict(self._models, epoch, measured, self._data.changes_kept)
+            colour, weight = self._theme.muted, 400
+            if judged.kind in (VerdictKind.AS_PREDICTED, VerdictKind.FASTER):
+                colour, weight = self._theme.good, 600
+            elif judged.kind is VerdictKind.SLOWER:
+                colour, weight = self._theme.caution, 600
+            self.verdict.setToolTip(judged.text)
+            self.verdict.setText(f'<span style="color:{colour}; font-weight:{weight}">{judged.text}</span>')
             self.outlook.setText(self._outlook(epoch))
         self.table.set_errors(now, self._at_end)
 
@@ -212,9 +214,9 @@ class LearningView(Panel):
             self.plot.set_hidden(self.table.hidden)
             return
         self.table.say_of_twin("computing …")
-        self._twin.run(partial(twin_model, self._record), self._show_twin, self._refuse_twin)
+        self._twin.run(self._record, self._show_twin, self._refuse_twin)
 
-    def _show_twin(self, twin: SampledModel) -> None:
+    def _show_twin(self, twin: TwinModel) -> None:
         self.table.say_of_twin("")
         self.set_models([twin.curve()])
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PyQt5.QtCore import QObject
 
+from labcontrol.analysis.run_models import ModelCurve, Prediction, law_prediction, record_prediction, run_models
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine import (
     DriftMeasured,
@@ -27,15 +28,14 @@ from labcontrol.engine import (
 from labcontrol.errors import UserError
 from labcontrol.gui.learning.data import LearningData
 from labcontrol.gui.learning.marks import Mark, drift_mark, fault_mark, pause_mark
-from labcontrol.gui.learning.model_curves import MeasuredCurve, ModelCurve, prediction_curve
-from labcontrol.gui.learning.model_jobs import mean_field_model
-from labcontrol.gui.learning.record_contents import read_contents
+from labcontrol.gui.learning.record_contents import read_contents, ready
 from labcontrol.gui.learning.view import LearningView
 from labcontrol.gui.live.neuron_traces import NeuronTraces
 from labcontrol.gui.shared.background import Background
 from labcontrol.gui.shared.camera_view import CameraView
 from labcontrol.gui.shared.output_view import OutputView
 from labcontrol.gui.shared.pattern_views import MaskView, SlmView
+from labcontrol.records import RunReader
 from labcontrol.reservoir import StepView
 from labcontrol.tasks import ErrorMeasure
 from labcontrol.theory import AmplitudeLaw
@@ -84,9 +84,9 @@ class RunFollower(QObject):
     def _forget(self) -> None:
         self._measure: ErrorMeasure | None = None
         self._washout = 0
-        self._law: AmplitudeLaw | None = None
+        self._prediction: Prediction | None = None
         self._record: Path | None = None
-        self._law3_wanted = False
+        self._is_predicted_whole = False
         self._modelled_s = 0.0
         self._modelled_epochs = 0
         self._marks: list[Mark] = []
@@ -136,26 +136,31 @@ class RunFollower(QObject):
 
     def renew_models(self, *, at_once: bool) -> None:
         """Fit what has been measured since, if it is time. at_once: because nothing more will come."""
-        data, law, now_s = self._data, self._law, time.monotonic()
-        if law is None or self.is_up_to_date or self._background.is_busy:
+        data, prediction, now_s = self._data, self._prediction, time.monotonic()
+        record = None if self._is_predicted_whole else self._record
+        if prediction is None or (self.is_up_to_date and record is None) or self._background.is_busy:
             return
         if now_s - self._modelled_s < _MODEL_INTERVAL_S and not at_once:
             return
-        learning = self._experiment.learning
-        measured = MeasuredCurve(*data.sampled(data.loss), law, learning)
-        record = self._record if self._law3_wanted else None
-        self._law3_wanted = False
+        learning, epochs = self._experiment.learning, len(data)
+        measured = data.index.copy(), data.incumbent(data.loss).copy(), data.changes_kept
 
-        def job() -> list[ModelCurve]:
-            law3 = None if record is None else mean_field_model(record)
-            return [*measured.models(), *([] if law3 is None else [law3.curve()])]
+        def job() -> tuple[Prediction | None, list[ModelCurve]]:
+            whole = None
+            if record is not None:
+                with RunReader(record) as run:
+                    whole = record_prediction(run, prediction.law)
+            return whole, ready(run_models(learning, whole or prediction, *measured))
 
-        def show(models: list[ModelCurve]) -> None:
-            if data is self._data:
-                self._views.learning.set_models(models)
+        def show(found: tuple[Prediction | None, list[ModelCurve]]) -> None:
+            if data is not self._data:
+                return
+            if found[0] is not None:
+                self._prediction, self._is_predicted_whole = found[0], True
+            self._views.learning.set_models(found[1])
 
         if self._background.run(job, show):
-            self._modelled_s, self._modelled_epochs = now_s, len(data)
+            self._modelled_s, self._modelled_epochs = now_s, epochs
 
     def end(self) -> None:
         """The run is over."""
@@ -186,10 +191,9 @@ class RunFollower(QObject):
 
     def _on_prediction(self, law: AmplitudeLaw) -> None:
         self._measure = ErrorMeasure(self._target, law.gain)
-        self._law = law
-        self._law3_wanted = True
-        law2 = prediction_curve(law, self._experiment.learning)
-        self._views.learning.set_models([] if law2 is None else [law2])
+        self._prediction = law_prediction(law, self._experiment.learning)
+        # The others take a moment; they follow from the background.
+        self._views.learning.set_models(curve for curve in self._prediction.curves if curve.key == "prediction")
 
     def _on_epochs(self, done: list[EpochDone]) -> None:
         if not len(self._data):

@@ -10,13 +10,14 @@ from PyQt5.QtCore import QSettings, Qt, QTimer
 from PyQt5.QtGui import QCloseEvent, QTextCursor
 from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QMainWindow, QPlainTextEdit, QSplitter, QVBoxLayout
 
-from labcontrol.analysis.report.follow import stands_still
+from labcontrol.analysis.record_follower import RecordFollower, RecordUpdate
+from labcontrol.config import ExperimentConfig
+from labcontrol.engine import Event
 from labcontrol.errors import UserError
 from labcontrol.formatting import count, duration, rounded
 from labcontrol.gui.app import ended_by_signals, make_application
 from labcontrol.gui.learning.view import LearningView
 from labcontrol.gui.live.run_follower import LiveViews, RunFollower
-from labcontrol.gui.monitor.record_teller import News, RecordTeller
 from labcontrol.gui.shared.background import Background
 from labcontrol.gui.shared.output_view import OutputView
 from labcontrol.gui.shared.pattern_views import MaskView
@@ -26,17 +27,21 @@ from labcontrol.records.reader import LogLine
 
 _KINDS = {"running": "active", "finished": "good", "failed": "danger"}
 _GEOMETRY = "monitor/geometry"
+_LOG_LINES = 100
+
+_Read = tuple[RecordUpdate, bool, list[Event]]
 
 
 class MonitorWindow(QMainWindow):
     """Follows one record, also beyond the end of the run and into its continuation.
 
-    interval_s: between two looks. Closing it does nothing to the run. Raises UserError for what is no run file.
+    interval_s: between two polls. Closing it does nothing to the run. Raises UserError for what is no run file.
     """
 
     def __init__(self, record: Path, appearance: Appearance, settings: QSettings, interval_s: float = 0.5) -> None:
         super().__init__()
-        self._teller = RecordTeller(record)
+        self._follower = RecordFollower(record)
+        self._experiment = _known_experiment(self._follower)
         self._settings = settings
         self._reading = Background(self)
         self.state, self.facts, self.trouble = QLabel("reading"), QLabel(""), QLabel("")
@@ -51,65 +56,65 @@ class MonitorWindow(QMainWindow):
         if geometry is None or not self.restoreGeometry(geometry):
             self.resize(1280, 800)
         self._timer = QTimer(self)
-        self._timer.timeout.connect(self.look)
+        self._timer.timeout.connect(self.poll)
         self._timer.start(round(1000 * interval_s))
-        self.look()
+        self.poll()
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Read what is new, beside the event loop, and show it."""
-        self._reading.run(self._news_or_error, self._show)
+        self._reading.run(self._read, self._show)
         self.follower.renew_models(at_once=False)
 
     # --- how ----------------------------------------------------------------------------------------------------
-    def _news_or_error(self) -> News | UserError:
+    def _read(self) -> _Read | UserError:
         try:
-            return self._teller.look()
+            update = self._follower.poll()
+            return update, *self._follower.events()
         except UserError as error:
             return error
 
-    def _show(self, news: News | UserError) -> None:
-        if isinstance(news, UserError):
-            self.trouble.setText(escape(str(news)))
+    def _show(self, read: _Read | UserError) -> None:
+        if isinstance(read, UserError):
+            self.trouble.setText(escape(str(read)))
             self.trouble.show()
             return
-        if news.afresh:
-            self.follower.begin(self._teller.experiment)
-        self.follower.follow(news.events, news.status)
-        over = news.state.name != "running"
-        if over:
+        update, afresh, events = read
+        if afresh:
+            self.follower.begin(self._experiment)
+        self.follower.follow(events, update.status)
+        if update.is_over:
             self.follower.end()
             self.follower.renew_models(at_once=True)
-        self._show_state(news, over=over)
-        text = "\n".join(map(_log_line, news.log))
+        self._show_state(update)
+        text = "\n".join(map(_log_line, update.log[-_LOG_LINES:]))
         if text != self.log.toPlainText():
             self.log.setPlainText(text)
             self.log.moveCursor(QTextCursor.MoveOperation.End)
 
-    def _show_state(self, news: News, *, over: bool) -> None:
-        status = news.status
-        self.state.setText(news.state.name)
-        self.state.setToolTip(news.state.reason)
-        set_kind(self.state, _KINDS.get(news.state.name, "caution"))
+    def _show_state(self, update: RecordUpdate) -> None:
+        status, over = update.status, update.is_over
+        self.state.setText(update.state.name)
+        self.state.setToolTip(update.state.reason)
+        set_kind(self.state, _KINDS.get(update.state.name, "caution"))
         facts = [f"epoch <b>{count(status.epoch)}</b> of {count(status.epochs)}"]
         if status.epoch:
-            facts.append(f"{self._teller.experiment.learning.loss} <b>{rounded(status.error)}</b>")
+            facts.append(f"{self._experiment.learning.loss} <b>{rounded(status.error)}</b>")
         facts.append(f"masks kept {count(status.accepted)}")
         if status.epoch_s:
             facts.append(f"{rounded(status.epoch_s * 1e3)} ms an epoch")
         if not over and status.epoch_s:
             facts.append(f"<b>{duration(status.seconds_left)}</b> left")
-        if over and news.state.reason:
-            facts.append(escape(news.state.reason))
+        if over and update.state.reason:
+            facts.append(escape(update.state.reason))
         self.facts.setText(" &nbsp;·&nbsp; ".join(facts))
-        self.trouble.setText(self._trouble(news, over=over))
+        self.trouble.setText(self._trouble(update))
         self.trouble.setVisible(bool(self.trouble.text()))
 
-    def _trouble(self, news: News, *, over: bool) -> str:
-        if news.state.name == "interrupted":
-            return f"Nobody writes this record any more. 'labcontrol resume {escape(str(self._teller.path))}' goes on."
-        if not over and stands_still(news.idle_s, news.status.epoch_s):
-            return f"No epoch for {duration(news.idle_s)}."
-        return ""
+    def _trouble(self, update: RecordUpdate) -> str:
+        if update.state.name == "interrupted":
+            path = escape(str(self._follower.path))
+            return f"Nobody writes this record any more. 'labcontrol resume {path}' goes on."
+        return f"No epoch for {duration(update.idle_s)}." if update.stands_still else ""
 
     def _set_theme(self, theme: Theme) -> None:
         for view in (self.learning, self.dmd, self.output):
@@ -152,7 +157,7 @@ class MonitorWindow(QMainWindow):
         self._settings.setValue(_GEOMETRY, self.saveGeometry())
         self.follower.close()
         self._reading.close()
-        self._teller.close()
+        self._follower.close()
         super().closeEvent(event)
 
 
@@ -171,3 +176,10 @@ def open_monitor(record: Path, interval_s: float) -> int:
 
 def _log_line(line: LogLine) -> str:
     return f"{datetime.fromtimestamp(line.unix_s):%m-%d %H:%M:%S}  {line.level}: {line.text}"
+
+
+def _known_experiment(follower: RecordFollower) -> ExperimentConfig:
+    if follower.experiment is None:
+        follower.close()
+        raise UserError(f"The experiment in {follower.path} is not one of this version of the program.")
+    return follower.experiment

@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from labcontrol.analysis.run_models import fits_of
+from labcontrol.config import ExperimentConfig, LearningConfig
 from labcontrol.errors import UserError
 from labcontrol.records import reading
 from labcontrol.records.catalogue import RunSummary, summary
-from labcontrol.theory import fit_learning_curve
 
 Floats = NDArray[np.float64]
 
 _CURVE_POINTS = 64
-_FIT_POINTS = 2000
 _BATCH_S = 0.15
 
 
@@ -53,15 +53,15 @@ def read_rows(paths: list[Path]) -> tuple[list[RunRow], list[Path]]:
 
 def read_row(path: Path) -> RunRow:
     """One run; of a file that cannot be read, what is known about that."""
-    run, errors = summary(path), np.empty(0)
+    run, errors, learning = summary(path), np.empty(0), LearningConfig()
     if not run.problem:
         with contextlib.suppress(UserError), reading(path) as record:
             errors = record.incumbent_errors()
+            learning = ExperimentConfig.model_validate(record.experiment).learning
     epochs = np.flatnonzero(np.isfinite(errors))
     if len(epochs) < 2:
         return RunRow(run, None, np.empty(0))
-    at = epochs[np.linspace(0, len(epochs) - 1, min(len(epochs), _FIT_POINTS)).astype(np.intp)]
-    fits = fit_learning_curve(at, errors[at], forms=("exponential",))
+    fits = fits_of(learning, epochs.astype(np.float64), errors[epochs], ("exponential",))
     tau = math.nan if fits is None else fits.best.tau[0] / run.neurons
     shown = epochs[np.linspace(0, len(epochs) - 1, min(len(epochs), _CURVE_POINTS)).astype(np.intp)]
     curve = np.log10(np.maximum(errors[shown], 1e-12))

@@ -13,6 +13,8 @@ from string import Template
 from PyQt5.QtGui import QColor, QPalette
 from PyQt5.QtWidgets import QApplication, QWidget
 
+from labcontrol.analysis.curve_facts import MEASURED, MODELS, OVERLAYS_DARK, OVERLAYS_LIGHT
+
 
 @dataclass(frozen=True)
 class Theme:
@@ -57,21 +59,21 @@ LIGHT = Theme(
     text="#17202b",
     muted="#5a6675",
     faint="#e9edf2",
-    accent="#0072b2",
+    accent=MEASURED["incumbent"].light,
     on_accent="#ffffff",
-    each_epoch="#9ec3dc",
-    prediction="#d55e00",
-    mean_field="#a8418f",
-    fit="#00805c",
-    twin="#8a7a00",
-    coverage="#8a94a3",
+    each_epoch=MEASURED["each"].light,
+    prediction=MODELS["prediction"].light,
+    mean_field=MODELS["mean-field"].light,
+    fit=MODELS["fit"].light,
+    twin=MODELS["twin"].light,
+    coverage=MODELS["coverage"].light,
     light="#f0c419",
     on_light="#1d1700",
     good="#00805c",
     caution="#b35c00",
     danger="#b3261e",
     on_danger="#ffffff",
-    overlays=("#332288", "#44a0a0", "#882255", "#999933", "#6f4e37", "#556b8d"),
+    overlays=OVERLAYS_LIGHT,
 )
 
 DARK = Theme(
@@ -83,21 +85,21 @@ DARK = Theme(
     text="#e8ecf2",
     muted="#9aa6b6",
     faint="#232b36",
-    accent="#56b4e9",
+    accent=MEASURED["incumbent"].dark,
     on_accent="#06202f",
-    each_epoch="#2f6486",
-    prediction="#ee9a3a",
-    mean_field="#dd86bd",
-    fit="#3fcf9f",
-    twin="#d3cc5a",
-    coverage="#7d8999",
+    each_epoch=MEASURED["each"].dark,
+    prediction=MODELS["prediction"].dark,
+    mean_field=MODELS["mean-field"].dark,
+    fit=MODELS["fit"].dark,
+    twin=MODELS["twin"].dark,
+    coverage=MODELS["coverage"].dark,
     light="#f5d547",
     on_light="#1d1700",
     good="#3fcf9f",
     caution="#f0a848",
     danger="#e5554a",
     on_danger="#ffffff",
-    overlays=("#b98bd9", "#66c2bd", "#d08a6e", "#c9c27a", "#9fb3d1", "#e3a6b8"),
+    overlays=OVERLAYS_DARK,
 )
 
 _ICONS = Path(__file__).resolve().parent / "icons"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from labcontrol.analysis.plots.curves import PredictionCurves, prediction_curves
+from labcontrol.analysis.run_models import RunModels, record_models
 from labcontrol.records import RunReader
 
 _FALL = 0.95
@@ -17,16 +17,14 @@ _FALL = 0.95
 class Outcome:
     """Figures of one run, finished or not.
 
-    replays: passes through the training sequence that epochs took. accepted: flips (or other changes of the mask) kept,
-    the initial mask not counted. fall_epoch: first epoch after which the error had made 95 % of its whole fall.
+    models: the curve and what it is compared with. replays: passes through the training sequence that epochs took.
+    fall_epoch: first epoch after which the error had made 95 % of its whole fall.
     train, test: {"mse", "nmse"} of the final mask, measured once more at the end. wall_s: from the first epoch to the
     last; bench_s: the same on the bench's clock.
     """
 
-    curves: PredictionCurves
-    epochs: int
+    models: RunModels
     replays: int
-    accepted: int
     start_error: float | None
     error: float | None
     fall_epoch: int | None
@@ -35,21 +33,28 @@ class Outcome:
     wall_s: float
     bench_s: float
 
+    @property
+    def epochs(self) -> int:
+        return len(self.models.epochs)
 
-def outcome(run: RunReader, *, whole: bool = True) -> Outcome:
-    """Read and compute the figures of a run; see `prediction_curves`."""
-    table, curves = run.epochs, prediction_curves(run, whole=whole)
+    @property
+    def accepted(self) -> int:
+        """Changes of the mask kept, the initial mask not counted."""
+        return self.models.accepted
+
+
+def outcome(run: RunReader) -> Outcome:
+    """Read and compute the figures of a run, finished or not."""
+    table, models = run.epochs, record_models(run)
     result: dict[str, Any] = run.result or {}
-    known = curves.measured[np.isfinite(curves.measured)]
+    known = models.incumbent[np.isfinite(models.incumbent)]
     unix_s = table.unix_s
     return Outcome(
-        curves=curves,
-        epochs=len(table),
+        models=models,
         replays=len(np.unique(table.replay)),
-        accepted=int(np.count_nonzero(table.accepted[1:])),
         start_error=float(known[0]) if known.size else None,
         error=float(known[-1]) if known.size else None,
-        fall_epoch=_fall_epoch(curves),
+        fall_epoch=_fall_epoch(models),
         train=result.get("train"),
         test=result.get("test"),
         wall_s=float(unix_s[-1] - unix_s[0]) if len(table) else 0.0,
@@ -57,8 +62,8 @@ def outcome(run: RunReader, *, whole: bool = True) -> Outcome:
     )
 
 
-def _fall_epoch(curves: PredictionCurves) -> int | None:
-    measured = curves.measured
+def _fall_epoch(models: RunModels) -> int | None:
+    measured = models.incumbent
     if len(measured) < 2 or not measured[-1] < measured[0]:
         return None
     return int(np.argmax(measured[0] - measured >= _FALL * (measured[0] - measured[-1])))

@@ -1,27 +1,26 @@
-"""Models that take longer to compute than a frame takes to draw, from a record alone; for a process of their own."""
+"""The twin of a recorded run: simulated runs on its states, which take seconds to compute.
+
+As a program, ``python -m labcontrol.analysis.twin_model RECORD`` prints one as JSON, so that a window can have it
+computed beside itself and end it at any moment.
+"""
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import dataclass, replace
+import os
+import sys
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from labcontrol.analysis.plots.mean_field import mean_field_of_run
+from labcontrol.analysis.curve_facts import MODELS
+from labcontrol.analysis.run_models import ModelCurve, descent, sampled_curve
 from labcontrol.config import ExperimentConfig
 from labcontrol.errors import UserError
-from labcontrol.gui.learning.model_curves import MODEL_NAMES, ModelCurve, epochs_per_flip, sampled_curve
 from labcontrol.records import RunReader
-from labcontrol.theory import (
-    States,
-    noise_from_repeats,
-    optical_states,
-    recorded_states,
-)
-
-Floats = NDArray[np.float64]
+from labcontrol.theory import States, noise_from_repeats, optical_states, recorded_states
 
 _CURVE_POINTS = 2000
 _MOST_RECORDED = 2500  # neurons: least squares cost the cube of them
@@ -32,48 +31,38 @@ _TWIN_SHARE = 0.9
 
 
 @dataclass(frozen=True)
-class SampledModel:
-    """A model at epochs (K,), fit to be sent between processes: errors (K,), and the ends of an interval (K,)."""
+class TwinModel:
+    """Median and band of simulated runs with other random choices.
 
-    key: str
-    name: str
-    help: str
+    kind, origin: of the states, in short and in words. runs: how many. epochs, errors, low, high: (K,).
+    """
+
+    kind: str
+    origin: str
+    runs: int
     loss: str
-    epochs: Floats
-    errors: Floats
-    band: tuple[Floats, Floats] | None = None
+    epochs: list[float]
+    errors: list[float]
+    low: list[float]
+    high: list[float]
 
     def curve(self) -> ModelCurve:
         """For the views."""
-        return sampled_curve(self.key, self.name, self.help, self.loss, self.epochs, self.errors, self.band)
+        epochs, errors, low, high = map(np.array, (self.epochs, self.errors, self.low, self.high))
+        facts = MODELS["twin"]
+        explanation = f"{facts.help} {self.runs} runs on {self.origin}."
+        name = f"{facts.name} on {self.kind}"
+        return sampled_curve("twin", self.loss, epochs, errors, (low, high), name=name, explanation=explanation)
 
 
-def mean_field_model(record: Path) -> SampledModel | None:
-    """Law 3 from the pilot; None where the law does not speak of the run. Takes some hundredths of a second."""
-    with RunReader(record) as run:
-        law = mean_field_of_run(run)
-        loss = run.loss
-    if law is None:
-        return None
-    return SampledModel(
-        key="mean-field",
-        name=MODEL_NAMES["mean-field"],
-        help=f"The whole curve and its floor without a free parameter, from the modes of the {law.responses} responses "
-        f"measured in the pilot before learning; the others are taken to be like them.",
-        loss=loss,
-        epochs=law.epochs,
-        errors=law.errors,
-    )
-
-
-def twin_model(record: Path) -> SampledModel:
-    """Median and band of simulated runs with other random choices. Raises UserError; takes seconds."""
+def twin_model(record: Path) -> TwinModel:
+    """Simulate a recorded run many times over. Raises UserError; takes seconds."""
     from labcontrol.theory import twin_ensemble  # the compiler takes a second to import
 
     with RunReader(record) as run:
         experiment = ExperimentConfig.model_validate(run.experiment)
         learning = experiment.learning
-        each = epochs_per_flip(learning)
+        each = descent(learning).epochs_per_flip
         if each is None:
             raise UserError(f"The twin descends coordinate by coordinate; this run's strategy is {learning.strategy}.")
         states, origin, kind = _states(run, experiment)
@@ -89,16 +78,8 @@ def twin_model(record: Path) -> SampledModel:
     ensemble = twin_ensemble(states, learning, epochs=epochs, seeds=seeds, noise_std=noise_std)
     shown = np.unique(np.round(np.geomspace(1, epochs + 1, _CURVE_POINTS)).astype(np.int64)) - 1
     low, high = ensemble.band(_TWIN_SHARE)
-    return SampledModel(
-        key="twin",
-        name=f"{MODEL_NAMES['twin']} on {kind}",
-        help=f"{runs} runs in software on {origin}, which differ from this one in their random choices: their median, "
-        "and the band that holds nine of ten.",
-        loss=learning.loss,
-        epochs=each * shown.astype(np.float64),
-        errors=ensemble.median[shown],
-        band=(low[shown], high[shown]),
-    )
+    curves = [(each * shown).tolist(), *(curve[shown].tolist() for curve in (ensemble.median, low, high))]
+    return TwinModel(kind, origin, runs, learning.loss, *curves)
 
 
 def _states(run: RunReader, experiment: ExperimentConfig) -> tuple[States, str, str]:
@@ -119,3 +100,19 @@ def _states(run: RunReader, experiment: ExperimentConfig) -> tuple[States, str, 
     rng = np.random.default_rng([experiment.seed, 3])
     states = optical_states(run.neurons, inputs, len(run.washout_input), run.target, rng, experiment.reservoir)
     return states, "a model of the table, because this run has not flipped every mirror yet", "modelled states"
+
+
+def main(record: str) -> int:
+    """Print the twin of a record, or why there is none; returns the exit code."""
+    if hasattr(os, "nice"):
+        os.nice(10)  # the run goes first
+    try:
+        sys.stdout.write(json.dumps(asdict(twin_model(Path(record)))))
+    except UserError as error:
+        sys.stdout.write(json.dumps({"message": error.message, "remedy": error.remedy}))
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,89 @@
+"""How each curve of a run is called, explained and drawn: one table for window, figures, report and terminal.
+
+The colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color), darker on white and lighter on black, which
+people with any common kind of colour vision can tell apart; the broken lines say the same again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class LineStyle(StrEnum):
+    """How a line is broken, so that colour is not needed to tell curves apart."""
+
+    SOLID = "solid"
+    DASHED = "dashed"
+    DASH_DOT = "dash-dot"
+    DASH_DOT_DOT = "dash-dot-dot"
+    DOTTED = "dotted"
+
+
+@dataclass(frozen=True)
+class CurveFacts:
+    """One curve.
+
+    name: as every legend has it. help: one sentence for who asks. light, dark: its colour on a light and on a dark
+    ground, as #rrggbb. line: None where single epochs are drawn as dots.
+    """
+
+    name: str
+    help: str
+    light: str
+    dark: str
+    line: LineStyle | None
+
+
+MEASURED = {
+    "incumbent": CurveFacts("Best so far", "Error of the best mask so far", "#0072b2", "#56b4e9", LineStyle.SOLID),
+    "each": CurveFacts("each epoch", "Error of the mask that was tried in each epoch", "#9ec3dc", "#2f6486", None),
+}
+"""What was measured, by key."""
+
+MODELS = {
+    "prediction": CurveFacts(
+        "Law 2, predicted before learning",
+        "Exponential whose rate was measured with a pilot of single flips before the run; the shade is the 95 % "
+        "interval of a single run.",
+        "#d55e00",
+        "#ee9a3a",
+        LineStyle.DASHED,
+    ),
+    "mean-field": CurveFacts(
+        "Law 3, mean field",
+        "The whole curve and its floor without a free parameter, from the modes of the responses measured in the pilot "
+        "before learning; the mirrors not measured are taken to be like them.",
+        "#a8418f",
+        "#dd86bd",
+        LineStyle.DASH_DOT_DOT,
+    ),
+    "fit": CurveFacts(
+        "Fit of an exponential",
+        "Least squares to the best error so far: floor + height exp(-k / tau), with 95 % intervals.",
+        "#00805c",
+        "#3fcf9f",
+        LineStyle.DASH_DOT,
+    ),
+    "twin": CurveFacts(
+        "Twin, 9 of 10 runs",
+        "Runs in software that differ from this one in their random choices: their median, and the band that holds "
+        "nine of ten.",
+        "#8a7a00",
+        "#d3cc5a",
+        LineStyle.SOLID,
+    ),
+    "coverage": CurveFacts(
+        "Law 1, coverage",
+        "What independent neurons would give: a mirror is put right at its first visit. Start and floor as predicted; "
+        "the rate has no free parameter.",
+        "#8a94a3",
+        "#7d8999",
+        LineStyle.DOTTED,
+    ),
+}
+"""Models of learning, by key, in the order in which they are listed."""
+
+OVERLAYS_LIGHT = ("#332288", "#44a0a0", "#882255", "#999933", "#6f4e37", "#556b8d")
+OVERLAYS_DARK = ("#b98bd9", "#66c2bd", "#d08a6e", "#c9c27a", "#9fb3d1", "#e3a6b8")
+"""Colours of other runs, on a light and on a dark ground (Paul Tol's muted set)."""

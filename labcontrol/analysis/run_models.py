@@ -1,0 +1,438 @@
+"""What a run is compared with: laws, fit and verdict, from live events or from a record by the same code.
+
+Before learning there is a `Prediction`, made once from the pilot. While learning goes on, `run_models` sets it beside
+what was measured so far: the fit, the verdict. Terminal, window, figure, report and monitor draw what they get from
+here and compute nothing themselves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from labcontrol.analysis.curve_facts import MODELS
+from labcontrol.config import ExperimentConfig, LearningConfig
+from labcontrol.engine.pilot import predict
+from labcontrol.errors import UserError
+from labcontrol.formatting import rounded
+from labcontrol.learning import completed_amplitudes
+from labcontrol.learning.selection import SELECTIONS
+from labcontrol.records import RunReader
+from labcontrol.theory import (
+    MEAN_FIELD_SELECTIONS,
+    AmplitudeLaw,
+    FitComparison,
+    LearningFit,
+    coverage,
+    fit_learning_curve,
+    flip_responses,
+    mean_field,
+    modes_of_pilot,
+    noise_from_repeats,
+)
+from labcontrol.theory.fits import FORMS
+
+Floats = NDArray[np.float64]
+Interval = tuple[float, float, float]
+
+# Coverage depends on k / N alone once N is large; simulating a rule costs N squared.
+_MOST_SIMULATED = 2500
+_MEAN_FIELD_SWEEPS = 40  # the floor is reached long before; a run may be planned for a thousand times as long
+_GOOD_FIT = 0.9
+_FIT_SAMPLES = 200
+_EARLY = 2.0  # time constants: later the floor decides, which Law 2 does not know
+_FAR_BELOW = 0.3
+_FAR_ENOUGH = 2.0  # time constants: a fit to less has seen little of the floor
+_WIDEST = 1e4  # ratio of the ends of an interval that says something
+_EVIDENCE_FLIPS = 5  # accepted; with fewer, one lucky flip decides
+
+
+# --- what a strategy is to the laws ----------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Descent:
+    """How a strategy goes down, as far as models of its curve are concerned.
+
+    flip_by_flip: learning descends from one epoch to the next, so that a curve can be fitted to it. epochs_per_flip:
+    epochs in which one flip is judged; None where that varies. single_flips: Laws 1 and 2, which judge one flip at a
+    time, speak of it.
+    """
+
+    flip_by_flip: bool
+    epochs_per_flip: int | None
+    single_flips: bool
+
+
+def descent(learning: LearningConfig) -> Descent:
+    """The descent of the strategy that a configuration names."""
+    if learning.strategy == "coordinate-descent":
+        return Descent(True, 2 if learning.acceptance == "re-measured" else 1, learning.selection != "blocks")
+    return Descent(learning.strategy == "noise-aware", None, False)
+
+
+def why_no_law(learning: LearningConfig) -> str:
+    """Why there is no predicted curve, in a few words; empty where there is one."""
+    way = descent(learning)
+    if way.single_flips:
+        return ""
+    if way.flip_by_flip:
+        return "The laws speak of one flip an epoch; this run repeats measurements or flips several mirrors."
+    return "The laws speak of descents flip by flip; this strategy measures many masks, then decides."
+
+
+# --- one model -------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class ModelCurve:
+    """A model of the learning curve.
+
+    key: in `MODELS`. loss: the error it speaks of. values: epochs (K,) to expected error (K,). band: the same to an
+    interval. tau: time constant in epochs with the 95 % interval of a single run, where the model has one. r_squared:
+    where it was fitted. until: the last epoch it may speak of. condition: what it holds for, where this run is not of
+    that kind.
+    """
+
+    key: str
+    name: str
+    help: str
+    loss: str
+    values: Callable[[Floats], Floats]
+    band: Callable[[Floats], tuple[Floats, Floats]] | None = None
+    tau: Interval | None = None
+    r_squared: float | None = None
+    until: float = math.inf
+    condition: str = ""
+
+    def at(self, epoch: float) -> float:
+        """Expected error after one epoch."""
+        return float(self.values(np.array([epoch]))[0])
+
+    def interval_at(self, epoch: float) -> tuple[float, float] | None:
+        """Interval after one epoch, where the model has one."""
+        if self.band is None:
+            return None
+        low, high = self.band(np.array([epoch]))
+        return float(low[0]), float(high[0])
+
+    @property
+    def tau_text(self) -> str:
+        """The time constant in epochs with its interval; empty without one."""
+        return "" if self.tau is None or not math.isfinite(self.tau[0]) else interval_text(self.tau)
+
+    @property
+    def label(self) -> str:
+        """Its name in a legend, with its time constant and how well it fits, where it has them."""
+        parts = [f"τ = {self.tau_text}"] if self.tau_text else []
+        if self.r_squared is not None:
+            parts.append(f"R² = {self.r_squared:.4f}")
+        return f"{self.name}{': ' if parts else ''}{', '.join(parts)}"
+
+
+def interval_text(value: Interval) -> str:
+    """A value and the ends of its 95 % interval; one that spans orders of magnitude is not worth its ends."""
+    if not is_determined(value):
+        return f"{rounded(value[0])} (not determined yet)"
+    middle, low, high = map(rounded, value)
+    return middle if value[1] == value[2] else f"{middle} ({low} to {high})"
+
+
+def is_determined(value: Interval) -> bool:
+    """Whether an interval says anything."""
+    return value[1] == value[2] or (value[1] > 0 and value[2] / value[1] <= _WIDEST)
+
+
+def sampled_curve(
+    key: str,
+    loss: str,
+    epochs: Floats,
+    errors: Floats,
+    band: tuple[Floats, Floats] | None = None,
+    *,
+    name: str = "",
+    explanation: str = "",
+) -> ModelCurve:
+    """A model known at epochs (K,): errors (K,), and an interval of two (K,); name and explanation as in `MODELS`."""
+
+    def values(k: Floats) -> Floats:
+        return np.interp(k, epochs, errors)
+
+    def interval(k: Floats) -> tuple[Floats, Floats]:
+        assert band is not None
+        return np.interp(k, epochs, band[0]), np.interp(k, epochs, band[1])
+
+    facts = MODELS[key]
+    shade = None if band is None else interval
+    return ModelCurve(key, name or facts.name, explanation or facts.help, loss, values, shade)
+
+
+# --- before learning -------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Prediction:
+    """What was said of a run before its first epoch. law: of the pilot. curves: models that speak of the run."""
+
+    law: AmplitudeLaw
+    curves: tuple[ModelCurve, ...]
+
+
+def law_prediction(law: AmplitudeLaw, learning: LearningConfig) -> Prediction:
+    """What the amplitude law alone says: Laws 2 and 1, where they speak of the run."""
+    return Prediction(law, (*_law_2(law, learning), *_law_1(law, learning)))
+
+
+def record_prediction(run: RunReader, law: AmplitudeLaw | None = None) -> Prediction | None:
+    """All that is predicted of a run from the pilot on its record: Laws 1, 2 and 3, where they speak of it.
+
+    law: of the pilot, where it is known already. Takes some tenths of a second; Laws 1 and 3 take some more when they
+    are first asked for a value, Law 1 a few seconds for a new rule at large N. None before the pilot, for one that
+    tells nothing, and for an experiment of another version of the program.
+    """
+    experiment, pilot = _experiment(run), run.pilot
+    if experiment is None or pilot is None:
+        return None
+    learning = experiment.learning
+    try:
+        law = predict(pilot, run.initial_mask, run.target, run.loss) if law is None else law
+    except (UserError, ValueError, IndexError):  # a pilot that tells nothing
+        return None
+    return Prediction(law, (*law_prediction(law, learning).curves, *_law_3(run, law, experiment)))
+
+
+def _law_2(law: AmplitudeLaw, learning: LearningConfig) -> list[ModelCurve]:
+    way = descent(learning)
+    each = way.epochs_per_flip
+    if each is None or not way.single_flips:
+        return []
+    facts, slowest_and_fastest = MODELS["prediction"], law.run_kappa
+    slow, fast = (each * law.neurons / rate if rate > 0 else math.inf for rate in slowest_and_fastest)
+    condition = "" if learning.selection == "uniform" else "for uniform selection"
+    restriction = f" It holds {condition}; this run selects {learning.selection}." if condition else ""
+    return [
+        ModelCurve(
+            key="prediction",
+            name=facts.name + (condition and f", {condition}"),
+            help=f"{facts.help} The pilot had {len(law.mirrors)} flips.{restriction}",
+            loss=learning.loss,
+            values=lambda epochs: law.curve(epochs / each),
+            band=lambda epochs: law.band(epochs / each),
+            tau=(each * law.tau, fast, slow),
+            condition=condition,
+        )
+    ]
+
+
+def _law_3(run: RunReader, law: AmplitudeLaw, experiment: ExperimentConfig) -> list[ModelCurve]:
+    learning, pilot, mask, target = experiment.learning, run.pilot, run.initial_mask, run.target
+    each = descent(learning).epochs_per_flip
+    if pilot is None or each is None or learning.selection not in MEAN_FIELD_SELECTIONS:
+        return []
+
+    @cache
+    def found() -> tuple[Floats, Floats]:
+        flipped = pilot.mirrors >= 0
+        repeats = np.concatenate([pilot.outputs[:1], pilot.outputs[1:][~flipped]])
+        start, noise_std = repeats.mean(axis=0, dtype=np.float64), noise_from_repeats(repeats)
+        responses = flip_responses(start, pilot.outputs[1:][flipped], pilot.mirrors[flipped], mask, noise_std)
+        modes, begin = modes_of_pilot(responses, start, target, law.gain, learning.loss, float(mask.mean()))
+        flips = min(-(-experiment.epochs // each), _MEAN_FIELD_SWEEPS * experiment.neurons)
+        curve = mean_field(modes, learning, epochs=flips, start=begin, noise_std=noise_std)
+        return each * curve.epochs, curve.errors
+
+    facts = MODELS["mean-field"]
+    return [ModelCurve("mean-field", facts.name, facts.help, learning.loss, lambda epochs: np.interp(epochs, *found()))]
+
+
+def _law_1(law: AmplitudeLaw, learning: LearningConfig) -> list[ModelCurve]:
+    way = descent(learning)
+    each, selection = way.epochs_per_flip, learning.selection
+    if each is None or not way.single_flips or selection not in SELECTIONS:
+        return []
+    scale = min(1.0, _MOST_SIMULATED / law.neurons)
+    amplitudes = completed_amplitudes(law.neurons, law.mirrors, law.amplitudes)[: round(law.neurons * scale)]
+
+    def values(epochs: Floats) -> Floats:
+        left = coverage(selection, len(amplitudes), epochs / each * scale, amplitudes=amplitudes)
+        return law.floor + (law.start - law.floor) * left
+
+    facts = MODELS["coverage"]
+    tau = (float(each * law.neurons),) * 3 if selection == "uniform" else None
+    name = f"{facts.name} by {selection} selection"
+    return [ModelCurve("coverage", name, facts.help, learning.loss, values, tau=tau)]
+
+
+# --- while learning and after ----------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class RunModels:
+    """A run so far, and everything it is compared with.
+
+    epochs, incumbent: (K,) error of the incumbent after each epoch. accepted: changes of the mask kept, the initial
+    mask not counted. curves: models by key, in the order of `MODELS`. fits: of the measured curve, None while there is
+    nothing to fit and for strategies that do not descend flip by flip. remark: why no law speaks of it, if none does.
+    """
+
+    epochs: Floats
+    incumbent: Floats
+    accepted: int
+    law: AmplitudeLaw | None
+    curves: dict[str, ModelCurve]
+    fits: FitComparison | None
+    remark: str
+
+    @property
+    def verdict(self) -> Verdict:
+        """How learning compares with its prediction after the last epoch."""
+        if not len(self.epochs):
+            return NO_VERDICT
+        return verdict(self.curves, float(self.epochs[-1]), float(self.incumbent[-1]), self.accepted)
+
+
+def run_models(
+    learning: LearningConfig, prediction: Prediction | None, epochs: Floats, incumbent: Floats, accepted: int
+) -> RunModels:
+    """Everything to set beside a curve measured so far; takes milliseconds.
+
+    prediction: None before the pilot. epochs, incumbent: (K,) loss of the incumbent, NaN before there is one; not
+    changed by anybody, so that they may be used in another thread. accepted: changes of the mask kept.
+    """
+    known = np.isfinite(incumbent)
+    fits = fits_of(learning, epochs[known], incumbent[known])
+    curves = list(() if prediction is None else prediction.curves)
+    if fits is not None:
+        curves.append(_fit_curve(fits, learning.loss, epochs[known], incumbent[known]))
+    by_key = {curve.key: curve for curve in curves}
+    return RunModels(
+        epochs=epochs,
+        incumbent=incumbent,
+        accepted=accepted,
+        law=None if prediction is None else prediction.law,
+        curves={key: by_key[key] for key in MODELS if key in by_key},
+        fits=fits,
+        remark=why_no_law(learning),
+    )
+
+
+def fits_of(
+    learning: LearningConfig, epochs: Floats, incumbent: Floats, forms: Iterable[str] = FORMS
+) -> FitComparison | None:
+    """Forms fitted to a measured curve (K,); None for strategies whose curve is no descent flip by flip."""
+    if not descent(learning).flip_by_flip or not len(epochs):
+        return None
+    return fit_learning_curve(epochs, incumbent, forms)
+
+
+def record_models(run: RunReader, prediction: Prediction | None = None) -> RunModels:
+    """The same of a record, finished or being written. prediction: where it is known already."""
+    experiment, accepted = _experiment(run), int(np.count_nonzero(run.epochs.accepted[1:]))
+    incumbent = run.incumbent_errors()
+    epochs = np.arange(len(incumbent), dtype=np.float64)
+    if experiment is None:
+        return RunModels(epochs, incumbent, accepted, None, {}, None, "")
+    prediction = record_prediction(run) if prediction is None else prediction
+    return run_models(experiment.learning, prediction, epochs, incumbent, accepted)
+
+
+def _experiment(run: RunReader) -> ExperimentConfig | None:
+    try:
+        return ExperimentConfig.model_validate(run.experiment)
+    except ValidationError:  # written by another version of the program
+        return None
+
+
+def _fit_curve(fits: FitComparison, loss: str, epochs: Floats, incumbent: Floats) -> ModelCurve:
+    fit, facts = fits["exponential"], MODELS["fit"]
+    better = "" if fits.best is fit else f" ({fits.best.form} fits better)"
+    weights = ", ".join(f"{form} {weight:.0%}" for form, weight in fits.weights.items())
+    tells_the_end = (
+        epochs[-1] >= _FAR_ENOUGH * fit.tau[0] and fit.r_squared >= _GOOD_FIT and fit.parameters["floor"][0] > 0
+    )
+    return ModelCurve(
+        key="fit",
+        name=facts.name + better,
+        help=f"{facts.help} Weight of evidence (Akaike) of the forms compared: {weights}.",
+        loss=loss,
+        values=fit.curve,
+        band=_fit_band(fit),
+        tau=fit.tau,
+        r_squared=fit.r_squared,
+        until=math.inf if tells_the_end else _last_described(fit, epochs, incumbent),
+    )
+
+
+def _last_described(fit: LearningFit, epochs: Floats, incumbent: Floats) -> float:
+    """The last epoch at which the fit is of the size of what was measured; least squares hardly see a tail."""
+    far_below = fit.curve(epochs) < _FAR_BELOW * incumbent
+    return float(epochs[-1] if not far_below.any() else epochs[max(int(far_below.argmax()) - 1, 0)])
+
+
+def _fit_band(fit: LearningFit) -> Callable[[Floats], tuple[Floats, Floats]]:
+    """95 % interval of the fitted curve, by its uncertain parameters."""
+    random = np.random.default_rng(0)
+    samples = random.multivariate_normal(fit.estimate, fit.uncertainty, _FIT_SAMPLES, method="eigh")
+    curves = [replace(fit, estimate=sample) for sample in samples]
+
+    def band(epochs: Floats) -> tuple[Floats, Floats]:
+        low, high = np.quantile([curve.curve(epochs) for curve in curves], [0.025, 0.975], axis=0)
+        return low, high
+
+    return band
+
+
+# --- the verdict -----------------------------------------------------------------------------------------------------
+class VerdictKind(Enum):
+    """How learning compares with its prediction."""
+
+    NONE = auto()
+    CANNOT_TELL = auto()
+    AS_PREDICTED = auto()
+    FASTER = auto()
+    SLOWER = auto()
+    NO_EXPONENTIAL = auto()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """text: in a few words; empty where nothing was predicted."""
+
+    kind: VerdictKind
+    text: str
+
+
+NO_VERDICT = Verdict(VerdictKind.NONE, "")
+
+
+def verdict(models: Mapping[str, ModelCurve], epoch: float, error: float, accepted: int) -> Verdict:
+    """How learning compares with its prediction after an epoch.
+
+    There is none before there is evidence: one predicted time constant and some accepted flips. Then by the time
+    constants where there is a good fit, because the law does not know the floor; otherwise by the error, which is not
+    called slow where the floor may be what holds it.
+    """
+    prediction, fit = models.get("prediction"), models.get("fit")
+    if prediction is None or prediction.tau is None:
+        return NO_VERDICT
+    if not epoch >= prediction.tau[0] or accepted < _EVIDENCE_FLIPS:
+        return Verdict(VerdictKind.CANNOT_TELL, "cannot tell yet")
+    predicted, within = "predicted", ", within 95 %"
+    if prediction.condition:
+        predicted, within = f"predicted {prediction.condition}", ""
+    if fit is not None and fit.tau is not None and (fit.r_squared or 0.0) >= _GOOD_FIT and is_determined(fit.tau):
+        tau, low, high = fit.tau
+        ratio = tau / prediction.tau[0]
+        if low > prediction.tau[2]:
+            return Verdict(VerdictKind.SLOWER, f"▲ {ratio:.2g} times as slow as {predicted}")
+        if high < prediction.tau[1]:
+            return Verdict(VerdictKind.FASTER, f"▼ {1 / ratio:.2g} times as fast as {predicted}")
+        return Verdict(VerdictKind.AS_PREDICTED, f"● rate as {predicted}{within}")
+    interval = prediction.interval_at(epoch)
+    assert interval is not None
+    if error > interval[1]:
+        if epoch > _EARLY * prediction.tau[0]:
+            return Verdict(VerdictKind.NO_EXPONENTIAL, "no exponential, so no rate to compare")
+        return Verdict(VerdictKind.SLOWER, f"▲ slower than {predicted}")
+    if error < interval[0]:
+        return Verdict(VerdictKind.FASTER, f"▼ faster than {predicted}")
+    return Verdict(VerdictKind.AS_PREDICTED, f"● as {predicted}{within}")
