@@ -144,7 +144,7 @@ class WiredLaser(Laser, Generic[C]):
         try:
             self._switch_off()
         except DeviceError as error:
-            logger.warning("%s: switching emission off once more after: %s", self.name, error)
+            logger.info("%s: switching emission off once more after: %s", self.name, error)
         else:
             return
         lost = not self._talk.is_open

@@ -16,7 +16,7 @@ from drivers.interfaces import (
 )
 from labcontrol.config import LaserEntry
 from labcontrol.guardian import GuardedLaser, Transition
-from labcontrol.guardian.words import SILENT
+from labcontrol.guardian.words import Cause
 
 Listener = Callable[[Transition], None]
 
@@ -34,6 +34,7 @@ class Light:
         self._guarded = laser if isinstance(laser, GuardedLaser) else None
         self._power_w = entry.power_w
         self._armed_by = ""
+        self._by_a_person = False  # since the laser was last switched on
         self._on = False
         self.listener: Listener = _not_told
 
@@ -48,7 +49,11 @@ class Light:
 
     def arm(self, who: str) -> None:
         """A person allows emission from now on. who: for the record, for example ``labcontrol run --arm``."""
-        self._armed_by = who
+        self._armed_by, self._by_a_person = who, True
+
+    def arm_again(self) -> None:
+        """A person who has looked lets it go on, after whatever took the permission away."""
+        self._by_a_person = True
 
     def disarm(self, who: str) -> None:
         """Take that back; emission goes off."""
@@ -65,7 +70,8 @@ class Light:
                 raise DeviceRefusedError(
                     "laser", "is a real one and was not armed, emission stays off.", "Arm it: labcontrol run --arm."
                 )
-            self._guarded.arm(self._armed_by)
+            self._guarded.arm(self._armed_by, by_a_person=self._by_a_person)
+            self._by_a_person = False
             self._guarded.because(reason)
         self._laser.power_setpoint_w = self._power_w
         self._laser.emission_on()
@@ -101,16 +107,23 @@ class Light:
         """Raises DeviceError when the laser does not give the light it was told to give.
 
         One reading says that all is well, because every reading takes its time on a line; only then is asked why not.
-        A guardian that heard nothing of this program is a timeout: all else is for a person to look at.
+        What took the permission away decides the kind of error, and with it whether a run goes on by itself: see the
+        table of causes in docs/faults.md.
         """
         self.tell()
         laser, set_w = self._laser, self._power_w
+        cause, tripped = (self._guarded.trip_cause, self._guarded.tripped) if self._guarded is not None else (None, "")
+        if cause in (Cause.LONG_SILENCE, Cause.GUARDIAN_ENDED, Cause.ASLEEP, Cause.LATE):
+            raise DeviceFaultError("laser", f"was switched off by its guardian: {tripped}.", "Look at the table.")
         power_w = laser.power_w
-        tripped = self._guarded.tripped if self._guarded is not None else ""
+        if self._guarded is not None:
+            cause, tripped = self._guarded.trip_cause, self._guarded.tripped
         if not tripped and abs(power_w - set_w) <= self._entry.power_tolerance * set_w:
             return
-        if tripped.startswith(SILENT):
+        if cause is Cause.SILENCE:
             raise DeviceTimeoutError("laser", f"was switched off by its guardian: {tripped}.", "Is the computer busy?")
+        if cause is Cause.UNREADABLE:
+            raise DeviceDisconnectedError("laser", f"was switched off by its guardian: {tripped}.", "Check its cable.")
         if not laser.interlock_closed:
             raise DeviceFaultError("laser", "stopped because its interlock is open.", "Close the interlock.")
         if faults := laser.faults:

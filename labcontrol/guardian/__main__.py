@@ -15,11 +15,11 @@ from typing import IO, Any, TypeAlias, cast
 
 from drivers.interfaces import DriverContext, Laser
 from drivers.registry import load_driver
-from labcontrol.guardian.guard import Guard
-from labcontrol.guardian.words import Start, Transition
+from labcontrol.guardian.guard import WATCH_INTERVAL_S, Guard
+from labcontrol.guardian.words import BEAT_INTERVAL_S, Start, Transition
 
-# When each arrived; None when the application is gone.
-Requests: TypeAlias = "queue.SimpleQueue[tuple[float, dict[str, Any]] | None]"
+# A request; empty where the guard wants to be attended to; None when the application is gone.
+Requests: TypeAlias = "queue.SimpleQueue[dict[str, Any] | None]"
 
 
 def main() -> None:
@@ -35,16 +35,19 @@ def main() -> None:
     driver = cast("type[Laser]", load_driver(start.driver))
     laser = driver.from_bench(start.address, driver.Options.model_validate(start.options), DriverContext(start.device))
     requests: Requests = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(sys.stdin, requests), daemon=True).start()
+    sending = threading.Lock()
 
     def send(message: dict[str, Any]) -> None:
-        replies.write(json.dumps(message) + "\n")
-        replies.flush()
+        with sending:
+            replies.write(json.dumps(message) + "\n")
+            replies.flush()
 
-    def tell(transition: Transition) -> None:
+    def publish(transition: Transition) -> None:
         send({"transition": asdict(transition)})
 
-    guard = Guard(laser, start.limits, tell)
+    guard = Guard(laser, start.limits, publish, wake=lambda: requests.put({}))
+    threading.Thread(target=_listen, args=(sys.stdin, guard, requests), name="listener", daemon=True).start()
+    threading.Thread(target=_watch, args=(guard, send), name="watch", daemon=True).start()
     try:
         _serve(guard, requests, send)
     finally:
@@ -53,31 +56,50 @@ def main() -> None:
 
 
 def _serve(guard: Guard, requests: Requests, send: Any) -> None:
+    """The worker: whatever waits for the laser happens here."""
     while True:
         try:
-            request = requests.get(timeout=max(0.0, guard.next_look_s - time.monotonic()))
+            request = requests.get(timeout=max(0.0, guard.next_attend_s - time.monotonic()))
         except queue.Empty:
-            guard.watch()
-            continue
+            request = {}
         if request is None:
             return
-        arrived_s, asked = request
-        reply = guard.obey(asked, arrived_s)
-        if reply is not None:
+        if request:
+            reply = guard.obey(request)
             try:
                 send(reply)
             except OSError:
                 return
-        if requests.empty():  # beats that waited during a long command count as well
-            guard.watch()
+        guard.attend()
 
 
-def _listen(lines: IO[str], requests: Requests) -> None:
+def _listen(lines: IO[str], guard: Guard, requests: Requests) -> None:
+    """Every line says that the application is there; what switches off is seen to before its turn comes."""
     try:
         for line in lines:
-            requests.put((time.monotonic(), json.loads(line)))
+            guard.hear()
+            request = json.loads(line)
+            if request["do"] in ("disarm", "trip", "close") or (request["do"] == "emission" and not request["with"][0]):
+                guard.off_is_due()
+            if request["do"] != "beat":
+                requests.put(request)
     finally:
+        guard.off_is_due()
         requests.put(None)
+
+
+def _watch(guard: Guard, send: Any) -> None:
+    """Look after the laser, and say that the guardian is there."""
+    next_beat_s = 0.0
+    while True:
+        guard.watch()
+        if time.monotonic() >= next_beat_s and guard.hears_the_application:
+            next_beat_s = time.monotonic() + BEAT_INTERVAL_S
+            try:
+                send({"alive": True})
+            except OSError:
+                next_beat_s = float("inf")  # nobody listens any more; the laser is looked after all the same
+        time.sleep(WATCH_INTERVAL_S)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

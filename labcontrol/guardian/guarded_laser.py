@@ -17,6 +17,7 @@ from typing import Any, Self
 from drivers.interfaces import (
     DeviceDisconnectedError,
     DeviceError,
+    DeviceFaultError,
     DeviceStatus,
     DeviceTimeoutError,
     DriverContext,
@@ -24,13 +25,23 @@ from drivers.interfaces import (
     Identity,
     Laser,
 )
-from labcontrol.guardian.words import BEAT_INTERVAL_S, Limits, Start, Transition, as_error
+from labcontrol.guardian.words import (
+    BEAT_INTERVAL_S,
+    GUARDIAN_SILENCE_S,
+    Cause,
+    Limits,
+    Start,
+    Transition,
+    as_error,
+)
 
 log = logging.getLogger(__name__)
 
 _ANSWER_S = 60.0  # longest time for one answer: a driver may have to get in step with its laser, several times
 _START_S = 30.0
 _END_S = 5.0
+_SILENCE_IN_THE_DARK_S = 5.0  # a guardian that loads a driver may be busy for a moment
+_STAND_IN_AGAIN_S = 0.5
 
 
 class GuardedLaser(Laser):
@@ -59,11 +70,13 @@ class GuardedLaser(Laser):
         self._facts: dict[str, Any] = {}
         self._emits = False  # as far as we know
         self._reason = self._journal = ""
-        self.tripped = ""
-        """Why the guardian switched off; empty since it was armed."""
+        self._trip: Transition | None = None
+        self._guardian_s = float("inf")  # when the guardian was last heard; infinite until it was for the first time
+        self._leftover: subprocess.Popen[str] | None = None
         self._patience_s = float("inf")
         self._sign_s = time.monotonic()
         self._leaving = threading.Event()
+        self._opening_anew = threading.Event()
 
     @classmethod
     def from_bench(cls, address: str, options: Any, context: DriverContext) -> Self:
@@ -71,11 +84,30 @@ class GuardedLaser(Laser):
         raise TypeError(f"{context.device} at {address!r} with {options!r} is to be made from a driver")
 
     # --- permission ---------------------------------------------------------------------------------------------
-    def arm(self, who: str) -> None:
-        """Give the permission to emit, which every trip takes away. who: on whose word, for the record."""
+    @property
+    def tripped(self) -> str:
+        """Why the guardian switched off; empty since the laser was armed."""
+        return self._trip.reason if self._trip is not None else ""
+
+    @property
+    def trip_cause(self) -> Cause | None:
+        """The kind of the last trip; None since the laser was armed."""
+        return Cause(self._trip.cause) if self._trip is not None else None
+
+    def arm(self, who: str, *, by_a_person: bool = True) -> None:
+        """Give the permission to emit, which every trip takes away.
+
+        who: on whose word, for the record. by_a_person: now; otherwise on what a person said before a trip, which
+        only counts for causes that need nobody. Raises DeviceFaultError where it does not count.
+        """
         self._require_open()
+        cause = self.trip_cause
+        if cause is not None and cause.needs_a_person and not by_a_person:
+            raise DeviceFaultError(
+                self.name, f"was switched off by its guardian: {self.tripped}.", "Look at the table, then arm it again."
+            )
         self._ask("arm", who)
-        self.tripped = ""
+        self._trip = None
 
     def disarm(self, who: str) -> None:
         """Take the permission back; emission goes off."""
@@ -121,7 +153,9 @@ class GuardedLaser(Laser):
 
     # --- device -------------------------------------------------------------------------------------------------
     def _open(self) -> None:
+        self._end_leftover()
         self._replies = queue.SimpleQueue()
+        self._guardian_s = float("inf")
         self._leaving = threading.Event()
         options: dict[str, Any] = {"start_new_session": True}  # Ctrl-C and a closed terminal are not for the guardian
         if sys.platform == "win32":
@@ -136,8 +170,9 @@ class GuardedLaser(Laser):
             target=self._listen, args=(self._process, self._replies, self._leaving), name="guardian", daemon=True
         )
         self._listener.start()
-        threading.Thread(target=self._beat, args=(self._leaving,), name="heartbeat", daemon=True).start()
+        threading.Thread(target=self._beat, args=(self._process, self._leaving), name="heartbeat", daemon=True).start()
         self._facts = self._ask("open", timeout_s=_START_S)
+        self._emits = False
         if self._journal:
             self._ask("journal", self._journal)
         log.info("the guardian of %s is process %d", self.name, self._process.pid)
@@ -147,9 +182,11 @@ class GuardedLaser(Laser):
             return
         try:
             if self._process.poll() is None:
-                with contextlib.suppress(DeviceDisconnectedError):
-                    self._ask("close")
-                    self._emits = False
+                self._ask("close")
+                self._emits = False
+        except DeviceDisconnectedError as error:
+            if self._emits and not self._guardian_has_ended:  # it goes on trying without us, see `Guard`
+                self._note(Transition(time.time(), "NOT CONFIRMED OFF", str(error)))
         finally:
             self._let_go()
 
@@ -166,10 +203,20 @@ class GuardedLaser(Laser):
         try:
             process.wait(_END_S)
         except subprocess.TimeoutExpired:
-            log.error("the guardian of %s does not end", self.name)
+            log.error("the guardian of %s has not ended: it goes on trying to switch the laser off", self.name)
+            self._leftover = process
+            return
+        self._wait_for_listener()
+
+    def _end_leftover(self) -> None:
+        """Whoever could not yet confirm that the laser is off holds its line; to open it is to switch it off."""
+        self._opening_anew.set()
+        process, self._leftover = self._leftover, None
+        if process is not None and process.poll() is None:
             process.kill()
             process.wait()
         self._wait_for_listener()
+        self._opening_anew.clear()
 
     def _wait_for_listener(self) -> None:
         """It may be about to switch off in the guardian's place, and holds the line meanwhile."""
@@ -276,39 +323,61 @@ class GuardedLaser(Laser):
         with process.stdout:
             for line in process.stdout:
                 message = json.loads(line)
+                self._guardian_s = time.monotonic()
                 if "transition" in message:
-                    self._take_in(Transition(**message["transition"]))
-                else:
+                    self._note(Transition(**message["transition"]))
+                elif "alive" not in message:
                     replies.put(message)
         if process.wait() != 0 or not leaving.is_set():
             leaving.set()
             self._switch_off_here()
         replies.put(None)
 
-    def _take_in(self, transition: Transition) -> None:
+    def _note(self, transition: Transition) -> None:
         if transition.state == "tripped":
-            self.tripped = transition.reason
+            self._trip = transition
         self._transitions.put(transition)
 
     def _switch_off_here(self) -> None:
-        """The guardian is gone: nobody else holds the line, so that the driver can be opened here, which is dark."""
+        """The guardian is gone: nobody else holds the line, so that the driver can be opened here, which is dark.
+
+        Tried again until the laser confirms it, or is opened anew.
+        """
         if not self._emits:
             return
         reason = "the guardian process has ended; switched off by the application"
-        laser = self._build()
-        try:
-            laser.open()
-            laser.close()
-        except DeviceError as error:
-            log.error("the guardian has ended and the laser did not confirm that emission is off: %s", error)
-            self._take_in(Transition(time.time(), "NOT CONFIRMED OFF", f"{reason}; {error}"))
-            return
-        self._emits = False
-        self._take_in(Transition(time.time(), "tripped", reason))
+        self._trip = Transition(time.time(), "tripped", reason, Cause.GUARDIAN_ENDED)
+        laser, doubt = self._build(), False
+        while True:
+            try:
+                laser.open()
+                laser.close()
+            except DeviceError as error:
+                if not doubt:
+                    doubt = True
+                    log.error("the guardian has ended and the laser did not confirm that emission is off: %s", error)
+                    self._note(Transition(time.time(), "NOT CONFIRMED OFF", f"{reason}; {error}"))
+            else:
+                self._emits = False
+                self._note(self._trip)
+                return
+            if self._opening_anew.wait(_STAND_IN_AGAIN_S):
+                return
 
-    def _beat(self, leaving: threading.Event) -> None:
+    def _beat(self, process: subprocess.Popen[str], leaving: threading.Event) -> None:
+        """Say that we are there, and see that the guardian is: one that is held up can protect nobody."""
+        beat_s = time.monotonic()
         while not leaving.wait(BEAT_INTERVAL_S):
-            if time.monotonic() - self._sign_s < self._patience_s:
+            now_s = time.monotonic()
+            if now_s - beat_s > GUARDIAN_SILENCE_S / 2:
+                self._guardian_s = now_s  # it was us who were held up
+            beat_s = now_s
+            silence_s = GUARDIAN_SILENCE_S if self._emits else _SILENCE_IN_THE_DARK_S
+            if now_s - self._guardian_s > silence_s:
+                log.error("the guardian of %s was not heard for %.2f s and is ended", self.name, silence_s)
+                process.kill()  # `_listen` does the rest
+                return
+            if now_s - self._sign_s < self._patience_s:
                 try:
                     self._send_line('{"do": "beat"}\n')
                 except DeviceDisconnectedError:

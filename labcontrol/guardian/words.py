@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,41 @@ import drivers.interfaces as interfaces
 from drivers.interfaces import DeviceError
 
 BEAT_INTERVAL_S = 0.05
+"""Application and guardian each say so often that they are there."""
 SILENCE_S = 0.3
-"""Emission goes off when no beat arrived for so long."""
-SILENT = "no sign of the application"
-"""Begins the reason of a trip that is no matter of the laser's."""
+"""Emission goes off when no beat of the application arrived for so long."""
+LONG_SILENCE_S = 3.0
+"""After a longer silence of the application a person has to arm the laser again."""
+GUARDIAN_SILENCE_S = 0.6
+"""The application ends a guardian that was not heard for so long while the laser emits, and switches off itself."""
 POLL_INTERVAL_S = 0.25
 """One reading (emission, interlock, faults or power) is taken so often while the laser emits."""
+UNREAD_S = 1.0
+"""Emission goes off when the laser has answered nothing for so long."""
+LATE_S = 1.0
+"""Emission goes off when the guardian itself was held up for so long, or the clocks say that the computer slept."""
+
+
+class Cause(StrEnum):
+    """Why the permission to emit was taken away. See the table of causes in docs/faults.md."""
+
+    SILENCE = "silence of the application"
+    LONG_SILENCE = "long silence of the application"
+    APPLICATION_ENDED = "end of the application"
+    GUARDIAN_ENDED = "end of the guardian"
+    LATE = "guardian held up"
+    ASLEEP = "computer asleep"
+    UNREADABLE = "laser cannot be read"
+    STOPPED = "laser stopped by itself"
+    INTERLOCK = "interlock"
+    FAULT = "fault of the laser"
+    POWER = "too much power"
+    REPORTED = "reported by the application"
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether only a person may give the permission back; otherwise a run that was armed goes on by itself."""
+        return self not in (Cause.SILENCE, Cause.UNREADABLE)
 
 
 @dataclass(frozen=True)
@@ -52,11 +82,12 @@ class Start:
 
 @dataclass(frozen=True)
 class Transition:
-    """A change of the laser's permission or emission, and why."""
+    """A change of the laser's permission or emission, and why. cause: of a trip; empty otherwise."""
 
     unix_s: float
     state: str
     reason: str
+    cause: str = ""
 
 
 def read_journal(path: Path) -> list[Transition]:

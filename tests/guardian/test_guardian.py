@@ -17,6 +17,8 @@ import pytest
 if sys.platform == "win32":
     pytest.skip("emulated serial lines need POSIX", allow_module_level=True)
 
+import serial
+
 from drivers.interfaces import DeviceDisconnectedError, DeviceRefusedError, DriverContext
 from drivers.lasers.cobolt import CoboltLaser, CoboltOptions
 from labcontrol.guardian import GuardedLaser, Limits
@@ -54,6 +56,15 @@ def wait_for(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline_s, "it did not happen"
         time.sleep(0.002)
+
+
+def is_free(port: PtyPort) -> bool:
+    """Whether the guardian has let go of the line, which it does last of all."""
+    try:
+        serial.Serial(port.address, exclusive=True).close()
+    except serial.SerialException:
+        return False
+    return True
 
 
 def guarded(address: str, limits: Limits | None = None, spacing_s: float = 0.0) -> GuardedLaser:
@@ -264,3 +275,4 @@ def test_light_goes_off_in_time_whatever_happens_to_the_application(
         finally:
             process.kill()
             process.communicate()
+            wait_for(lambda: is_free(port))
