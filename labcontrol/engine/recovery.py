@@ -118,6 +118,7 @@ class Recovery:
         if self.control.stop_requested:
             self.control.request_abort()  # without the device the epoch cannot be finished, nor the result measured
             self.control.raise_if_aborted()
+        self.bench.light.arm_again()
         if self.bench.table is not None:
             self.bench.table.mend()
 

@@ -79,9 +79,9 @@ def _listen(lines: IO[str], guard: Guard, requests: Requests) -> None:
         for line in lines:
             guard.hear()
             request = json.loads(line)
-            if request["do"] in ("disarm", "trip", "close") or (request["do"] == "emission" and not request["with"][0]):
+            if request["do"] == "off":  # comes before the request that has to wait for its turn
                 guard.off_is_due()
-            if request["do"] != "beat":
+            elif request["do"] != "beat":
                 requests.put(request)
     finally:
         guard.off_is_due()

@@ -95,9 +95,11 @@ class Guard:
     def off_is_due(self) -> None:
         """The application asks for "off", or is gone: what the worker is busy with does not hold it up."""
         with self._lock:
-            if self._emitting and self._busy:
+            if self._emitting:
                 self._off_is_due = True
-                self._off_blindly()
+                self._next_blind_s = self._clock() + _REPEAT_S / 2  # unless the worker does it before
+                if self._busy:
+                    self._off_blindly()
 
     # --- watch --------------------------------------------------------------------------------------------------
     def watch(self) -> None:

@@ -112,12 +112,14 @@ class GuardedLaser(Laser):
     def disarm(self, who: str) -> None:
         """Take the permission back; emission goes off."""
         self._require_open()
+        self._say_that_off_is_due()
         self._ask("disarm", who)
         self._emits = False
 
     def trip(self, reason: str) -> None:
         """Report what the guardian cannot see, for example a camera full of light: emission off, permission gone."""
         self._require_open()
+        self._say_that_off_is_due()
         self._ask("trip", reason)
         self._emits = False
 
@@ -182,6 +184,7 @@ class GuardedLaser(Laser):
             return
         try:
             if self._process.poll() is None:
+                self._say_that_off_is_due()
                 self._ask("close")
                 self._emits = False
         except DeviceDisconnectedError as error:
@@ -257,6 +260,8 @@ class GuardedLaser(Laser):
     def _set_emission(self, on: bool) -> None:
         reason, self._reason = self._reason, ""
         self._emits = self._emits or on
+        if not on:
+            self._say_that_off_is_due()
         try:
             self._ask("emission", on, reason)
         except DeviceDisconnectedError:
@@ -287,6 +292,15 @@ class GuardedLaser(Laser):
         if "error" in reply:
             raise as_error(reply["error"])
         return reply["ok"]
+
+    def emission_off_now(self) -> None:
+        self._say_that_off_is_due()
+
+    def _say_that_off_is_due(self) -> None:
+        """At once, past what another thread has asked and waits for."""
+        if self._emits:
+            with contextlib.suppress(DeviceDisconnectedError):
+                self._send_line('{"do": "off"}\n')
 
     def _send_line(self, line: str) -> None:
         process = self._process

@@ -135,7 +135,7 @@ def test_a_run_that_nobody_attends_waits_in_the_dark(tmp_path: Path, laser: Lase
         assert len(record.epochs) == EPOCHS
 
 
-def test_a_guardian_that_is_killed_is_replaced_and_the_run_goes_on(
+def test_a_guardian_that_is_killed_is_replaced_and_the_run_goes_on_when_a_person_says_so(
     tmp_path: Path, laser: LaserOnLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     benches: list[Bench] = []
@@ -149,7 +149,14 @@ def test_a_guardian_that_is_killed_is_replaced_and_the_run_goes_on(
     monkeypatch.setattr("labcontrol.engine.run.Bench", SeenBench)
     run = laser.run(tmp_path)
     at_epoch(run, 5, lambda: benches[-1].laser._process.kill())  # type: ignore[attr-defined]
-    run.execute()
+    paused = threading.Event()
+    at_state(run, RunState.PAUSED, paused.set)
+    run.start()
+    assert paused.wait(PATIENCE_S)
+    assert "waiting for a person" in run.status.reason
+    assert not laser.head.emitting
+    run.resume()
+    assert run.wait(PATIENCE_S)
     assert run.status.state is RunState.FINISHED
     assert [on for _, on in laser.head.emission_log] == [True, False] * 2
     assert any("guardian process has ended" in line for line in light_on_record(run))

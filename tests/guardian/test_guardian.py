@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,11 +21,19 @@ if sys.platform == "win32":
 
 import serial
 
-from drivers.interfaces import DeviceDisconnectedError, DeviceRefusedError, DriverContext
+from drivers.interfaces import (
+    DeviceDisconnectedError,
+    DeviceError,
+    DeviceFaultError,
+    DeviceRefusedError,
+    DriverContext,
+)
 from drivers.lasers.cobolt import CoboltLaser, CoboltOptions
 from labcontrol.guardian import GuardedLaser, Limits
+from labcontrol.guardian.words import GUARDIAN_SILENCE_S, UNREAD_S, Cause
 from mock_devices.wire.cobolt import CoboltInstrument
 from mock_devices.wire.laser_electronics import Lamp, LaserElectronics
+from mock_devices.wire.line_faults import LineFaults
 from mock_devices.wire.ports import PtyPort
 
 IN_TIME_S = 0.5
@@ -209,6 +219,63 @@ def test_a_killed_guardian_is_replaced_by_the_application_itself(stand: Stand) -
     stand.laser.close()
     stand.laser.open()
     light_on(stand)
+
+
+def test_a_guardian_that_is_held_up_is_ended_and_replaced(stand: Stand) -> None:
+    light_on(stand)
+    assert stand.laser._process is not None
+    before_s = time.monotonic()
+    os.kill(stand.laser._process.pid, signal.SIGSTOP)
+    assert stand.off_within(before_s) < GUARDIAN_SILENCE_S + IN_TIME_S
+    wait_for(lambda: stand.laser.trip_cause)
+    assert stand.laser.trip_cause is Cause.GUARDIAN_ENDED
+    with pytest.raises(DeviceDisconnectedError, match="guardian"):
+        stand.laser.emission_on()
+    stand.laser.close()
+    stand.laser.open()
+    with pytest.raises(DeviceFaultError, match="has ended"):
+        stand.laser.arm("what was said before", by_a_person=False)
+    light_on(stand)
+
+
+def test_the_stand_in_for_a_guardian_tries_again_until_the_laser_confirms(stand: Stand) -> None:
+    light_on(stand)
+    assert stand.laser._process is not None
+    stand.port.unplug()
+    stand.laser._process.kill()
+    wait_for(lambda: any(state == "NOT CONFIRMED OFF" for state, _ in states(stand)))
+    assert stand.head.emitting
+    stand.port.plug()
+    wait_for(lambda: not stand.head.emitting)
+    wait_for(lambda: any(state == "tripped" for state, _ in states(stand)))
+
+
+def test_a_laser_whose_answers_do_not_arrive_is_dark_within_its_second(stand: Stand) -> None:
+    light_on(stand)
+    before_s = time.monotonic()
+    stand.port.line_faults.plan("silent", times=10**6)
+    assert stand.off_within(before_s) < UNREAD_S + IN_TIME_S
+    wait_for(lambda: any(state == "NOT CONFIRMED OFF" for state, _ in states(stand)))
+    stand.port.line_faults = LineFaults()
+    wait_for(lambda: stand.laser.trip_cause)
+    assert stand.laser.trip_cause is Cause.UNREADABLE
+
+
+def test_off_does_not_wait_for_a_reading_that_hangs(stand: Stand) -> None:
+    light_on(stand)
+    stand.port.line_faults.plan("deaf", "pa\\?", times=100)
+    threading.Thread(target=read_power, args=(stand,)).start()
+    wait_for(lambda: b"pa?" in stand.port.received)
+    before_s = time.monotonic()
+    with contextlib.suppress(DeviceError):
+        stand.laser.emission_off()
+    assert stand.off_within(before_s) < IN_TIME_S
+    stand.port.line_faults = LineFaults()
+
+
+def read_power(stand: Stand) -> None:
+    with contextlib.suppress(DeviceError):
+        _ = stand.laser.power_w
 
 
 def test_a_guardian_killed_while_it_is_let_go_leaves_no_light_on(stand: Stand) -> None:
