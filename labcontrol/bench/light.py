@@ -8,6 +8,7 @@ from pathlib import Path
 
 from drivers.interfaces import (
     DeviceDisconnectedError,
+    DeviceError,
     DeviceFaultError,
     DeviceRefusedError,
     DeviceTimeoutError,
@@ -112,12 +113,13 @@ class Light:
         """
         self.tell()
         laser, set_w = self._laser, self._power_w
-        cause, tripped = (self._guarded.trip_cause, self._guarded.tripped) if self._guarded is not None else (None, "")
-        if cause in (Cause.LONG_SILENCE, Cause.GUARDIAN_ENDED, Cause.ASLEEP, Cause.LATE):
-            raise DeviceFaultError("laser", f"was switched off by its guardian: {tripped}.", "Look at the table.")
-        power_w = laser.power_w
-        if self._guarded is not None:
-            cause, tripped = self._guarded.trip_cause, self._guarded.tripped
+        self._raise_for_lost_guardian()
+        try:
+            power_w = laser.power_w
+        except DeviceError:
+            self._raise_for_lost_guardian()
+            raise
+        cause, tripped = self._trip
         if not tripped and abs(power_w - set_w) <= self._entry.power_tolerance * set_w:
             return
         if cause is Cause.SILENCE:
@@ -137,6 +139,17 @@ class Light:
             f"gives {1e3 * power_w:.4g} mW instead of {1e3 * set_w:.4g} mW.",
             "Look at its temperature and age; laser.power_tolerance in the bench file is what is allowed.",
         )
+
+    @property
+    def _trip(self) -> tuple[Cause | None, str]:
+        """What took the permission away since the laser was armed, and in words."""
+        return (self._guarded.trip_cause, self._guarded.tripped) if self._guarded is not None else (None, "")
+
+    def _raise_for_lost_guardian(self) -> None:
+        """Raise DeviceFaultError where it is not the laser that can say why it is dark."""
+        cause, tripped = self._trip
+        if cause in (Cause.LONG_SILENCE, Cause.GUARDIAN_ENDED, Cause.ASLEEP, Cause.LATE):
+            raise DeviceFaultError("laser", f"was switched off by its guardian: {tripped}.", "Look at the table.")
 
     def keep_journal(self, path: Path) -> None:
         """Where the guardian writes what happens when this program has been killed."""
