@@ -1,13 +1,20 @@
-"""What all tests rely on: no display that is not there, no window from a figure."""
+"""What all tests rely on: no display that is not there, no window from a figure, hosts of runs where no others are."""
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "agg")
+
+_STATE = tempfile.mkdtemp(prefix="labcontrol-")
+atexit.register(shutil.rmtree, _STATE, ignore_errors=True)
+os.environ["XDG_STATE_HOME"] = os.environ["LOCALAPPDATA"] = _STATE
 
 
 @pytest.hookimpl(trylast=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import typer
 
-from labcontrol.cli.terminal_run import ARMED, run_in_terminal
-from labcontrol.engine import Run
+from labcontrol.cli.terminal_run import ARMED, run_detached, run_in_terminal
+from labcontrol.host.jobs.run import RunJob, RunSettings
 
 
 def resume(
@@ -15,10 +15,22 @@ def resume(
     arm: bool = typer.Option(
         False, "--arm", help="Allow a real laser to emit; you have made sure that the table is safe."
     ),
+    unattended: bool = typer.Option(
+        False, "--unattended", help="With --arm: go on with a real laser although nobody is attached."
+    ),
+    detach: bool = typer.Option(
+        False, "--detach", help="Run in a process of its own and leave; 'labcontrol attach' shows it."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print the result as one JSON object, last."),
 ) -> None:
     """Continue an interrupted run at its next epoch.
 
     On a simulated table the finished record equals that of a run that was never interrupted, times excepted.
     """
-    run_in_terminal(Run.continued(record, armed_by=ARMED if arm else ""), as_json=as_json)
+    settings = RunSettings(
+        record=str(record.absolute()), armed_by=ARMED if arm else "", unattended=unattended, figures=detach
+    )
+    if detach:
+        run_detached(settings, as_json=as_json)
+    else:
+        run_in_terminal(RunJob.make(settings), as_json=as_json)

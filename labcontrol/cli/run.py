@@ -9,11 +9,11 @@ import typer
 
 from labcontrol.bench import bench_for
 from labcontrol.cli.experiment_options import experiment_from, options_from, stale_allowed
-from labcontrol.cli.terminal_run import ARMED, run_in_terminal
+from labcontrol.cli.terminal_run import ARMED, run_detached, run_in_terminal
 from labcontrol.config import load_fault_script
-from labcontrol.engine import Run
 from labcontrol.errors import UserError
 from labcontrol.gui.availability import has_display, why_not
+from labcontrol.host.jobs.run import RunJob, RunSettings
 
 
 def run(
@@ -59,12 +59,18 @@ def run(
     arm: bool = typer.Option(
         False, "--arm", help="Allow a real laser to emit; you have made sure that the table is safe."
     ),
+    unattended: bool = typer.Option(
+        False, "--unattended", help="With --arm: go on with a real laser although nobody is attached."
+    ),
     faults: Path | None = typer.Option(
         None,
         help="Fault script: what goes wrong with the simulated table, and when; see docs/faults.md.",
         show_default=False,
     ),
     headless: bool = typer.Option(False, "--headless", help="No window, even where there is a display."),
+    detach: bool = typer.Option(
+        False, "--detach", help="Run in a process of its own and leave; 'labcontrol attach' shows it."
+    ),
     window: bool = typer.Option(False, "--window", help="Insist on the window."),
     allow_stale: bool = typer.Option(
         False, "--allow-stale", help="Run on expired or stale calibrations; the record says so."
@@ -77,6 +83,9 @@ def run(
 
     Without arguments: a simulated optical table learns to predict the Mackey-Glass series, in about a minute. With a
     display a window shows it live; without one the terminal does, and figures are saved beside the record.
+
+    The run outlives its terminal: with --detach from the start, otherwise when the terminal is closed. See
+    docs/host.md for attaching to it and steering it.
 
     Ctrl-C ends the run cleanly: the epoch is finished, the result measured, the laser off, the record closed. A second
     Ctrl-C ends it at once, still with the laser off and the record closed.
@@ -104,11 +113,22 @@ def run(
     bench_config = bench_for(config)
     if allow_stale:
         bench_config = stale_allowed(bench_config)
-    if _wants_window(headless=headless or as_json, window=window):
+    if _wants_window(headless=headless or as_json or detach, window=window):
         from labcontrol.gui import run_window
 
         sys.exit(run_window(config, bench_config, output, armed_by=ARMED if arm else ""))
-    run_in_terminal(Run(config, bench_config, output, armed_by=ARMED if arm else ""), as_json=as_json)
+    settings = RunSettings(
+        experiment=config,
+        bench=bench_config,
+        folder=str(output.absolute()),
+        armed_by=ARMED if arm else "",
+        unattended=unattended,
+        figures=detach,
+    )
+    if detach:
+        run_detached(settings, as_json=as_json)
+    else:
+        run_in_terminal(RunJob.make(settings), as_json=as_json)
 
 
 def _wants_window(*, headless: bool, window: bool) -> bool:

@@ -1,35 +1,85 @@
-"""A run in the terminal: progress while it lasts, figures and result at its end, Ctrl-C to stop it."""
+"""A run in the terminal: progress while it lasts, figures and result at its end, Ctrl-C to stop it.
+
+The process hosts the run, so that others can attach to it, and goes on when the terminal is gone.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
+import os
+import secrets
 import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import typer
 
 from labcontrol.analysis.plots.run_figure import save_run_figure
 from labcontrol.cli.progress import RunProgress
-from labcontrol.engine import Run, RunState
+from labcontrol.engine import Mailbox, Run, RunState
+from labcontrol.errors import UserError
+from labcontrol.host.directory import HostPlace, hosts_folder
+from labcontrol.host.jobs.run import RunJob, RunSettings
+from labcontrol.host.protocol import UNATTENDED_S, GetStatus
+from labcontrol.host.remote_run import RemoteRun
+from labcontrol.host.server import Host
+from labcontrol.host.start import start_host
+
+log = logging.getLogger(__name__)
 
 ARMED = "armed by --arm"
 """Who allowed a real laser to emit, as the record tells it."""
 _POLL_S = 0.1
+_FIRST_ERRORS_S = 1.0
 
 
-def run_in_terminal(run: Run, *, as_json: bool) -> None:
+def run_in_terminal(job: RunJob, *, as_json: bool) -> None:
     """Run to its end. Raises what went wrong, and typer.Exit(130) after Ctrl-C."""
+    run = job.run
     mailbox = run.subscribe()
-    with RunProgress(run.experiment.learning) as progress:
+    with RunProgress(run.experiment.learning) as progress, _hosted(job) as terminal:
         interrupts = _stop_on_interrupt(run, progress)
-        run.start()
         while not run.wait(_POLL_S):
-            progress.update(mailbox.drain())
-        progress.update(mailbox.drain())
+            terminal.show(progress, mailbox)
+        terminal.show(progress, mailbox)
     if run.error is not None:
         raise run.error
     figures = save_run_figure(run.record) if run.status.epoch else []
-    result = run.result | {
+    print_end(run, progress, figures, as_json=as_json)
+    if run.status.state is RunState.ABORTED or interrupts:
+        raise typer.Exit(130)
+
+
+def run_detached(settings: RunSettings, *, as_json: bool) -> None:
+    """Have a process of its own run it, and leave. Raises UserError for what is wrong before it starts."""
+    with start_host() as client:
+        run = RemoteRun.begin(client, settings)
+        deadline_s = time.monotonic() + _FIRST_ERRORS_S
+        while time.monotonic() < deadline_s and not run.wait(_POLL_S):
+            pass
+        if run.error is not None:
+            raise run.error
+        if as_json:
+            typer.echo(json.dumps({"record": str(run.record), "host": client.host.name, "pid": client.host.pid}))
+        else:
+            typer.echo(run.record)
+            typer.echo(f"goes on in process {client.host.pid}; 'labcontrol attach' shows it.", err=True)
+        if not run.wait(0) and not client.request(GetStatus()).unattended:
+            typer.echo(
+                f"Its laser is a real one: it waits in the dark when nobody has attached for {UNATTENDED_S:g} s. "
+                "Arm with --unattended to let it run alone.",
+                err=True,
+            )
+
+
+def print_end(run: Run | RemoteRun, progress: RunProgress, figures: list[Path], *, as_json: bool) -> None:
+    """What a run came to."""
+    result: dict[str, Any] = run.result | {
         "state": str(run.status.state),
         "reason": run.status.reason,
         "record": str(run.record),
@@ -37,21 +87,71 @@ def run_in_terminal(run: Run, *, as_json: bool) -> None:
     }
     if as_json:
         typer.echo(json.dumps(result))
-    else:
-        _print_result(result, progress)
-    if run.status.state is RunState.ABORTED or interrupts:
-        raise typer.Exit(130)
-
-
-def _print_result(result: dict[str, object], progress: RunProgress) -> None:
+        return
     train, test = result.get("train"), result.get("test")
     if isinstance(train, dict):
         line = f"[bold]train nmse {train['nmse']:.4g}[/], mse {train['mse']:.4g}"
         if isinstance(test, dict):
             line += f"; [bold]test nmse {test['nmse']:.4g}[/], mse {test['mse']:.4g}"
         progress.say(f"{line}  after {result['epochs']} epochs ({result['reason']})")
-    for path in [result["record"], *list(result["figures"] or [])]:  # type: ignore[call-overload]
+    for path in [result["record"], *result["figures"]]:
         progress.say(f"saved {path}")
+
+
+class _Terminal:
+    """Where progress is shown, until it is gone; `host` is told."""
+
+    def __init__(self, host: Host | None) -> None:
+        self._host = host
+        if host is not None:
+            host.attended_here = True
+
+    def show(self, progress: RunProgress, mailbox: Mailbox) -> None:
+        try:
+            progress.update(mailbox.drain())
+        except OSError:  # nobody reads what is written there
+            self.lose()
+
+    def lose(self, *_: object) -> None:
+        """Write to nowhere from now on; the run goes on."""
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(nowhere, stream)
+        os.close(nowhere)
+        if self._host is not None:
+            self._host.attended_here = False
+        log.warning("the terminal is gone; the run goes on")
+
+
+@contextmanager
+def _hosted(job: RunJob) -> Iterator[_Terminal]:
+    """Start the run, with a host around it in this very process."""
+    host = _host(job)
+    terminal = _Terminal(host)
+    hang_up = getattr(signal, "SIGHUP", None)
+    if hang_up is not None and signal.getsignal(hang_up) is signal.SIG_DFL:
+        signal.signal(hang_up, terminal.lose)
+    if host is None:
+        job.run.start()
+        yield terminal
+        return
+    host.start()
+    try:
+        yield terminal
+    finally:
+        host.stop()
+
+
+def _host(job: RunJob) -> Host | None:
+    """None where nobody could attach to it; a real table is not run like that, for another could be started on it."""
+    try:
+        place = HostPlace(hosts_folder(), secrets.token_hex(6))
+    except UserError as error:
+        if job.run.needs_arming:
+            raise
+        log.warning("nobody can attach to this run: %s", error)
+        return None
+    return Host(place, job, ends_when_free=False)
 
 
 def _stop_on_interrupt(run: Run, progress: RunProgress) -> list[int]:

@@ -85,6 +85,7 @@ class HostClient:
         events: bool = True,
         attends: bool = True,
         process: subprocess.Popen[bytes] | None = None,
+        timeout_s: float = _ANSWER_S,
     ) -> Self:
         """Connect and attach.
 
@@ -100,6 +101,8 @@ class HostClient:
             Whether somebody looks at the run through this client.
         process : subprocess.Popen, optional
             Of the host, where this program has started it.
+        timeout_s : float
+            How long it may take to answer.
 
         Raises
         ------
@@ -111,7 +114,8 @@ class HostClient:
         made = cls(host, process)
         try:
             made.status = made.request(
-                Attach(version=PROTOCOL_VERSION, client=client, pid=os.getpid(), events=events, attends=attends)
+                Attach(version=PROTOCOL_VERSION, client=client, pid=os.getpid(), events=events, attends=attends),
+                timeout_s,
             )
         except BaseException:
             made.close()
@@ -309,6 +313,8 @@ def _alone(host: HostFile, request: Request, timeout_s: float) -> None:
 
 
 def _log_here(line: LogLine) -> None:
+    if not logging.getLogger(line.logger).isEnabledFor(line.level):
+        return
     logging.getLogger(line.logger).handle(
         logging.makeLogRecord(
             {

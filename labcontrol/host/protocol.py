@@ -182,7 +182,7 @@ class HostStatus(Message):
     unattended : bool
         Whether the run goes on when no client is attached.
     clients : int
-        How many are attached.
+        How many follow what it does.
     lease : int or None
         Process of the client that has the lease, for manual control and calibration.
     """

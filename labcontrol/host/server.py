@@ -165,7 +165,7 @@ class Host:
             pid=os.getpid(),
             version=_VERSION,
             since_unix_s=self._since_unix_s,
-            clients=sum(session.attached for session in self._sessions),
+            clients=sum(session.listens for session in self._sessions),
             lease=lease.pid if lease is not None else None,
             **({"state": job.state, "bench": job.bench.name} | job.status() if job is not None else {}),
         )

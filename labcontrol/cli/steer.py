@@ -1,0 +1,123 @@
+"""`labcontrol pause`, `continue`, `stop`, `abort`, `safe-off`: a run of another process, steered from any terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from labcontrol.cli.hosts import LATEST, Found, HostedRun, holding_hosts, hosted_run, short_name
+from labcontrol.engine.status import RunState
+from labcontrol.errors import UserError
+from labcontrol.host import HostClient, HostState, HostStatus
+from labcontrol.host.client import abort as abort_host
+from labcontrol.host.client import safe_off as safe_off_host
+from labcontrol.host.jobs.run import Continue, Pause, Stop
+from labcontrol.host.protocol import GetStatus
+from labcontrol.host.remote_run import RemoteRun
+
+_STEP_S = 60.0  # a step, however slow, and the wait for a device in it
+_END_S = 600.0  # an epoch, and the measurement of the result
+_POLL_S = 0.05
+
+
+def pause(run: HostedRun = LATEST) -> None:
+    """Pause a run before its next step. The table stays as it is, also the light."""
+    found = hosted_run(run)
+    with _client(found) as client:
+        if not client.request(Pause()):
+            _say(found, f"is {client.request(GetStatus()).run_state} already.")
+            return
+        _say(found, _reached(client, lambda status: status.run_state == RunState.PAUSED))
+
+
+def continue_(run: HostedRun = LATEST) -> None:
+    """Continue a paused run: also one that waits in the dark for a person. ('resume' is for runs that have ended.)"""
+    found = hosted_run(run)
+    with _client(found) as client:
+        if not client.request(Continue()):
+            _say(found, f"is {client.request(GetStatus()).run_state} already.")
+            return
+        _say(found, _reached(client, lambda status: status.run_state != RunState.PAUSED))
+
+
+def stop(run: HostedRun = LATEST) -> None:
+    """Stop a run: its epoch is finished, the result measured, the laser off, the record closed."""
+    found = hosted_run(run)
+    with _client(found, events=True) as client:
+        remote = RemoteRun.attach(client)
+        client.request(Stop())
+        _say(found, _ended(remote, _END_S))
+
+
+def abort(run: HostedRun = LATEST) -> None:
+    """Abort a run before its next step: the laser goes off, the record is closed, what was measured is kept."""
+    found = hosted_run(run)
+    _abort(found)
+
+
+def safe_off(
+    run: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="As in 'labcontrol ps'; without one, every table.")
+    ] = None,
+) -> None:
+    """Switch the laser off now, whatever the table is held for; a run is aborted.
+
+    Without a RUN, every table that this user holds goes dark.
+    """
+    failed = False
+    for found in holding_hosts(run):
+        try:
+            if found.status is not None and found.status.state is HostState.RUN:
+                _abort(found)
+            else:
+                safe_off_host(found.host)
+                _say(found, "is dark.")
+        except UserError as error:
+            failed = True
+            typer.echo(f"{short_name(found)}: {error} Look at the laser: check that it is off.", err=True)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _abort(found: Found) -> None:
+    if found.status is None:  # of another version, or it is stopped: this much it understands if anything
+        abort_host(found.host)
+        _say(found, "was told to abort.")
+        return
+    with _client(found, events=True) as client:
+        remote = RemoteRun.attach(client)
+        remote.abort()
+        _say(found, _ended(remote, _STEP_S))
+
+
+def _client(found: Found, *, events: bool = False) -> HostClient:
+    return HostClient.connect(found.host, events=events, attends=False)
+
+
+def _reached(client: HostClient, there: Callable[[HostStatus], bool]) -> str:
+    """How the run is, as soon as it is there: requests take effect between two steps."""
+    deadline_s = time.monotonic() + _STEP_S
+    status: HostStatus = client.request(GetStatus())
+    while not there(status) and status.state is HostState.RUN:
+        if time.monotonic() > deadline_s:
+            return f"is {status.run_state} still; it will follow after this step."
+        time.sleep(_POLL_S)
+        status = client.request(GetStatus())
+    return f"is {status.run_state or 'over'}, epoch {status.epoch} of {status.epochs}."
+
+
+def _ended(remote: RemoteRun, patience_s: float) -> str:
+    deadline_s = time.monotonic() + patience_s
+    while not remote.wait(0.2):
+        if time.monotonic() > deadline_s:
+            return f"is {remote.status.state} still; 'labcontrol attach' shows its end."
+    if remote.error is not None:
+        raise remote.error
+    return f"is {remote.status}."
+
+
+def _say(found: Found, what: str) -> None:
+    typer.echo(f"{short_name(found)} {what}")
