@@ -22,8 +22,7 @@ from labcontrol.config import ExperimentConfig, LearningConfig
 from labcontrol.engine.pilot import predict
 from labcontrol.errors import UserError
 from labcontrol.formatting import rounded
-from labcontrol.learning import completed_amplitudes
-from labcontrol.learning.selection import SELECTIONS
+from labcontrol.learning import StrategyFacts, completed_amplitudes, strategy_facts
 from labcontrol.records import RunReader
 from labcontrol.theory import (
     MEAN_FIELD_SELECTIONS,
@@ -54,34 +53,16 @@ _WIDEST = 1e4  # ratio of the ends of an interval that says something
 _EVIDENCE_FLIPS = 5  # accepted; with fewer, one lucky flip decides
 
 
-# --- what a strategy is to the laws ----------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Descent:
-    """How a strategy goes down, as far as models of its curve are concerned.
-
-    flip_by_flip: learning descends from one epoch to the next, so that a curve can be fitted to it. epochs_per_flip:
-    epochs in which one flip is judged; None where that varies. single_flips: Laws 1 and 2, which judge one flip at a
-    time, speak of it.
-    """
-
-    flip_by_flip: bool
-    epochs_per_flip: int | None
-    single_flips: bool
+def laws_speak(facts: StrategyFacts) -> bool:
+    """Whether Laws 1 and 2, which judge one flip at a time, speak of a strategy."""
+    return facts.epochs_per_flip is not None and facts.selection != "blocks"
 
 
-def descent(learning: LearningConfig) -> Descent:
-    """The descent of the strategy that a configuration names."""
-    if learning.strategy == "coordinate-descent":
-        return Descent(True, 2 if learning.acceptance == "re-measured" else 1, learning.selection != "blocks")
-    return Descent(learning.strategy == "noise-aware", None, False)
-
-
-def why_no_law(learning: LearningConfig) -> str:
+def why_no_law(facts: StrategyFacts) -> str:
     """Why there is no predicted curve, in a few words; empty where there is one."""
-    way = descent(learning)
-    if way.single_flips:
+    if laws_speak(facts):
         return ""
-    if way.flip_by_flip:
+    if facts.flip_by_flip:
         return "The laws speak of one flip an epoch; this run repeats measurements or flips several mirrors."
     return "The laws speak of descents flip by flip; this strategy measures many masks, then decides."
 
@@ -203,14 +184,14 @@ def record_prediction(run: RunReader, law: AmplitudeLaw | None = None) -> Predic
 
 
 def _law_2(law: AmplitudeLaw, learning: LearningConfig) -> list[ModelCurve]:
-    way = descent(learning)
-    each = way.epochs_per_flip
-    if each is None or not way.single_flips:
+    strategy = strategy_facts(learning)
+    each = strategy.epochs_per_flip
+    if each is None or not laws_speak(strategy):
         return []
-    facts, slowest_and_fastest = MODELS["prediction"], law.run_kappa
-    slow, fast = (each * law.neurons / rate if rate > 0 else math.inf for rate in slowest_and_fastest)
-    condition = "" if learning.selection == "uniform" else "for uniform selection"
-    restriction = f" It holds {condition}; this run selects {learning.selection}." if condition else ""
+    facts = MODELS["prediction"]
+    slow, fast = (each * law.neurons / rate if rate > 0 else math.inf for rate in law.run_kappa)
+    condition = "" if strategy.selection == "uniform" else "for uniform selection"
+    restriction = f" It holds {condition}; this run selects {strategy.selection}." if condition else ""
     return [
         ModelCurve(
             key="prediction",
@@ -227,8 +208,9 @@ def _law_2(law: AmplitudeLaw, learning: LearningConfig) -> list[ModelCurve]:
 
 def _law_3(run: RunReader, law: AmplitudeLaw, experiment: ExperimentConfig) -> list[ModelCurve]:
     learning, pilot, mask, target = experiment.learning, run.pilot, run.initial_mask, run.target
-    each = descent(learning).epochs_per_flip
-    if pilot is None or each is None or learning.selection not in MEAN_FIELD_SELECTIONS:
+    strategy = strategy_facts(learning)
+    each = strategy.epochs_per_flip
+    if pilot is None or each is None or strategy.selection not in MEAN_FIELD_SELECTIONS:
         return []
 
     @cache
@@ -247,9 +229,9 @@ def _law_3(run: RunReader, law: AmplitudeLaw, experiment: ExperimentConfig) -> l
 
 
 def _law_1(law: AmplitudeLaw, learning: LearningConfig) -> list[ModelCurve]:
-    way = descent(learning)
-    each, selection = way.epochs_per_flip, learning.selection
-    if each is None or not way.single_flips or selection not in SELECTIONS:
+    strategy = strategy_facts(learning)
+    each, selection = strategy.epochs_per_flip, strategy.selection
+    if each is None or not laws_speak(strategy):
         return []
     scale = min(1.0, _MOST_SIMULATED / law.neurons)
     amplitudes = completed_amplitudes(law.neurons, law.mirrors, law.amplitudes)[: round(law.neurons * scale)]
@@ -311,7 +293,7 @@ def run_models(
         law=None if prediction is None else prediction.law,
         curves={key: by_key[key] for key in MODELS if key in by_key},
         fits=fits,
-        remark=why_no_law(learning),
+        remark=why_no_law(strategy_facts(learning)),
     )
 
 
@@ -319,7 +301,7 @@ def fits_of(
     learning: LearningConfig, epochs: Floats, incumbent: Floats, forms: Iterable[str] = FORMS
 ) -> FitComparison | None:
     """Forms fitted to a measured curve (K,); None for strategies whose curve is no descent flip by flip."""
-    if not descent(learning).flip_by_flip or not len(epochs):
+    if not strategy_facts(learning).flip_by_flip or not len(epochs):
         return None
     return fit_learning_curve(epochs, incumbent, forms)
 
@@ -337,9 +319,11 @@ def record_models(run: RunReader, prediction: Prediction | None = None) -> RunMo
 
 def _experiment(run: RunReader) -> ExperimentConfig | None:
     try:
-        return ExperimentConfig.model_validate(run.experiment)
-    except ValidationError:  # written by another version of the program
+        experiment = ExperimentConfig.model_validate(run.experiment)
+        strategy_facts(experiment.learning)
+    except (ValidationError, UserError):  # written by another version of the program
         return None
+    return experiment
 
 
 def _fit_curve(fits: FitComparison, loss: str, epochs: Floats, incumbent: Floats) -> ModelCurve:

@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from labcontrol.analysis.curve_facts import MODELS
-from labcontrol.analysis.run_models import ModelCurve, descent, sampled_curve
+from labcontrol.analysis.run_models import ModelCurve, sampled_curve
 from labcontrol.config import ExperimentConfig
 from labcontrol.errors import UserError
+from labcontrol.learning import strategy_facts
 from labcontrol.records import RunReader
 from labcontrol.theory import States, noise_from_repeats, optical_states, recorded_states
 
@@ -62,7 +63,7 @@ def twin_model(record: Path) -> TwinModel:
     with RunReader(record) as run:
         experiment = ExperimentConfig.model_validate(run.experiment)
         learning = experiment.learning
-        each = descent(learning).epochs_per_flip
+        each = strategy_facts(learning).epochs_per_flip
         if each is None:
             raise UserError(f"The twin descends coordinate by coordinate; this run's strategy is {learning.strategy}.")
         states, origin, kind = _states(run, experiment)

@@ -15,6 +15,7 @@ from rich.text import Text
 from labcontrol.analysis.run_models import law_prediction, why_no_law
 from labcontrol.config import LearningConfig
 from labcontrol.engine import EpochDone, Event, Predicted, RunStatus, StateChanged
+from labcontrol.learning import strategy_facts
 from labcontrol.theory import AmplitudeLaw
 
 _PLAIN_INTERVAL_S = 5.0
@@ -73,7 +74,7 @@ class RunProgress:
         models = law_prediction(law, self._learning).curves
         start = f"{len(law.mirrors)} single flips measured: {self._learning.loss} falls from {law.start:.3g}"
         if not models:
-            return f"{start}. {why_no_law(self._learning)}"
+            return f"{start}. {why_no_law(strategy_facts(self._learning))}"
         return f"{start}; {models[0].name}: τ = {models[0].tau_text or '∞'} epochs (single runs)"
 
     def _facts(self) -> Text:

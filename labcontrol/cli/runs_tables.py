@@ -104,16 +104,17 @@ def comparison_column(run: RunReader) -> dict[str, str]:
 
 
 def _setting_rows(run: RunReader) -> list[tuple[str, str]]:
+    from labcontrol.learning import strategy_label
+
     experiment = run.experiment
     learning, task = experiment.get("learning", {}), experiment.get("task", {})
-    strategy = learning.get("strategy", "")
     options = ", ".join(f"{key} {value}" for key, value in learning.get("options", {}).items())
-    how = f"{learning.get('selection')} selection, {learning.get('acceptance')} error"
+    how = dict.fromkeys(filter(None, (learning.get("strategy", ""), strategy_label(learning), options)))
     return [
         ("bench", f"{run.config.get('bench', {}).get('name', '')} ({experiment.get('bench', '')})"),
         ("task", f"{task.get('name')}: washout {task.get('washout')}, {run.steps} steps, test {len(run.test_target)}"),
         ("neurons", str(run.neurons)),
-        ("learning", f"{strategy}, {options or how}, loss {run.loss}"),
+        ("learning", f"{', '.join(how)}, loss {run.loss}"),
         ("seed", str(experiment.get("seed"))),
     ]
 

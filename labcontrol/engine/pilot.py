@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,7 @@ from labcontrol.theory import AmplitudeLaw, noise_from_repeats, pilot_law, sprea
 
 __all__ = ["Pilot", "measure_pilot", "posed_problem", "predict"]
 
+_Array = tuple[bytes, str]  # content and type: what a cache can compare
 _REPEATS = 4  # of the initial mask: enough to tell the noise from the responses
 
 
@@ -37,14 +40,23 @@ def measure_pilot(
 def predict(pilot: Pilot, mask: NDArray[np.bool_], target: NDArray[np.float64], loss: str) -> AmplitudeLaw:
     """Gain and amplitude law from a pilot of a mask (N,); target: (T,) standardised.
 
+    Computed once for the same pilot: a run, its figure and the window ask for it one after the other.
     Raises UserError when the mirrors do not change the output.
     """
-    flipped = pilot.mirrors >= 0
-    repeats = _repeats(pilot)
+    repeats, flipped = _repeats(pilot), pilot.mirrors >= 0
     start = repeats.mean(axis=0, dtype=np.float64)
     outputs = np.concatenate([start[None], pilot.outputs[1:][flipped]])
-    noise_std = noise_from_repeats(repeats)
-    return pilot_law(outputs, pilot.mirrors[flipped], mask, target, loss=loss, noise_std=noise_std)
+    arrays = outputs, pilot.mirrors[flipped], mask, np.asarray(target)
+    return _predicted(*((array.tobytes(), array.dtype.str) for array in arrays), loss, noise_from_repeats(repeats))
+
+
+@lru_cache(maxsize=8)
+def _predicted(
+    outputs: _Array, mirrors: _Array, mask: _Array, target: _Array, loss: str, noise_std: float
+) -> AmplitudeLaw:
+    flips, start, wanted = (np.frombuffer(*array) for array in (mirrors, mask, target))
+    measured = np.frombuffer(*outputs).reshape(len(flips) + 1, -1)
+    return pilot_law(measured, flips, start, wanted, loss=loss, noise_std=noise_std)
 
 
 def posed_problem(

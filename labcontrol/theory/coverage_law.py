@@ -33,7 +33,7 @@ from labcontrol.learning.selection import (
 
 Floats = NDArray[np.float64]
 
-_SIMULATED_VISITS = 400_000  # mirrors in all simulated runs together: U is known to about 0.0005
+_SIMULATED_VISITS = 40_000  # mirrors in all simulated runs together: U is known to about 0.002
 _SIMULATED_SWEEPS = 8  # epochs simulated, in N; what is left then counts as covered
 
 

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from labcontrol.analysis.plots.axes_content import PALETTE, thinned
 from labcontrol.analysis.plots.run_figure import write_figure
 from labcontrol.errors import UserError
+from labcontrol.learning import strategy_label
 from labcontrol.records import RunReader, reading
 
 
@@ -44,7 +45,6 @@ def _draw(by_epoch: Axes, by_replay: Axes, run: RunReader, colour: str) -> None:
     shown = thinned(len(errors))
     masks_shown = np.arange(1, len(errors) + 1)
     replays = np.cumsum(np.diff(run.epochs.replay, prepend=-1) > 0)
-    strategy = run.experiment["learning"].get("strategy", "coordinate-descent")
-    label = run.path.stem if strategy == "coordinate-descent" else f"{run.path.stem}, {strategy}"
+    label = f"{run.path.stem}, {strategy_label(run.experiment['learning'])}"
     for axes, x in ((by_epoch, masks_shown), (by_replay, replays)):
         axes.plot(x[shown], errors[shown], color=colour, lw=1.8, drawstyle="steps-post", label=label)

@@ -20,6 +20,7 @@ from labcontrol.analysis.plots.axes_content import (
 )
 from labcontrol.analysis.run_models import RunModels, record_models
 from labcontrol.errors import UserError
+from labcontrol.learning import strategy_label
 from labcontrol.records import RunReader
 
 _DPI = 150
@@ -88,10 +89,8 @@ def run_figure(run: RunReader) -> Figure:
 
 
 def _title(run: RunReader) -> str:
-    learning = run.experiment["learning"]
-    by_flips = learning.get("strategy", "coordinate-descent") == "coordinate-descent"
-    how = f"{learning['selection']} selection" if by_flips else learning["strategy"]
-    return f"{Path(run.experiment['task']['name']).stem}, {run.neurons} neurons, {run.steps} steps, {how}"
+    task = Path(run.experiment["task"]["name"]).stem
+    return f"{task}, {run.neurons} neurons, {run.steps} steps, {strategy_label(run.experiment['learning'])}"
 
 
 def _output(axes: Axes, run: RunReader) -> None:
@@ -113,7 +112,7 @@ def _write_facts(axes: Axes, run: RunReader, models: RunModels) -> None:
     lines = [
         ("bench", run.config["bench"]["name"]),
         ("seed", str(run.experiment["seed"])),
-        ("acceptance", learning["acceptance"]),
+        ("strategy", learning.get("strategy", "")),
         ("loss", run.loss),
         ("epochs", f"{len(run.epochs)} ({run.state.name})"),
     ]

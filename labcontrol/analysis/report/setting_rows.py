@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from labcontrol.formatting import count, power, rounded
+from labcontrol.learning import strategy_label
 
 Row = tuple[str, str]
 
@@ -41,8 +42,10 @@ def task_rows(experiment: dict[str, Any], lengths: tuple[int, int, int]) -> list
         ("neurons", count(experiment.get("neurons", 0))),
         ("strategy", strategy),
     ]
-    if strategy == "coordinate-descent":
-        rows += [("selection", str(learning.get("selection", ""))), ("acceptance", str(learning.get("acceptance", "")))]
+    if (label := strategy_label(learning)) != strategy:
+        rows.append(("selection", label))
+    if learning.get("acceptance", "stored") != "stored":
+        rows.append(("acceptance", str(learning["acceptance"])))
     rows += [(f"option {key}", _value(value)) for key, value in learning.get("options", {}).items()]
     rows += [("loss that decides", str(learning.get("loss", ""))), ("seed", str(experiment.get("seed", "")))]
     unused = {"plateau_change"} if stop.get("plateau_epochs") is None else set()

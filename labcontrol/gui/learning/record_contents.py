@@ -13,6 +13,7 @@ from labcontrol.config import ExperimentConfig
 from labcontrol.errors import UserError
 from labcontrol.gui.learning.data import LearningData
 from labcontrol.gui.learning.marks import Mark, fault_mark
+from labcontrol.learning import strategy_facts
 from labcontrol.records import RunReader
 from labcontrol.tasks import ErrorMeasure
 
@@ -38,7 +39,7 @@ class RecordContents:
     def name(self) -> str:
         """Short enough for a legend."""
         experiment = self.experiment
-        return f"N {experiment.neurons}, {experiment.learning.selection}, seed {experiment.seed}"
+        return f"N {experiment.neurons}, {strategy_facts(experiment.learning).label}, seed {experiment.seed}"
 
     def models(self) -> list[ModelCurve]:
         """Everything its learning is compared with; may take seconds."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QComboBox, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
-from labcontrol.analysis.run_models import ModelCurve, VerdictKind, descent, verdict, why_no_law
+from labcontrol.analysis.run_models import ModelCurve, VerdictKind, verdict, why_no_law
 from labcontrol.analysis.twin_model import TwinModel
 from labcontrol.config import LearningConfig
 from labcontrol.errors import UserError
@@ -22,6 +22,7 @@ from labcontrol.gui.learning.plot import LearningPlot, Overlay
 from labcontrol.gui.learning.twin_process import TwinProcess
 from labcontrol.gui.shared.panel import Panel
 from labcontrol.gui.shared.theme import LIGHT, Theme
+from labcontrol.learning import strategy_facts
 
 _RECENT_EPOCHS = 100
 
@@ -88,9 +89,10 @@ class LearningView(Panel):
     ) -> None:
         """Show a run from its start. planned: epochs it may take. record: its file. is_over: nothing more will come."""
         self._data, self._planned, self._is_over = data, planned, is_over
-        self._remark = why_no_law(learning)
+        facts = strategy_facts(learning)
+        self._remark = why_no_law(facts)
         self.outlook.setVisible(not is_over or bool(self._remark))
-        self._tried = "flips" if descent(learning).flip_by_flip else "masks"
+        self._tried = "flips" if facts.flip_by_flip else "masks"
         self._models = {}
         self._look_ahead()
         self._record = record
