@@ -137,7 +137,14 @@ def test_damaged_foreign_and_truncated_files_are_listed_with_the_reason(cli: Cli
 
 def test_one_run_is_shown_whole(cli: Cli, folder: Path) -> None:
     outcome = cli("runs", "show", "alpha", "--folder", folder)
-    for words in ("finished: all epochs done", "36", "mackey-glass", "uniform selection", "60 in 60 replays", "R²"):
+    for words in (
+        "finished: all epochs done",
+        "36",
+        "mackey-glass",
+        "coordinate-descent, uniform",
+        "60 in 60 replays",
+        "R²",
+    ):
         assert words in outcome.out
     everything = json.loads(cli("runs", "show", "alpha", "--folder", folder, "--json").out)
     assert everything["metadata"]["devices"]["slm"]["serial_number"] == "7"
