@@ -20,6 +20,7 @@ from typing import Any
 import typer
 
 from labcontrol.analysis.plots.run_figure import save_run_figure
+from labcontrol.analysis.run_models import record_models
 from labcontrol.cli.progress import RunProgress
 from labcontrol.engine import Mailbox, Run, RunState
 from labcontrol.errors import UserError
@@ -29,6 +30,7 @@ from labcontrol.host.protocol import UNATTENDED_S, GetStatus
 from labcontrol.host.remote_run import RemoteRun
 from labcontrol.host.server import Host
 from labcontrol.host.start import start_host
+from labcontrol.records import reading
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +96,9 @@ def print_end(run: Run | RemoteRun, progress: RunProgress, figures: list[Path], 
         if isinstance(test, dict):
             line += f"; [bold]test nmse {test['nmse']:.4g}[/], mse {test['mse']:.4g}"
         progress.say(f"{line}  after {result['epochs']} epochs ({result['reason']})")
+        with reading(Path(result["record"])) as record:
+            models = record_models(record)
+        progress.say(models.verdict.text or models.remark)
     for path in [result["record"], *result["figures"]]:
         progress.say(f"saved {path}")
 

@@ -31,13 +31,14 @@ class SyntheticRun:
         loss: str = "mse",
         neurons: int = 36,
         selection: str = "greedy",
+        strategy: str = "coordinate-descent",
     ) -> None:
         self.experiment = ExperimentConfig.model_validate(
             {
                 "neurons": neurons,
                 "seed": seed,
                 "task": {"steps": STEPS, "test_steps": TEST_STEPS, "washout": WASHOUT},
-                "learning": {"selection": selection, "acceptance": acceptance, "loss": loss},
+                "learning": {"strategy": strategy, "selection": selection, "acceptance": acceptance, "loss": loss},
             }
         )
         self._rng = np.random.default_rng(seed)

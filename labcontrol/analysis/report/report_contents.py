@@ -129,7 +129,7 @@ def contents(run: RunReader, progress: Callable[[str], None] = lambda _what: Non
         tiles=_tiles(run, found),
         notes=[text for text in (str(experiment.get("note", "")), read_note(run.path)) if text],
         learning=_learning(run, found),
-        legend=_legend(found),
+        legend=legend(found),
         forms=_forms(found),
         law=_law(found),
         output=_output(run),
@@ -195,7 +195,8 @@ def _learning(run: RunReader, found: Outcome) -> Picture | None:
     return Picture(pictures.learning_svg(run, found.models), caption)
 
 
-def _legend(found: Outcome) -> list[LegendEntry]:
+def legend(found: Outcome) -> list[LegendEntry]:
+    """What is measured, then the models."""
     measured = [LegendEntry(key, facts.line, facts.name) for key, facts in MEASURED.items()]
     models = [LegendEntry(key, MODELS[key].line, model.label) for key, model in found.models.curves.items()]
     return measured + models
