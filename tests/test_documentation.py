@@ -43,6 +43,14 @@ def test_a_command_in_the_documentation_is_understood(line: str) -> None:
     command.make_context(name, words)  # raises what a person would be told
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md")), ids=lambda page: page.stem)
+def test_a_decision_has_its_four_parts_and_is_listed(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["Status", "Context", "Decision", "Consequences"]
+    assert text.startswith(f"# {page.name[:4]}: ")
+    assert f"]({page.name})" in (page.parent / "README.md").read_text(encoding="utf-8")
+
+
 @cache
 def texts() -> list[str]:
     """All texts in the program's sources."""
