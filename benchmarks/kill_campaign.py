@@ -9,7 +9,7 @@ time such a run takes. It is then continued by `Run.continued`, and killed again
 
 With --laser the real driver speaks to the emulated laser through the guardian's process; the laser itself notes when it
 stopped to emit. On a busy computer the guardian may switch off a run that is late with its heartbeats. What such a
-run measured again cannot be the same bit for bit; its record is checked as `labcontrol replay` does.
+run measured again cannot be the same bit for bit; its record is checked as `labcontrol verify` does.
 
 Exit code 1 if a record differs, or light was still on half a second after a kill.
 """

@@ -23,7 +23,7 @@ _PLACES = {
     "safe-off": "labcontrol.cli.steer:safe_off",
     "runs": "labcontrol.cli.runs:app",
     "monitor": "labcontrol.cli.monitor:monitor",
-    "replay": "labcontrol.cli.replay:replay",
+    "verify": "labcontrol.cli.verify:verify",
     "report": "labcontrol.cli.report:report",
     "scaling": "labcontrol.cli.scaling:scaling",
     "init": "labcontrol.cli.init:init",
@@ -38,12 +38,15 @@ _PLACES = {
 }
 """Module and name of each command, in the order of the help."""
 
+_FORMER = {"replay": "verify"}
+"""Former names of commands, understood for one version more and not listed."""
+
 
 class _Imported(Mapping[str, Any]):
     """Name to command, imported when asked for."""
 
     def __getitem__(self, name: str) -> Any:
-        module, _, attribute = _PLACES[name].partition(":")
+        module, _, attribute = _PLACES[_FORMER.get(name, name)].partition(":")
         found = getattr(import_module(module), attribute)
         if isinstance(found, typer.Typer):
             group = get_group(found)

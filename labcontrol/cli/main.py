@@ -1,6 +1,6 @@
 """All commands, and the one place where errors become messages and exit codes.
 
-Exit codes: 0 done; 1 a device or the program failed during a run, or a replayed record differs; 2 something the user
+Exit codes: 0 done; 1 a device or the program failed during a run, or a verified record differs; 2 something the user
 can put right before a run; 130 ended by Ctrl-C.
 """
 

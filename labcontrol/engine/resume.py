@@ -56,7 +56,7 @@ def read_recorded(path: Path) -> Recorded:
         if changed:
             raise UserError(
                 f"The record {path} is damaged: /{changed[0]} is not what it was when it was closed.",
-                "'labcontrol replay' tells more. Take a copy that is whole.",
+                "'labcontrol verify' tells more. Take a copy that is whole.",
             )
         try:
             experiment = ExperimentConfig.model_validate(reader.config["experiment"])

@@ -43,6 +43,11 @@ def test_every_command_explains_itself_under_its_name(cli: Cli, name: str) -> No
 
 
 def test_a_mistyped_command_is_answered_with_the_nearest(cli: Cli) -> None:
-    outcome = cli("replya", "latest")
+    outcome = cli("verfiy", "latest")
     assert outcome.code == 2
-    assert "replay" in outcome.err
+    assert "verify" in outcome.err
+
+
+def test_a_former_name_of_a_command_is_understood_and_not_listed(cli: Cli) -> None:
+    assert "Compute errors" in cli("replay", "--help").out
+    assert " replay " not in cli("--help").out

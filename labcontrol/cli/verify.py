@@ -1,4 +1,4 @@
-"""`labcontrol replay`: compute a record again from what was measured, and say whether it agrees with itself."""
+"""`labcontrol verify`: compute a record again from what was measured, and say whether it agrees with itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from labcontrol.records.catalogue import find_run
 from labcontrol.records.json_text import to_json
 
 
-def replay(
+def verify(
     run: str = typer.Argument("latest", metavar="RUN", help="A path, the name of a run or a part of it, or 'latest'."),
     folder: Folder = FOLDER,
     as_json: AsJson = False,
@@ -40,7 +40,7 @@ def replay(
 
 
 def _shown(record: RunReader, *, quiet: bool) -> list[Check]:
-    """All checks, each told as it is done."""
+    """All checks, each reported as it is done."""
     console = wide_console()
     made = []
     with Console(stderr=True).status("reading") as status:

@@ -1,4 +1,4 @@
-"""`labcontrol replay` on honest, tampered, damaged and unfinished records."""
+"""`labcontrol verify` on honest, tampered, damaged and unfinished records."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def record(tmp_path: Path) -> Path:
 
 
 def test_an_honest_record_is_identical(cli: Cli, record: Path) -> None:
-    outcome = cli("replay", record)
+    outcome = cli("verify", record)
     assert outcome.code == 0
     assert "identical: run.h5, 60 epochs of 40 steps (finished)" in outcome.out
     assert "differs" not in outcome.out
@@ -56,12 +56,12 @@ def test_a_single_changed_value_is_found_and_named_and_fails_the_command(cli: Cl
         element[0] ^= 1  # the lowest bit
         values[place] = element.view(values.dtype)[0]
         file[dataset][...] = values
-    outcome = cli("replay", record, "--json")
+    outcome = cli("verify", record, "--json")
     found = json.loads(outcome.out)
     assert outcome.code == 1
     assert not found["identical"]
     assert subject in [finding["subject"] for check in found["checks"] for finding in check["findings"]]
-    in_words = cli("replay", record)
+    in_words = cli("verify", record)
     assert in_words.code == 1
     assert "not identical" in in_words.out
     assert "Traceback" not in in_words.err
@@ -70,11 +70,11 @@ def test_a_single_changed_value_is_found_and_named_and_fails_the_command(cli: Cl
 def test_a_run_that_goes_on_is_replayed_as_far_as_it_is(cli: Cli, tmp_path: Path) -> None:
     run = SyntheticRun()
     with RunWriter.create(tmp_path / "run.h5", run.header) as writer:
-        assert cli("replay", tmp_path / "run.h5").code == 0
+        assert cli("verify", tmp_path / "run.h5").code == 0
         run.write_pilot(writer)
         for epochs in run.replays(9):
             writer.append_many(epochs)
-        outcome = cli("replay", "latest", "--folder", tmp_path)
+        outcome = cli("verify", "latest", "--folder", tmp_path)
     assert outcome.code == 0
     assert "9 epochs of 40 steps (running)" in outcome.out
 
@@ -83,7 +83,7 @@ def test_a_run_that_goes_on_is_replayed_as_far_as_it_is(cli: Cli, tmp_path: Path
 def test_a_truncated_record_is_refused(cli: Cli, record: Path, share: float) -> None:
     whole = record.read_bytes()
     record.write_bytes(whole[: int(share * len(whole))])
-    outcome = cli("replay", record)
+    outcome = cli("verify", record)
     assert outcome.code == 2
     assert "not a run file" in outcome.err
     assert "Traceback" not in outcome.err
