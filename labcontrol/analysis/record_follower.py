@@ -101,8 +101,8 @@ class RecordFollower:
     def events(self) -> tuple[bool, list[Event]]:
         """What the run that writes the record published since the last call, and whether that is all from its start.
 
-        A run that was over and goes on, or has fewer epochs than before, is told from its start; the epochs before its
-        present incumbent are left to whoever listens to read as a whole, as in a continued run. Raises UserError.
+        A run that was over and goes on, or has fewer epochs than before, is published from its start; the epochs before
+        its present incumbent are left to whoever listens to read as a whole, as in a continued run. Raises UserError.
         """
         with self._readable():
             return self._new_events()

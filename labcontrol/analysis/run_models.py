@@ -170,7 +170,7 @@ def record_prediction(run: RunReader, law: AmplitudeLaw | None = None) -> Predic
 
     law: of the pilot, where it is known already. Takes some tenths of a second; Laws 1 and 3 take some more when they
     are first asked for a value, Law 1 a few seconds for a new rule at large N. None before the pilot, for one that
-    tells nothing, and for an experiment of another version of the program.
+    says nothing, and for an experiment of another version of the program.
     """
     experiment, pilot = _experiment(run), run.pilot
     if experiment is None or pilot is None:
@@ -178,7 +178,7 @@ def record_prediction(run: RunReader, law: AmplitudeLaw | None = None) -> Predic
     learning = experiment.learning
     try:
         law = predict(pilot, run.initial_mask, run.target, run.loss) if law is None else law
-    except (UserError, ValueError, IndexError):  # a pilot that tells nothing
+    except (UserError, ValueError, IndexError):  # a pilot that says nothing
         return None
     return Prediction(law, (*law_prediction(law, learning).curves, *_law_3(run, law, experiment)))
 

@@ -1,4 +1,4 @@
-"""What a run came to, in figures: for tables, comparisons and reports."""
+"""What a run came to, in numbers: for tables, comparisons and reports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FALL = 0.95
 
 @dataclass(frozen=True)
 class Outcome:
-    """Figures of one run, finished or not.
+    """Numbers of one run, finished or not.
 
     models: the curve and what it is compared with. replays: passes through the training sequence that epochs took.
     fall_epoch: first epoch after which the error had made 95 % of its whole fall.
@@ -44,7 +44,7 @@ class Outcome:
 
 
 def outcome(run: RunReader) -> Outcome:
-    """Read and compute the figures of a run, finished or not."""
+    """Read and compute the numbers of a run, finished or not."""
     table, models = run.epochs, record_models(run)
     result: dict[str, Any] = run.result or {}
     known = models.incumbent[np.isfinite(models.incumbent)]

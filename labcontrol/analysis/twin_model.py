@@ -25,10 +25,10 @@ from labcontrol.theory import States, noise_from_repeats, optical_states, record
 
 _CURVE_POINTS = 2000
 _MOST_RECORDED = 2500  # neurons: least squares cost the cube of them
-_EPOCHS_PER_NEURON = 4  # used to find the states; more tell nothing new
+_EPOCHS_PER_NEURON = 4  # used to find the states; more add nothing
 _TWIN_VISITS = 20_000_000  # of mirrors, in all runs of the twin together, times steps of a hundred
 _TWIN_RUNS = (8, 60)
-_TWIN_SHARE = 0.9
+_TWIN_FRACTION = 0.9
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def twin_model(record: Path) -> TwinModel:
     seeds = [experiment.seed + 1 + n for n in range(runs)]
     ensemble = twin_ensemble(states, learning, epochs=epochs, seeds=seeds, noise_std=noise_std)
     shown = np.unique(np.round(np.geomspace(1, epochs + 1, _CURVE_POINTS)).astype(np.int64)) - 1
-    low, high = ensemble.band(_TWIN_SHARE)
+    low, high = ensemble.band(_TWIN_FRACTION)
     curves = [(each * shown).tolist(), *(curve[shown].tolist() for curve in (ensemble.median, low, high))]
     return TwinModel(kind, origin, runs, learning.loss, *curves)
 

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from labcontrol.cli.words import local_time, state_text, wide_console
+from labcontrol.cli.terminal_text import local_time, state_text, wide_console
 from labcontrol.errors import UserError
 from labcontrol.host import HostClient, HostFile, HostState, HostStatus, hosts
 from labcontrol.records.json_text import to_json

@@ -100,7 +100,7 @@ def bench_text(bench: BenchConfig, notes: Mapping[str, list[str]] | None = None)
 
 
 def _write(texts: dict[Path, str], *, force: bool) -> None:
-    """Write all files or none: what could go wrong is looked at before the first is touched."""
+    """Write all files or none: what could go wrong is checked before the first is touched."""
     present = [str(path) for path in texts if path.exists()]
     if present and not force:
         raise UserError(

@@ -19,7 +19,7 @@ from labcontrol.analysis.record_follower import RecordFollower, RecordUpdate
 from labcontrol.analysis.run_models import RunModels
 from labcontrol.cli.runs import FOLDER, AsJson, Folder
 from labcontrol.cli.terminal_curve import Line, curve_text
-from labcontrol.cli.words import local_time, state_text
+from labcontrol.cli.terminal_text import local_time, state_text
 from labcontrol.formatting import counted, duration, rounded
 from labcontrol.gui.availability import has_display, why_not
 from labcontrol.records.catalogue import find_run

@@ -71,7 +71,7 @@ def run(
     detach: bool = typer.Option(
         False, "--detach", help="Run in a process of its own and leave; 'labcontrol attach' shows it."
     ),
-    window: bool = typer.Option(False, "--window", help="Insist on the window."),
+    window: bool = typer.Option(False, "--window", help="Open the window, or say why it cannot be opened."),
     allow_stale: bool = typer.Option(
         False, "--allow-stale", help="Run on expired or stale calibrations; the record says so."
     ),

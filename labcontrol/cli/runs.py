@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import track
 
 from labcontrol.cli.runs_tables import comparison_column, comparison_table, list_table, show_table
-from labcontrol.cli.words import wide_console
+from labcontrol.cli.terminal_text import wide_console
 from labcontrol.config import ExperimentConfig
 from labcontrol.config.toml_text import commented_toml
 from labcontrol.errors import UserError

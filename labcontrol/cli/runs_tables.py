@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from labcontrol.cli.words import local_time, state_text
+from labcontrol.cli.terminal_text import local_time, state_text
 from labcontrol.config import ExperimentConfig
 from labcontrol.formatting import duration, rounded
 from labcontrol.records import RunReader

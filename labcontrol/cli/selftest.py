@@ -91,11 +91,11 @@ def _scan(opened: Bench, config: ExperimentConfig, work: Task, trials: int, meth
         bar = progress.add_task("operating points", total=trials)
         best = [np.inf]
 
-        def tell(trial: Trial, done: int) -> None:
+        def report_trial(trial: Trial, done: int) -> None:
             best[0] = min(best[0], trial.error)
             progress.update(bar, completed=done, description=f"operating points, best nmse {best[0]:.2g}")
 
-        return scan(opened, config.reservoir, config.side, work, config.seed, trials, method, tell)
+        return scan(opened, config.reservoir, config.side, work, config.seed, trials, method, report_trial)
 
 
 def _print_report(console: Console, config: ExperimentConfig, report: Report) -> None:

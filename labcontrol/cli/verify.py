@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from labcontrol.cli.runs import FOLDER, AsJson, Folder
-from labcontrol.cli.words import wide_console
+from labcontrol.cli.terminal_text import wide_console
 from labcontrol.engine.verify import Check, checks
 from labcontrol.formatting import count
 from labcontrol.records import RunReader, provenance, reading

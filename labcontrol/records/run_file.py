@@ -319,7 +319,7 @@ class RunWriter:
                 raise write_error(self.path, error) from error
             except BaseException:
                 for column in self._columns.values():
-                    column.forget()
+                    column.discard()
                 raise
             for column in self._columns.values():
                 column.commit()

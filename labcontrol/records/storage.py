@@ -74,7 +74,7 @@ class Column:
         """What was put is on disk."""
         self.rows = self._pending
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """What was put may not be on disk; the next `put` replaces it."""
         self._pending = self.rows
 

@@ -99,9 +99,9 @@ def draw_ratios(axes: Axes, models: RunModels, palette: Palette = PALETTE) -> No
 def _draw_model(
     axes: Axes, model: ModelCurve, epochs: Floats, values: Floats, palette: Palette, label: str = ""
 ) -> None:
-    told = epochs <= model.until
+    within = epochs <= model.until
     style, colour = _LINES[MODELS[model.key].line], palette.curves[model.key]
-    axes.plot(epochs[told], values[told], linestyle=style, color=colour, lw=1.6, label=label or None)
+    axes.plot(epochs[within], values[within], linestyle=style, color=colour, lw=1.6, label=label or None)
 
 
 def draw_output(
@@ -136,7 +136,7 @@ def standardised_output(output: NDArray[np.floating]) -> Floats:
 
 
 def shown_output(run: RunReader) -> tuple[NDArray[np.float32], Floats, str]:
-    """The output to look at, with its target and a word of what it is: of the test part, else of the incumbent.
+    """The output to show, with its target and which it is: of the test part, else of the incumbent.
 
     Needs at least one epoch.
     """

@@ -43,7 +43,7 @@ _DASHES = {
 }
 
 STATE_KINDS = {"finished": "good", "running": "active", "failed": "danger"}
-"""How a state looks; the others want attention."""
+"""Kind of the state's chip; the others want attention."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class LegendEntry:
 
 @dataclass(frozen=True)
 class Contents:
-    """What the page template is filled with; texts are plain, pictures as `figures` makes them."""
+    """What the page template is filled with; texts are plain, pictures as `report_plots` makes them."""
 
     title: str
     name: str
@@ -108,7 +108,7 @@ class Contents:
 
 
 def contents(run: RunReader, progress: Callable[[str], None] = lambda _what: None) -> Contents:
-    """Read and draw all of a run. progress: told what is being done."""
+    """Read and draw all of a run. progress: called with what is being done."""
     progress("reading")
     found = outcome(run)
     metadata, config = run.metadata, run.config
@@ -221,7 +221,7 @@ def _forms(found: Outcome) -> list[dict[str, str]]:
 
 
 def _law(found: Outcome) -> list[Row]:
-    """The pilot's prediction, in figures."""
+    """The pilot's prediction, in numbers."""
     law, prediction = found.models.law, found.models.curves.get("prediction")
     if law is None:
         return []

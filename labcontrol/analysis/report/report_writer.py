@@ -24,7 +24,7 @@ def write_report(
     """Write the report of a run, finished or not, and return its path.
 
     record: a run file, which may be being written. destination: a .html file, or a .pdf file where a browser is
-    installed that can print; by default a .html file beside the record. progress: told what is being done.
+    installed that can print; by default a .html file beside the record. progress: called with what is being done.
     The page holds its figures and needs nothing else, neither from the disk nor from the network.
     Raises UserError when the record cannot be read or the report not be written.
     """

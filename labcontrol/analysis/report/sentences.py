@@ -12,8 +12,8 @@ def sentences(run: RunReader, found: Outcome) -> list[str]:
     """A few sentences: how far learning came, what shape it had, and how that compares with what was predicted."""
     if not found.epochs:
         return ["No epoch was measured."]
-    told = (_course(run, found), _ending(run, found), _shape(found), _rate(found), _whole_curve(run, found))
-    return [text for text in told if text]
+    parts = (_course(run, found), _ending(run, found), _shape(found), _rate(found), _whole_curve(run, found))
+    return [text for text in parts if text]
 
 
 def _course(run: RunReader, found: Outcome) -> str:

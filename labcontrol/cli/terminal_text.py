@@ -1,4 +1,4 @@
-"""Runs in words for the terminal."""
+"""Consoles, times and states of runs as the terminal shows them."""
 
 from __future__ import annotations
 
