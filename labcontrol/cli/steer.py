@@ -9,18 +9,15 @@ from typing import Annotated
 import typer
 
 from labcontrol.cli.hosts import LATEST, Found, HostedRun, holding_hosts, hosted_run, short_name
-from labcontrol.engine.status import RunState
 from labcontrol.errors import UserError
 from labcontrol.host import HostClient, HostState, HostStatus
 from labcontrol.host.client import abort as abort_host
 from labcontrol.host.client import safe_off as safe_off_host
-from labcontrol.host.jobs.run import Continue, Pause, Stop
-from labcontrol.host.protocol import GetStatus
-from labcontrol.host.remote_run import RemoteRun
+from labcontrol.host.protocol import Abort, Continue, GetStatus, Pause, Stop
 
 _STEP_S = 60.0  # a step, however slow, and the wait for a device in it
 _END_S = 600.0  # an epoch, and the measurement of the result
-_POLL_S = 0.05
+_POLL_S = 0.2
 
 
 def pause(run: HostedRun = LATEST) -> None:
@@ -30,7 +27,7 @@ def pause(run: HostedRun = LATEST) -> None:
         if not client.request(Pause()):
             _say(found, f"is {client.request(GetStatus()).run_state} already.")
             return
-        _say(found, _reached(client, lambda status: status.run_state == RunState.PAUSED))
+        _say(found, _reached(client, lambda status: status.paused))
 
 
 def continue_(run: HostedRun = LATEST) -> None:
@@ -40,22 +37,20 @@ def continue_(run: HostedRun = LATEST) -> None:
         if not client.request(Continue()):
             _say(found, f"is {client.request(GetStatus()).run_state} already.")
             return
-        _say(found, _reached(client, lambda status: status.run_state != RunState.PAUSED))
+        _say(found, _reached(client, lambda status: not status.paused))
 
 
 def stop(run: HostedRun = LATEST) -> None:
     """Stop a run: its epoch is finished, the result measured, the laser off, the record closed."""
     found = hosted_run(run)
-    with _client(found, events=True) as client:
-        remote = RemoteRun.attach(client)
+    with _client(found) as client:
         client.request(Stop())
-        _say(found, _ended(remote, _END_S))
+        _say(found, _ended(client, _END_S))
 
 
 def abort(run: HostedRun = LATEST) -> None:
     """Abort a run before its next step: the laser goes off, the record is closed, what was measured is kept."""
-    found = hosted_run(run)
-    _abort(found)
+    _abort(hosted_run(run))
 
 
 def safe_off(
@@ -87,36 +82,37 @@ def _abort(found: Found) -> None:
         abort_host(found.host)
         _say(found, "was told to abort.")
         return
-    with _client(found, events=True) as client:
-        remote = RemoteRun.attach(client)
-        remote.abort()
-        _say(found, _ended(remote, _STEP_S))
+    with _client(found) as client:
+        client.request(Abort())
+        _say(found, _ended(client, _STEP_S))
 
 
-def _client(found: Found, *, events: bool = False) -> HostClient:
-    return HostClient.connect(found.host, events=events, attends=False)
+def _client(found: Found) -> HostClient:
+    return HostClient.connect(found.host, events=False, attends=False)
 
 
 def _reached(client: HostClient, there: Callable[[HostStatus], bool]) -> str:
     """How the run is, as soon as it is there: requests take effect between two steps."""
-    deadline_s = time.monotonic() + _STEP_S
-    status: HostStatus = client.request(GetStatus())
-    while not there(status) and status.state is HostState.RUN:
-        if time.monotonic() > deadline_s:
-            return f"is {status.run_state} still; it will follow after this step."
-        time.sleep(_POLL_S)
-        status = client.request(GetStatus())
+    if not _awaited(client, there, _STEP_S):
+        return f"is {client.status.run_state} still; it will follow after this step."
+    status = client.request(GetStatus())
     return f"is {status.run_state or 'over'}, epoch {status.epoch} of {status.epochs}."
 
 
-def _ended(remote: RemoteRun, patience_s: float) -> str:
+def _ended(client: HostClient, patience_s: float) -> str:
+    if not _awaited(client, lambda _: False, patience_s):
+        return f"is {client.status.run_state} still; 'labcontrol attach' shows its end."
+    return f"is {client.status.last or 'over'}."
+
+
+def _awaited(client: HostClient, there: Callable[[HostStatus], bool], patience_s: float) -> bool:
+    """Whether it came there, or its run ended, in time."""
     deadline_s = time.monotonic() + patience_s
-    while not remote.wait(0.2):
+    while client.status.state is HostState.RUN and client.lost is None and not there(client.status):
         if time.monotonic() > deadline_s:
-            return f"is {remote.status.state} still; 'labcontrol attach' shows its end."
-    if remote.error is not None:
-        raise remote.error
-    return f"is {remote.status}."
+            return False
+        client.wait(_POLL_S)
+    return True
 
 
 def _say(found: Found, what: str) -> None:

@@ -114,7 +114,7 @@ class _Terminal:
     def show(self, progress: RunProgress, mailbox: Mailbox) -> None:
         try:
             progress.update(mailbox.drain())
-        except OSError:  # nobody reads what is written there
+        except (OSError, SystemExit):  # nobody reads what is written there; for that Rich would end the program
             self.lose()
 
     def lose(self, *_: object) -> None:

@@ -72,7 +72,7 @@ class Attach(Request):
     pid : int
         Its process.
     events : bool
-        Whether it wants what the job emits, and the log.
+        Whether it wants what the job emits, and the log; changes of the `HostStatus` everybody gets.
     attends : bool
         Whether somebody looks at the run through it.
     """
@@ -155,6 +155,28 @@ class Note(Request):
     text: str
 
 
+# --- for a run -----------------------------------------------------------------------------------------------------
+class Pause(Request):
+    """Hold before the next step. Answered with whether that changes anything."""
+
+    name = "pause"
+    urgent = True
+
+
+class Continue(Request):
+    """Go on after a pause. Answered with whether that changes anything."""
+
+    name = "continue"
+    urgent = True
+
+
+class Stop(Request):
+    """Finish the epoch, measure the result, close. Answered with whether that changes anything."""
+
+    name = "stop"
+    urgent = True
+
+
 # --- what a host says about itself ----------------------------------------------------------------------------------
 class HostStatus(Message):
     """What a host does now.
@@ -179,6 +201,10 @@ class HostStatus(Message):
         As in `labcontrol.engine.RunStatus`; error is None before there is one.
     journal : str or None
         Where the guardian of a real laser writes what it does when the host is gone.
+    paused : bool
+        Whether a run is.
+    last : str
+        How the job before this state ended, for people.
     unattended : bool
         Whether the run goes on when no client is attached.
     clients : int
@@ -201,6 +227,8 @@ class HostStatus(Message):
     error: float | None = None
     laser_on: bool = False
     journal: str | None = None
+    paused: bool = False
+    last: str = ""
     unattended: bool = False
     clients: int = 0
     lease: int | None = None

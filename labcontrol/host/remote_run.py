@@ -12,8 +12,8 @@ from labcontrol.engine import EpochDone, Event, Finished, Mailbox, RunState, Run
 from labcontrol.errors import UserError
 from labcontrol.host.client import HostClient
 from labcontrol.host.errors import LostHostError, as_error
-from labcontrol.host.jobs.run import Continue, Pause, RunDescription, RunFailed, RunSettings, Stop
-from labcontrol.host.protocol import Abort, Begin, Gap, HostState, Note, Welcome
+from labcontrol.host.jobs.run import RunDescription, RunFailed, RunSettings
+from labcontrol.host.protocol import Abort, Begin, Continue, Gap, HostState, Note, Pause, Stop, Welcome
 from labcontrol.records import RunReader
 
 _WELCOME_S = 30.0

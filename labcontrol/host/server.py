@@ -53,6 +53,7 @@ COMMON = (HostStatus, LogLine, Gap)
 """Classes that every host sends, whatever its job."""
 
 _VERSION = version("labcontrol")
+_UNDERSTOOD_BY_ALL = (*COMMON, bool, type(None))  # without the classes of a job, which take long to import
 _TICK_S = 0.04
 _LONGEST_SILENCE_S = 0.3
 _PUBLISHING_SHARE = 0.005  # of a core: publishing takes turns with the run on the interpreter lock
@@ -101,6 +102,7 @@ class Host:
         self._job: Job | None = None
         self._codec = Codec(COMMON)
         self._lease: Session | None = None
+        self._last = ""
         self._dark_since_s = 0.0  # last word of the client whose silence or end has made it dark
         self._ending: Job | None = None
         self._darks = 0
@@ -112,7 +114,7 @@ class Host:
         self._busy = False
         self._since_unix_s = time.time()
         self._used_s = self._attended_s = time.monotonic()
-        self._said: HostStatus | None = None
+        self._told: HostStatus | None = None
         self._log = _Collector()
         self._threads = [
             threading.Thread(target=run, name=name, daemon=True)
@@ -165,6 +167,7 @@ class Host:
             pid=os.getpid(),
             version=_VERSION,
             since_unix_s=self._since_unix_s,
+            last=self._last,
             clients=sum(session.listens for session in self._sessions),
             lease=lease.pid if lease is not None else None,
             **({"state": job.state, "bench": job.bench.name} | job.status() if job is not None else {}),
@@ -342,7 +345,7 @@ class Host:
         job.end()
         self._publish()
         with self._taking:
-            self._job = self._lease = None
+            self._job, self._lease, self._last = None, None, job.outcome()
             self._since_unix_s, self._used_s = time.time(), time.monotonic()
         self._place.let_go()
         log.info("the table is free")
@@ -399,13 +402,10 @@ class Host:
         with self._publishing:
             events = self._job.drain() if self._job is not None else []
             lines = self._log.drain()
+            self._publish_status()
             listening = [session for session in self._sessions if session.listens]
             if not listening:
                 return
-            status = self.status()
-            if self._said is None or _told_apart(status) != _told_apart(self._said):
-                events = [status, *events]
-                self._said = status
             pictures = self._job.pictures if self._job is not None else ()
             for event in [*lines, *events]:
                 message = self._event(event)
@@ -414,6 +414,16 @@ class Host:
                         session.outbox.put_picture(message)
                     else:
                         session.outbox.put_event(message)
+
+    def _publish_status(self) -> None:
+        """To every client, where it has changed; how far a run is, it hears from the run's own events."""
+        status = self.status()
+        told = status.model_copy(update={"epoch": 0, "error": None})
+        if told != self._told:
+            self._told = told
+            for session in self._sessions:
+                if session.attached:
+                    session.outbox.put_event(self._event(status))
 
     # --- messages -----------------------------------------------------------------------------------------------
     def _event(self, event: Any) -> bytes:
@@ -427,14 +437,9 @@ class Host:
 
     def _message(self, header: dict[str, Any], name: str, value: Any) -> bytes:
         arrays: list[Any] = []
-        job = self._job
+        job = self._job if type(value) not in _UNDERSTOOD_BY_ALL else None
         encoded = self._codec.encode(value, arrays)
-        return pack(header | {name: encoded, "job": job_name(job) if job is not None else ""}, arrays)
-
-
-def _told_apart(status: HostStatus) -> HostStatus:
-    """What a client is told of at once; how far a run is, it hears from the run's own events."""
-    return status.model_copy(update={"epoch": 0, "error": None})
+        return pack(header | {name: encoded} | ({"job": job_name(job)} if job is not None else {}), arrays)
 
 
 class _Pace:

@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 import sys
+import time
 from multiprocessing import AuthenticationError, connection
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from labcontrol.errors import UserError
 
 CONNECT_S = 5.0
+_RETRY_S = 0.01
 _WAITING = 64  # clients that wait to be taken in
 _CREDENTIALS = struct.Struct("3i")  # pid, uid and gid of the other end
 
@@ -134,15 +136,19 @@ def peer_pid(line: Connection) -> int | None:
 def _connected(address: Address) -> Connection:
     if sys.platform == "win32":
         return connection.Client(address, family="AF_PIPE")
-    end = socket.socket(socket.AF_UNIX)
-    try:
-        end.settimeout(CONNECT_S)  # a host that is stopped, with a full queue, lets nobody wait for ever
-        end.connect(address)
+    deadline_s = time.monotonic() + CONNECT_S
+    with socket.socket(socket.AF_UNIX) as end:
+        end.setblocking(False)  # a host that is stopped, with a full queue, lets nobody wait for ever
+        while True:
+            try:
+                end.connect(address)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline_s:
+                    raise
+                time.sleep(_RETRY_S)
         end.setblocking(True)
-    except BaseException:
-        end.close()
-        raise
-    return Connection(end.detach())
+        return Connection(end.detach())
 
 
 def _peer(line: Connection) -> tuple[int, int, int] | None:

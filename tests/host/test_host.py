@@ -28,9 +28,9 @@ from labcontrol.host.directory import HeldError, HostFile, HostPlace, hosts_fold
 from labcontrol.host.errors import LostHostError, VersionError
 from labcontrol.host.framing import pack, unpack
 from labcontrol.host.jobs.manual import Connect, LightOn, ManualJob, Report
-from labcontrol.host.jobs.run import Continue, Pause, RunJob, RunSettings, Stop
+from labcontrol.host.jobs.run import RunJob, RunSettings
 from labcontrol.host.outbox import Outbox
-from labcontrol.host.protocol import PROTOCOL_VERSION, Begin, End, GetStatus, SafeOff
+from labcontrol.host.protocol import PROTOCOL_VERSION, Begin, Continue, End, GetStatus, Pause, SafeOff, Stop
 from labcontrol.host.remote_run import RemoteRun
 from labcontrol.host.server import Host
 from labcontrol.host.transport import connect

@@ -92,5 +92,9 @@ class Job(ABC):
         """Fields of `HostStatus` that only the job knows."""
         return {}
 
+    def outcome(self) -> str:
+        """How it ended, for people."""
+        return f"{self.state} has ended"
+
     def attend(self, present: bool) -> None:  # noqa: B027 - most jobs need nobody
         """Somebody looks at the job now, or nobody has for a while."""

@@ -18,7 +18,7 @@ from labcontrol.engine import Event, Finished, Predicted, Prepared, Run, RunStat
 from labcontrol.engine.light_record import laser_journal
 from labcontrol.host.errors import described
 from labcontrol.host.jobs.job import Handler, Job
-from labcontrol.host.protocol import UNATTENDED_S, HostState, Message, Request
+from labcontrol.host.protocol import UNATTENDED_S, Continue, HostState, Message, Pause, Request, Stop
 
 log = logging.getLogger(__name__)
 
@@ -55,27 +55,6 @@ class RunSettings(Message):
         if (self.experiment is None or self.bench is None) == (not self.record):
             raise ValueError("should have either experiment and bench, or a record to continue")
         return self
-
-
-class Pause(Request):
-    """Hold before the next step. Answered with whether that changes anything."""
-
-    name = "pause"
-    urgent = True
-
-
-class Continue(Request):
-    """Go on after a pause. Answered with whether that changes anything."""
-
-    name = "continue"
-    urgent = True
-
-
-class Stop(Request):
-    """Finish the epoch, measure the result, close. Answered with whether that changes anything."""
-
-    name = "stop"
-    urgent = True
 
 
 @dataclass(frozen=True)
@@ -202,11 +181,15 @@ class RunJob(Job):
         known = [self._known[kind] for kind in (Prepared, Predicted) if kind in self._known]
         return [self.description(), *known, *(self._end_events or [StateChanged(self.run.status)])]
 
+    def outcome(self) -> str:
+        return str(self.run.status)
+
     def status(self) -> dict[str, Any]:
         now = self.run.status
         return {
             "record": str(self.run.record),
             "run_state": str(now.state),
+            "paused": now.state is RunState.PAUSED,
             "reason": now.reason,
             "epoch": now.epoch,
             "epochs": now.epochs,

@@ -1,0 +1,42 @@
+"""`labcontrol ps`, `attach` and what steers a run, where there is none to be found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+COMMANDS = ("attach", "pause", "continue", "stop", "abort", "safe-off")
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "state"))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("name", [(), ("latest",), ("nonsense",)])
+def test_without_a_run_there_is_a_clear_error(cli: Callable[..., Any], command: str, name: tuple[str, ...]) -> None:
+    done = cli(command, *name)
+    assert done.code == 2
+    assert "No run is going on" in done.err
+    assert "labcontrol run --detach" in done.err
+
+
+def test_without_a_run_the_list_is_empty(cli: Callable[..., Any]) -> None:
+    assert json.loads(cli("ps", "--json").out) == []
+    assert "Nobody holds a table" in cli("ps").out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_folder_that_others_may_use_is_an_error(cli: Callable[..., Any], command: str, tmp_path: Path) -> None:
+    from labcontrol.host.directory import hosts_folder
+
+    hosts_folder().chmod(0o777)
+    done = cli(command)
+    assert done.code == 2
+    assert "chmod 700" in done.err
