@@ -39,7 +39,7 @@ def main(
         measured = [table_states(one) for one in track(experiments, f"N = {size}", console=Console(stderr=True))]
         for loss in ("mse", "nmse"):
             for selection in MEAN_FIELD_SELECTIONS:
-                learning = LearningConfig(selection=selection, loss=loss)
+                learning = LearningConfig(options={"selection": selection}, loss=loss)
                 deviations, means, laws, seconds = [], [], [], []
                 for one in measured:
                     noise_std = one.noise_std if noise else 0.0

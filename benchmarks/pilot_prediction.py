@@ -54,7 +54,7 @@ def outcome(neurons: int, seed: int, flips: int, runs: int, loss: str) -> Outcom
     law = pilot_law(_pilot(states, mask, chosen), chosen, mask, states.target, loss=loss)
     initial = amplitude_law(_pilot(states, mask, chosen), chosen, mask, states.target, loss=loss)
     blind = pilot_law(_pilot(states, mask, blindly), blindly, mask, states.target, loss=loss)
-    learning = LearningConfig(selection="uniform", loss=loss)
+    learning = LearningConfig(options={"selection": "uniform"}, loss=loss)
     twin = replace(states, gain=law.gain)
     curves = [
         run_twin(twin, learning, epochs=SWEEPS * neurons, seed=one).incumbent_errors

@@ -13,6 +13,7 @@ Exit code 1 if two records differ; what differs is printed.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,7 +26,10 @@ from labcontrol.bench import simulated_bench
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine import EpochDone, Run
 from labcontrol.engine.checkpoint import decode
+from mock_devices.state import from_bytes
 
+_SETTINGS = re.compile(r"config\.|result\.|checkpoint \d+\.table\.options\.")
+"""These may be added and moved: they are printed, and differ only where both records have them."""
 _RUNNING_TEXT = ("epochs/time", "log", "seal", "metadata", "state")
 _DRIFT = {"every_epochs": 20}
 _FAULTS = {
@@ -108,7 +112,11 @@ def compare(before: Path, after: Path) -> list[str]:
             ours, theirs = _contents(a), _contents(b)
         for key in sorted(ours.keys() | theirs.keys()):
             if key not in ours or key not in theirs:
-                findings.append(f"{name}: {key} is only in {'the first' if key in ours else 'the second'}")
+                only = f"{name}: {key} is only in {'the first' if key in ours else 'the second'}"
+                if _SETTINGS.match(key):
+                    print(only)
+                else:
+                    findings.append(only)
             elif not _same(ours[key], theirs[key]):
                 findings.append(f"{name}: {key} differs")
     return findings
@@ -129,13 +137,16 @@ def _contents(file: h5py.File) -> dict[str, Any]:
 def _read(name: str, item: h5py.Dataset) -> Iterator[tuple[str, Any]]:
     if name == "config":
         yield from _leaves(name, json.loads(item[()]))
+    elif name == "result":
+        yield from _leaves(name, json.loads(item[...].tobytes()))
     elif name == "faults":
         lines = [json.loads(line) for line in item[...].tobytes().decode().splitlines()]
         yield name, np.array([(line["epoch"], line["device"]) for line in lines], dtype=np.str_)
     elif name == "checkpoints/bytes":
         ends = item.parent["end"][...]
         for k, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
-            yield from _leaves(f"checkpoint {k}", decode(item[start:end].tobytes()))
+            state = decode(item[start:end].tobytes())
+            yield from _leaves(f"checkpoint {k}", state | {"table": from_bytes(state["table"])})
     elif name != "checkpoints/end":
         yield name, item[()]
 

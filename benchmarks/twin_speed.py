@@ -53,7 +53,7 @@ def copy_bandwidth(seconds: float) -> float:
 def twin_rows(table: Table, bandwidth: float, seconds: float) -> None:
     """A row for each size."""
     rng = np.random.default_rng(1)
-    learning = LearningConfig(selection="uniform", loss="mse")
+    learning = LearningConfig(options={"selection": "uniform"}, loss="mse")
     for neurons, steps in TWIN_SIZES:
         responses = rng.standard_normal((neurons, steps))
         responses -= responses.mean(axis=1, keepdims=True)

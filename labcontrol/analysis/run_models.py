@@ -55,7 +55,7 @@ _EVIDENCE_FLIPS = 5  # accepted; with fewer, one lucky flip decides
 
 def laws_speak(facts: StrategyFacts) -> bool:
     """Whether Laws 1 and 2, which judge one flip at a time, speak of a strategy."""
-    return facts.epochs_per_flip is not None and facts.selection != "blocks"
+    return facts.epochs_per_flip is not None and facts.single_flips
 
 
 def why_no_law(facts: StrategyFacts) -> str:

@@ -27,7 +27,7 @@ from labcontrol.analysis.compare import (
     table_summary,
     write_csv,
 )
-from labcontrol.cli.experiment_options import experiment_from
+from labcontrol.cli.experiment_options import experiment_from, setting
 from labcontrol.config import settings_from_text, user_error
 from labcontrol.errors import UserError
 from labcontrol.reservoir.timing import TimingProfile
@@ -45,14 +45,14 @@ def compare(
         help="Names, with commas between; NAME:KEY=VALUE changes a setting, for example "
         "noise-aware:largest_repeats=4:selection=uniform.",
     ),
-    neurons: int | None = typer.Option(None, help="Number of neurons, a square number.", show_default="256"),
-    steps: int | None = typer.Option(None, help="Steps of the training part.", show_default="200"),
-    test_steps: int | None = typer.Option(None, help="Steps of the test part.", show_default="200"),
+    neurons: int | None = setting("neurons", "Number of neurons, a square number."),
+    steps: int | None = setting("task.steps", "Steps of the training part."),
+    test_steps: int | None = setting("task.test_steps", "Steps of the test part."),
     seeds: int = typer.Option(10, min=1, help="Tables and random starts: seeds 1 to this number."),
     noise: str = typer.Option("0,0.02,0.1", help="Detector noise, shares of the output's standard deviation."),
     masks_per_neuron: float = typer.Option(6.0, help="Masks each strategy may show, over neurons."),
-    masks_per_replay: int | None = typer.Option(
-        None, help="Masks that share a replay; 1 for devices without sequences or trigger.", show_default="64"
+    masks_per_replay: int | None = setting(
+        "learning.masks_per_replay", "Masks that share a replay; 1 for devices without sequences or trigger."
     ),
     target: float = typer.Option(0.02, help="The nmse to which the time is compared."),
     readout: str = typer.Option("incoherent", help=_READOUTS),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import typer
 from pydantic import ValidationError
 
-from labcontrol.config import BenchConfig, ExperimentConfig, load_experiment, settings_from_text, user_error
+from labcontrol.config import BenchConfig, ExperimentConfig, choices_of, load_experiment, settings_from_text, user_error
 from labcontrol.errors import UserError
+from labcontrol.learning import strategy_class
 
 
 def experiment_from(path: Path | None, overrides: dict[str, Any]) -> ExperimentConfig:
@@ -18,6 +20,8 @@ def experiment_from(path: Path | None, overrides: dict[str, Any]) -> ExperimentC
     """
     experiment = load_experiment(path) if path is not None else ExperimentConfig()
     values = experiment.model_dump()
+    if overrides.get("learning.strategy") not in (None, experiment.learning.strategy):
+        values["learning"]["options"] = {}  # they are those of the strategy that the file names
     for name, value in overrides.items():
         if value is None:
             continue
@@ -32,6 +36,29 @@ def experiment_from(path: Path | None, overrides: dict[str, Any]) -> ExperimentC
         raise user_error(
             error, ExperimentConfig, "the options" if path is None else f"{path} with the options"
         ) from None
+
+
+def setting(name: str, text: str, *flags: str) -> Any:
+    """An option of a command for one field of the experiment; the default and the choices it shows are the model's.
+
+    Parameters
+    ----------
+    name : str
+        Dotted name of the field; under ``learning.options`` one of the default strategy.
+    text : str
+        Help, a sentence.
+    flags : str
+        Of the option, where its parameter does not name it.
+    """
+    model: Any = ExperimentConfig
+    *sections, key = name.split(".")
+    for part in sections:
+        field = model.model_fields[part]
+        model = strategy_class(model().strategy).Settings if part == "options" else field.annotation
+    field = model.model_fields[key]
+    choices = choices_of(field)
+    listed = f" One of {', '.join(choices)}." if choices else ""
+    return typer.Option(None, *flags, help=text + listed, show_default=field.default is not None and str(field.default))
 
 
 def options_from(texts: list[str] | None) -> dict[str, Any] | None:

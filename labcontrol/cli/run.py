@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from labcontrol.bench import bench_for
-from labcontrol.cli.experiment_options import experiment_from, options_from, stale_allowed
+from labcontrol.cli.experiment_options import experiment_from, options_from, setting, stale_allowed
 from labcontrol.cli.terminal_run import ARMED, run_detached, run_in_terminal
 from labcontrol.config import load_fault_script
 from labcontrol.errors import UserError
@@ -22,39 +22,33 @@ def run(
         help="Experiment file; without one, the default experiment. 'labcontrol init' writes an example.",
         show_default=False,
     ),
-    bench: str | None = typer.Option(None, help="simulated, laboratory, or a bench file.", show_default="simulated"),
-    neurons: int | None = typer.Option(None, help="Number of neurons, a square number.", show_default="256"),
-    steps: int | None = typer.Option(None, help="Steps of the training part.", show_default="200"),
+    bench: str | None = setting("bench", "simulated, laboratory, or a bench file."),
+    neurons: int | None = setting("neurons", "Number of neurons, a square number."),
+    steps: int | None = setting("task.steps", "Steps of the training part."),
     epochs: int | None = typer.Option(
         None, help="Masks measured at most, the initial one included.", show_default="4 x neurons"
     ),
-    seed: int | None = typer.Option(None, help="Decides every random choice.", show_default="1"),
-    task: str | None = typer.Option(
-        None, help="mackey-glass, santa-fe, narma-10, or a CSV file.", show_default="mackey-glass"
-    ),
-    strategy: str | None = typer.Option(
-        None,
-        help="How masks are chosen; 'labcontrol strategies' lists all.",
-        show_default="coordinate-descent",
-    ),
+    seed: int | None = setting("seed", "Decides every random choice."),
+    task: str | None = setting("task.name", "mackey-glass, santa-fe, narma-10, or a CSV file."),
+    strategy: str | None = setting("learning.strategy", "How masks are chosen; 'labcontrol strategies' lists all."),
     option: list[str] | None = typer.Option(
         None,
         "--option",
         help="A setting of the strategy, as KEY=VALUE; may be given several times.",
         show_default=False,
     ),
-    selection: str | None = typer.Option(
-        None, help="Which mirror is flipped next: greedy, uniform, cyclic, ...", show_default="greedy"
+    selection: str | None = setting(
+        "learning.options.selection", "Which mirror is flipped next: short for --option selection=RULE."
     ),
-    acceptance: str | None = typer.Option(
-        None, help="stored or re-measured: what a candidate is compared with.", show_default="stored"
+    acceptance: str | None = setting(
+        "learning.options.acceptance", "What a candidate is compared with: short for --option acceptance=WAY."
     ),
-    loss: str | None = typer.Option(None, help="The error that decides: mse or nmse.", show_default="nmse"),
-    replays: int | None = typer.Option(None, help="Passes through the training sequence at most.", show_default=False),
-    masks_per_replay: int | None = typer.Option(
-        None, help="Masks that share a replay, for strategies that ask for many.", show_default="64"
+    loss: str | None = setting("learning.loss", "The error that decides."),
+    replays: int | None = setting("stop.replays", "Passes through the training sequence at most."),
+    masks_per_replay: int | None = setting(
+        "learning.masks_per_replay", "Masks that share a replay, for strategies that ask for many."
     ),
-    target_error: float | None = typer.Option(None, help="Stop at this error.", show_default=False),
+    target_error: float | None = setting("stop.target_error", "Stop at this error."),
     output: Path = typer.Option(Path("runs"), help="Folder for record and figures."),
     arm: bool = typer.Option(
         False, "--arm", help="Allow a real laser to emit; you have made sure that the table is safe."
@@ -104,8 +98,8 @@ def run(
             "learning.strategy": strategy,
             "learning.options": options_from(option),
             "learning.masks_per_replay": masks_per_replay,
-            "learning.selection": selection,
-            "learning.acceptance": acceptance,
+            "learning.options.selection": selection,
+            "learning.options.acceptance": acceptance,
             "learning.loss": loss,
             "fault_script": load_fault_script(faults).model_dump() if faults is not None else None,
         },

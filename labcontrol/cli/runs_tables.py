@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from labcontrol.cli.terminal_text import local_time, state_text
-from labcontrol.config import ExperimentConfig
+from labcontrol.config import ExperimentConfig, with_moved_settings
 from labcontrol.formatting import duration, rounded
 from labcontrol.records import RunReader
 from labcontrol.records.catalogue import RunSummary, read_note
@@ -104,17 +104,16 @@ def comparison_column(run: RunReader) -> dict[str, str]:
 
 
 def _setting_rows(run: RunReader) -> list[tuple[str, str]]:
-    from labcontrol.learning import strategy_label
 
     experiment = run.experiment
-    learning, task = experiment.get("learning", {}), experiment.get("task", {})
-    options = ", ".join(f"{key} {value}" for key, value in learning.get("options", {}).items())
-    how = dict.fromkeys(filter(None, (learning.get("strategy", ""), strategy_label(learning), options)))
+    learning, task = with_moved_settings(experiment.get("learning", {})), experiment.get("task", {})
+    strategy = learning.get("strategy", "")
+    options = "".join(f"{key} {value}, " for key, value in learning.get("options", {}).items())
     return [
         ("bench", f"{run.config.get('bench', {}).get('name', '')} ({experiment.get('bench', '')})"),
         ("task", f"{task.get('name')}: washout {task.get('washout')}, {run.steps} steps, test {len(run.test_target)}"),
         ("neurons", str(run.neurons)),
-        ("learning", f"{', '.join(how)}, loss {run.loss}"),
+        ("learning", f"{strategy}, {options}loss {run.loss}"),
         ("seed", str(experiment.get("seed"))),
     ]
 

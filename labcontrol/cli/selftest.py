@@ -13,7 +13,7 @@ from rich.table import Table
 
 from labcontrol.bench import Bench, bench_for
 from labcontrol.calibration import calibrated, check_devices
-from labcontrol.cli.experiment_options import experiment_from, stale_allowed
+from labcontrol.cli.experiment_options import experiment_from, setting, stale_allowed
 from labcontrol.cli.terminal_run import ARMED
 from labcontrol.config import ExperimentConfig
 from labcontrol.config.toml_text import commented_toml
@@ -29,12 +29,12 @@ def self_test(
     experiment: Path | None = typer.Argument(
         None, help="Experiment file; without one, the default experiment.", show_default=False
     ),
-    bench: str | None = typer.Option(None, help="simulated, laboratory, or a bench file.", show_default="simulated"),
-    neurons: int | None = typer.Option(None, help="Number of neurons, a square number.", show_default="256"),
-    task: str | None = typer.Option(None, help="The task it shall learn.", show_default="mackey-glass"),
-    seed: int | None = typer.Option(None, help="Decides every random choice.", show_default="1"),
-    feedback: float | None = typer.Option(None, help="Feedback strength beta, in units of pi.", show_default="0.15"),
-    injection: float | None = typer.Option(None, help="Input strength gamma, in units of pi.", show_default="0.5"),
+    bench: str | None = setting("bench", "simulated, laboratory, or a bench file."),
+    neurons: int | None = setting("neurons", "Number of neurons, a square number."),
+    task: str | None = setting("task.name", "The task it shall learn."),
+    seed: int | None = setting("seed", "Decides every random choice."),
+    feedback: float | None = setting("reservoir.feedback", "Feedback strength beta, in units of pi."),
+    injection: float | None = setting("reservoir.injection", "Input strength gamma, in units of pi."),
     phase_offset: float | None = typer.Option(None, help="Phase offset theta, in units of pi.", show_default="0.44"),
     trials: int = typer.Option(0, "--scan", help="Also try this many operating points, and recommend the best."),
     method: str = typer.Option("adaptive", help=f"How the scan chooses them: {', '.join(METHODS)}."),

@@ -17,6 +17,7 @@ from labcontrol.config.bench import (
     TableEntry,
 )
 from labcontrol.config.experiment import (
+    MOVED_SETTINGS,
     DriftConfig,
     ExperimentConfig,
     FaultsConfig,
@@ -25,13 +26,15 @@ from labcontrol.config.experiment import (
     ReservoirConfig,
     StopConfig,
     TaskConfig,
+    with_moved_settings,
 )
 from labcontrol.config.fault_script import FaultEntry, FaultScript
 from labcontrol.config.files import load_bench, load_experiment, load_fault_script
-from labcontrol.config.section import Section, user_error
+from labcontrol.config.section import OneOf, Section, choices_of, user_error
 from labcontrol.config.settings_text import settings_from_text
 
 __all__ = [
+    "MOVED_SETTINGS",
     "AppliedCalibration",
     "BenchConfig",
     "CalibrationConfig",
@@ -50,6 +53,7 @@ __all__ = [
     "GridOnModulator",
     "LaserEntry",
     "LearningConfig",
+    "OneOf",
     "PhaseResponseConfig",
     "PredictionConfig",
     "ReservoirConfig",
@@ -57,9 +61,11 @@ __all__ = [
     "StopConfig",
     "TableEntry",
     "TaskConfig",
+    "choices_of",
     "load_bench",
     "load_experiment",
     "load_fault_script",
     "settings_from_text",
     "user_error",
+    "with_moved_settings",
 ]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from labcontrol.config.fault_script import FaultScript
-from labcontrol.config.section import Section
+from labcontrol.config.section import OneOf, Section
 
 
 class TaskConfig(Section):
@@ -40,19 +40,33 @@ class ReservoirConfig(Section):
     retakes: int = Field(3, ge=0, le=100, description="retries for a frame that fails its checks")
 
 
+MOVED_SETTINGS: dict[str, tuple[str, ...]] = {
+    "selection": ("coordinate-descent", "noise-aware", "speculative"),
+    "acceptance": ("coordinate-descent",),
+}
+"""Keys of `learning` that are options now, and the strategies that used them; early files have them for all."""
+
+
+def with_moved_settings(learning: dict[str, Any]) -> dict[str, Any]:
+    """The section `learning` of an early file or record as it is written now; a later one as it is."""
+    moved = learning.keys() & MOVED_SETTINGS
+    if not moved:
+        return learning
+    strategy = learning.get("strategy", LearningConfig.model_fields["strategy"].default)
+    used = {key: learning[key] for key in moved if strategy in MOVED_SETTINGS[key]}
+    kept = {key: value for key, value in learning.items() if key not in moved}
+    return kept | {"options": used | learning.get("options", {})}
+
+
 class LearningConfig(Section):
     """How masks are chosen and judged."""
 
     strategy: str = Field(
         "coordinate-descent", description="learning strategy; 'labcontrol strategies' lists them with their options"
     )
-    selection: str = Field("greedy", description="which mirror is flipped next: greedy, uniform, cyclic, ...")
-    acceptance: str = Field(
-        "stored",
-        description="stored: compare with the error measured when the incumbent was accepted; "
-        "re-measured: measure the incumbent again beside each candidate",
+    loss: Annotated[str, OneOf(("nmse", "mse"))] = Field(
+        "nmse", description="the error that decides: mse (fixed gain) or nmse (normalised each epoch)"
     )
-    loss: str = Field("nmse", description="the error that decides: mse (fixed gain) or nmse (normalised each epoch)")
     initial_share: float = Field(0.5, ge=0, le=1, description="share of mirrors on at the start, chosen at random")
     masks_per_replay: int = Field(
         64,
@@ -63,12 +77,10 @@ class LearningConfig(Section):
     )
     options: dict[str, Any] = Field(default_factory=dict, description="the strategy's own settings")
 
-    @field_validator("loss")
+    @model_validator(mode="before")
     @classmethod
-    def _known_loss(cls, value: str) -> str:
-        if value not in ("mse", "nmse"):
-            raise ValueError("should be 'mse' or 'nmse'")
-        return value
+    def _move_settings(cls, values: Any) -> Any:
+        return with_moved_settings(values) if isinstance(values, dict) else values
 
 
 class StopConfig(Section):

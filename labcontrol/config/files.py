@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import tomllib
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from labcontrol.config.bench import BenchConfig
-from labcontrol.config.experiment import ExperimentConfig
+from labcontrol.config.experiment import MOVED_SETTINGS, ExperimentConfig
 from labcontrol.config.fault_script import FaultScript
 from labcontrol.config.section import Section, user_error
 from labcontrol.errors import UserError
+
+log = logging.getLogger(__name__)
 
 S = TypeVar("S", bound=Section)
 
 
 def load_experiment(path: Path) -> ExperimentConfig:
     """Read an experiment file. Names of files in it are relative to it. Raises UserError."""
-    experiment = _load(path, ExperimentConfig)
+    values = _read(path, ExperimentConfig)
+    experiment = _checked(path, values, ExperimentConfig)
+    for key in MOVED_SETTINGS.keys() & values.get("learning", {}).keys():
+        log.warning("%s: learning.%s is an option of the strategy now; write it in [learning.options].", path, key)
     bench, task = experiment.bench, experiment.task.name
     if bench.endswith(".toml"):
         bench = str(path.parent / bench)
@@ -48,6 +54,10 @@ def load_fault_script(path: Path) -> FaultScript:
 
 
 def _load(path: Path, model: type[S]) -> S:
+    return _checked(path, _read(path, model), model)
+
+
+def _read(path: Path, model: type[Section]) -> dict[str, Any]:
     kind = {"ExperimentConfig": "experiment", "FaultScript": "fault script"}.get(model.__name__, "bench")
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -58,6 +68,10 @@ def _load(path: Path, model: type[S]) -> S:
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path} is not a TOML file: {error}.") from None
     _refuse_the_other_kind(path, values, kind)
+    return values
+
+
+def _checked(path: Path, values: dict[str, Any], model: type[S]) -> S:
     try:
         return model.model_validate(values)
     except ValidationError as error:

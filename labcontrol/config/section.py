@@ -5,15 +5,49 @@ from __future__ import annotations
 import difflib
 import reprlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_after_validator_function
 
 from labcontrol.errors import UserError
 
 # What pydantic's types of finding (int_parsing, string_type, ...) ask for, as a person would say it.
 _KINDS = {"int": "a whole number", "float": "a number", "string": "text in quotes", "bool": "true or false"}
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Annotation of a text that must be one of some names; forms and command lines offer them.
+
+    Parameters
+    ----------
+    names : tuple of str
+        What the text may be.
+    """
+
+    names: tuple[str, ...]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, value: str) -> str:
+        if value not in self.names:
+            near = difflib.get_close_matches(value, self.names, n=1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise ValueError(f"should be one of {', '.join(self.names)}{hint}")
+        return value
+
+
+def choices_of(field: FieldInfo) -> tuple[str, ...]:
+    """The texts that a field may hold; empty where it may hold others."""
+    if get_origin(field.annotation) is Literal:
+        return tuple(map(str, get_args(field.annotation)))
+    return next((note.names for note in field.metadata if isinstance(note, OneOf)), ())
 
 
 class Section(BaseModel):

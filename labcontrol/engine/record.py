@@ -11,7 +11,7 @@ import numpy as np
 
 from labcontrol.bench import Bench
 from labcontrol.config import ExperimentConfig
-from labcontrol.learning import initial_mask, strategy_facts
+from labcontrol.learning import initial_mask, strategy_facts, strategy_settings
 from labcontrol.records import RunHeader, provenance
 from labcontrol.reservoir import Preparation
 from labcontrol.tasks import Task
@@ -33,10 +33,13 @@ def record_path(directory: Path, experiment: ExperimentConfig) -> Path:
 
 def run_header(experiment: ExperimentConfig, bench: Bench, task: Task) -> RunHeader:
     """Configuration, identities, versions and sequences of a run about to start."""
-    start = initial_mask(experiment.learning, experiment.neurons, np.random.default_rng(experiment.seed))
+    learning = experiment.learning
+    options = strategy_settings(learning).model_dump(mode="json")  # also those that were left at their defaults
+    complete = experiment.model_copy(update={"learning": learning.model_copy(update={"options": options})})
+    start = initial_mask(learning, experiment.neurons, np.random.default_rng(experiment.seed))
     return RunHeader(
         config={
-            "experiment": experiment.model_dump(mode="json"),
+            "experiment": complete.model_dump(mode="json"),
             "bench": bench.config.model_dump(mode="json"),
         },
         metadata={

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labcontrol.config import ExperimentConfig
+from labcontrol.learning import strategy_settings
 from labcontrol.tasks import ErrorMeasure, Task
 from labcontrol.theory import AmplitudeLaw
 
@@ -31,7 +32,8 @@ def final_result(
         "neurons": experiment.neurons,
         "steps": steps,
         "seed": experiment.seed,
-        **experiment.learning.model_dump(),
+        **experiment.learning.model_dump(mode="json"),
+        **strategy_settings(experiment.learning).model_dump(mode="json"),
         "epochs": len(curve),
         "gain": measure.gain,
         "start_error": float(curve[0]),

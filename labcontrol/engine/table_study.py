@@ -21,7 +21,7 @@ def run_table_job(job: Job) -> list[CellResult]:
 
 def _table_cell(job: Job, cell: Cell) -> CellResult:
     experiment = job.plan.experiment_of(cell.neurons, cell.seed)
-    learning = experiment.learning.model_copy(update={"selection": cell.selection, "loss": cell.loss})
+    learning = experiment.learning.model_copy(update={"loss": cell.loss, "options": {"selection": cell.selection}})
     stop = StopConfig(epochs=job.plan.epochs_of(cell.neurons) + 1)  # the start mask is the first
     experiment = experiment.model_copy(update={"learning": learning, "stop": stop})
     folder = job.directory / RUNS_FOLDER / f"N{cell.neurons}-seed{cell.seed}-{cell.selection}-{cell.loss}"

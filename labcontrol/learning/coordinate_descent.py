@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from labcontrol.config import LearningConfig, Section
-from labcontrol.learning.acceptance import accept
+from labcontrol.config import LearningConfig, OneOf, Section
+from labcontrol.learning.acceptance import ACCEPTANCES, accept
 from labcontrol.learning.problem import Problem
-from labcontrol.learning.selection import SelectionRule, selection_rule
+from labcontrol.learning.selection import SINGLE_FLIPS, FlipSettings, SelectionRule, selection_rule
 from labcontrol.learning.strategy import Mask, Proposal, Strategy, StrategyFacts
+
+
+class CoordinateDescentSettings(FlipSettings):
+    """Settings of coordinate descent."""
+
+    acceptance: Annotated[str, OneOf(tuple(ACCEPTANCES))] = Field(
+        "stored",
+        description="stored: compare with the error measured when the incumbent was accepted; "
+        "re-measured: measure the incumbent again beside each candidate",
+    )
 
 
 class CoordinateDescent(Strategy):
@@ -23,6 +34,8 @@ class CoordinateDescent(Strategy):
     rng: draws whatever the rule needs.
     """
 
+    Settings: ClassVar[type[Section]] = CoordinateDescentSettings
+
     def __init__(self, initial_mask: Mask, rule: SelectionRule, rng: np.random.Generator, *, remeasure: bool) -> None:
         self._mask = initial_mask.copy()
         self._rule = rule
@@ -31,21 +44,24 @@ class CoordinateDescent(Strategy):
         self._error = float("inf")
 
     @classmethod
-    def facts(cls, learning: LearningConfig, settings: Section) -> StrategyFacts:  # noqa: ARG003 (has none)
-        remeasured = learning.acceptance == "re-measured"
+    def facts(cls, learning: LearningConfig, settings: Section) -> StrategyFacts:  # noqa: ARG003 (do not change them)
+        assert isinstance(settings, CoordinateDescentSettings)
+        remeasured = settings.acceptance == "re-measured"
         return StrategyFacts(
-            label=learning.selection,
+            label=settings.selection,
             flip_by_flip=True,
             epochs_per_flip=2 if remeasured else 1,
             many_masks=False,
-            selection=learning.selection,
+            single_flips=settings.selection in SINGLE_FLIPS,
+            selection=settings.selection,
             remeasured=remeasured,
         )
 
     @classmethod
-    def begin(cls, problem: Problem, learning: LearningConfig, settings: Section) -> Self:  # noqa: ARG003 (has none)
-        rule = selection_rule(learning.selection, problem.neurons, problem.rng, amplitudes=problem.amplitudes)
-        return cls(problem.start, rule, problem.rng, remeasure=learning.acceptance == "re-measured")
+    def begin(cls, problem: Problem, learning: LearningConfig, settings: Section) -> Self:  # noqa: ARG003 (all is in the problem)
+        assert isinstance(settings, CoordinateDescentSettings)
+        rule = selection_rule(settings.selection, problem.neurons, problem.rng, amplitudes=problem.amplitudes)
+        return cls(problem.start, rule, problem.rng, remeasure=settings.acceptance == "re-measured")
 
     @property
     def incumbent(self) -> Mask:

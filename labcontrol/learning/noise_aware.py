@@ -21,13 +21,13 @@ from pydantic import Field
 
 from labcontrol.config import LearningConfig, Section
 from labcontrol.learning.problem import Problem
-from labcontrol.learning.selection import selection_rule
+from labcontrol.learning.selection import SINGLE_FLIPS, FlipSettings, selection_rule
 from labcontrol.learning.strategy import Mask, Proposal, Strategy, StrategyFacts
 
 _TIGHTEST = 1.0  # r of the boundary
 
 
-class NoiseAwareSettings(Section):
+class NoiseAwareSettings(FlipSettings):
     """Settings of noise-aware acceptance."""
 
     error_probability: float = Field(
@@ -52,7 +52,7 @@ class NoiseAwareDescent(Strategy):
     def __init__(self, problem: Problem, learning: LearningConfig, settings: NoiseAwareSettings) -> None:
         self._problem, self._settings = problem, settings
         self._loss = learning.loss
-        self._rule = selection_rule(learning.selection, problem.neurons, problem.rng, amplitudes=problem.amplitudes)
+        self._rule = selection_rule(settings.selection, problem.neurons, problem.rng, amplitudes=problem.amplitudes)
         self._mask = problem.start.copy()
         self._held = _Mean()
         self._flipped = np.empty(0, dtype=np.int64)  # mirrors of the candidate under test; empty before one is drawn
@@ -60,8 +60,15 @@ class NoiseAwareDescent(Strategy):
         self._noise_std = 0.0  # of one error
 
     @classmethod
-    def facts(cls, learning: LearningConfig, settings: Section) -> StrategyFacts:  # noqa: ARG003 (do not change them)
-        return StrategyFacts(learning.strategy, flip_by_flip=True, many_masks=False, selection=learning.selection)
+    def facts(cls, learning: LearningConfig, settings: Section) -> StrategyFacts:
+        assert isinstance(settings, NoiseAwareSettings)
+        return StrategyFacts(
+            learning.strategy,
+            flip_by_flip=True,
+            many_masks=False,
+            single_flips=settings.selection in SINGLE_FLIPS,
+            selection=settings.selection,
+        )
 
     @classmethod
     def begin(cls, problem: Problem, learning: LearningConfig, settings: Section) -> Self:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -12,9 +12,7 @@ from pydantic import ValidationError
 
 from labcontrol.config import LearningConfig, Section, user_error
 from labcontrol.errors import UserError
-from labcontrol.learning.acceptance import ACCEPTANCES
 from labcontrol.learning.problem import Problem
-from labcontrol.learning.selection import SELECTIONS
 from labcontrol.learning.strategy import Mask, Strategy, StrategyFacts
 
 STRATEGIES: dict[str, str] = {
@@ -45,7 +43,10 @@ _HOMES: dict[str, str] = {
 
 def strategy_class(name: str) -> type[Strategy]:
     """The class of a strategy. Raises UserError for a name nobody knows."""
-    _require_known("learning.strategy", name, STRATEGIES)
+    if name not in STRATEGIES:
+        near = difflib.get_close_matches(name, STRATEGIES, n=1)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        raise UserError(f"learning.strategy: there is no {name!r}.", f"{hint}Known: {', '.join(STRATEGIES)}.")
     module, kind = _HOMES[name].split(":")
     found: type[Strategy] = getattr(import_module(f"labcontrol.learning.{module}"), kind)
     return found
@@ -75,9 +76,6 @@ def strategy_label(learning: Mapping[str, Any]) -> str:
 
 def check_learning(config: LearningConfig) -> None:
     """Raises UserError for a name nobody knows, with the nearest one that exists, and for what cannot work."""
-    _require_known("learning.strategy", config.strategy, STRATEGIES)
-    _require_known("learning.selection", config.selection, SELECTIONS)
-    _require_known("learning.acceptance", config.acceptance, ACCEPTANCES)
     strategy_class(config.strategy).check(config, strategy_settings(config))
 
 
@@ -90,11 +88,3 @@ def make_strategy(config: LearningConfig, problem: Problem) -> Strategy:
     """The strategy a configuration names, at its start. Raises UserError."""
     check_learning(config)
     return strategy_class(config.strategy).begin(problem, config, strategy_settings(config))
-
-
-def _require_known(place: str, name: str, known: Iterable[str]) -> None:
-    names = list(known)
-    if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
-        raise UserError(f"{place}: there is no {name!r}.", f"{hint}Known: {', '.join(names)}.")

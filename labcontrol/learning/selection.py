@@ -7,12 +7,14 @@ same generator. Only `rng.random()` is used, whose stream is the same in compile
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from labcontrol.compiled import compiled
+from labcontrol.config import OneOf, Section
 from labcontrol.errors import UserError
 
 SELECTIONS: dict[str, str] = {
@@ -27,8 +29,17 @@ SELECTIONS: dict[str, str] = {
 AMPLITUDE_SELECTIONS = frozenset({"amplitude", "amplitude-greedy"})
 """The rules that need the amplitude of every mirror."""
 
+SINGLE_FLIPS = frozenset(SELECTIONS) - {"blocks"}
+"""The rules that draw one mirror at a time."""
+
 _UNIFORM, _CYCLIC, _GREEDY, _AMPLITUDE, _AMPLITUDE_GREEDY, _BLOCKS = range(6)
 _KINDS = dict(zip(SELECTIONS, range(6), strict=True))
+
+
+class FlipSettings(Section):
+    """Settings of strategies that draw the mirrors to flip by a rule."""
+
+    selection: Annotated[str, OneOf(tuple(SELECTIONS))] = Field("greedy", description="which mirror is flipped next")
 
 
 class RuleState(NamedTuple):

@@ -19,13 +19,13 @@ from labcontrol.config import LearningConfig, Section
 from labcontrol.errors import UserError
 from labcontrol.learning.boolean_search import GLOBAL, search_linear
 from labcontrol.learning.problem import Problem
-from labcontrol.learning.selection import selection_rule
+from labcontrol.learning.selection import FlipSettings, selection_rule
 from labcontrol.learning.strategy import Mask, Proposal, Strategy, StrategyFacts
 
 _MOST_DRAWS = 20  # of the selection rule for each mirror wanted; greedy rules repeat themselves
 
 
-class SpeculativeSettings(Section):
+class SpeculativeSettings(FlipSettings):
     """Settings of speculative coordinate descent."""
 
     incumbent_repeats: int = Field(8, ge=1, le=1000, description="measurements of the incumbent in every replay")
@@ -41,7 +41,7 @@ class SpeculativeDescent(Strategy):
         self._gain = problem.measure.gain if learning.loss == "mse" else 0.0
         self._repeats = settings.incumbent_repeats
         self._flips = min(learning.masks_per_replay - self._repeats, problem.neurons)
-        self._rule = selection_rule(learning.selection, problem.neurons, problem.rng, amplitudes=problem.amplitudes)
+        self._rule = selection_rule(settings.selection, problem.neurons, problem.rng, amplitudes=problem.amplitudes)
         self._mask = problem.start.copy()
         self._error = float("inf")
         self._step = np.empty(0, dtype=np.int64)  # mirrors that led here and are on probation
@@ -60,8 +60,9 @@ class SpeculativeDescent(Strategy):
             )
 
     @classmethod
-    def facts(cls, learning: LearningConfig, settings: Section) -> StrategyFacts:  # noqa: ARG003 (do not change them)
-        return StrategyFacts(learning.strategy, selection=learning.selection)
+    def facts(cls, learning: LearningConfig, settings: Section) -> StrategyFacts:
+        assert isinstance(settings, SpeculativeSettings)
+        return StrategyFacts(learning.strategy, selection=settings.selection)
 
     @classmethod
     def begin(cls, problem: Problem, learning: LearningConfig, settings: Section) -> Self:

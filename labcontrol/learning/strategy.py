@@ -41,6 +41,8 @@ class StrategyFacts:
         where that is not what happens, or takes a number of epochs that varies.
     many_masks : bool
         Whether many masks are asked for at once, up to `learning.masks_per_replay`.
+    single_flips : bool
+        Whether each candidate differs from the incumbent by one mirror.
     selection : str
         Rule that draws the mirrors, empty where there is none.
     remeasured : bool
@@ -51,6 +53,7 @@ class StrategyFacts:
     flip_by_flip: bool = False
     epochs_per_flip: int | None = None
     many_masks: bool = True
+    single_flips: bool = False
     selection: str = ""
     remeasured: bool = False
 

@@ -124,6 +124,7 @@ def run_files(folder: Path) -> list[Path]:
 def _summary(run: RunReader) -> RunSummary:
     experiment = run.experiment
     learning: dict[str, Any] = experiment.get("learning", {})
+    options: dict[str, Any] = learning.get("options", {})
     states, state, table = run.states, run.state, run.epochs
     errors = table.error(run.loss)
     start, incumbent = np.flatnonzero(table.accepted)[:1], table.last_incumbent_epoch()
@@ -137,8 +138,8 @@ def _summary(run: RunReader) -> RunSummary:
         neurons=run.neurons,
         steps=run.steps,
         strategy=str(learning.get("strategy", "")),
-        selection=str(learning.get("selection", "")),
-        acceptance=str(learning.get("acceptance", "")),
+        selection=str(learning.get("selection", options.get("selection", ""))),
+        acceptance=str(learning.get("acceptance", options.get("acceptance", ""))),
         loss=run.loss,
         seed=experiment.get("seed"),
         epochs=len(errors),

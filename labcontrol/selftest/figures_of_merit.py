@@ -50,7 +50,7 @@ def figures_of_merit(
     first, second = (part - part.mean(axis=1, keepdims=True) for part in responses.states[:2])
     values = np.linalg.eigvalsh(first @ first.T / first.shape[1])[::-1]
     noise = np.linalg.eigvalsh((first - second) @ (first - second).T / (2 * first.shape[1]))[-1]
-    start, floor, epochs = _learned(responses, target, seed, learning or LearningConfig(strategy="coordinate-descent"))
+    start, floor, epochs = _learned(responses, target, seed, learning or LearningConfig())
     return FiguresOfMerit(
         float(values.sum() ** 2 / np.sum(values**2)),
         int(np.count_nonzero(values > 2 * noise)),

@@ -38,6 +38,7 @@ from scipy.special import ndtr
 
 from labcontrol.config import LearningConfig
 from labcontrol.errors import UserError
+from labcontrol.learning import strategy_facts
 from labcontrol.theory.modes import Modes, Start
 
 Floats = NDArray[np.float64]
@@ -82,9 +83,10 @@ def mean_field(
     the sign of the start's correlation; `mse` needs none. seed: draws them. Raises UserError for a selection rule the
     law does not know.
     """
-    if learning.selection not in MEAN_FIELD_SELECTIONS:
+    selection = strategy_facts(learning).selection
+    if selection not in MEAN_FIELD_SELECTIONS:
         raise UserError(
-            f"The mean-field law has no form for the selection rule {learning.selection!r}.",
+            f"The mean-field law has no form for the selection rule {selection!r}.",
             f"It knows {', '.join(MEAN_FIELD_SELECTIONS)}; the twin knows all rules.",
         )
     if modes.projected != (learning.loss == "nmse"):
@@ -131,8 +133,9 @@ class _Descent:
     def __init__(self, modes: Modes, learning: LearningConfig, start: Start, noise_std: float) -> None:
         self.modes, self.start = modes, start
         self.noise_variance = noise_std**2
-        self.stored = learning.acceptance == "stored"
-        self.selection = learning.selection
+        facts = strategy_facts(learning)
+        self.stored = not facts.remeasured
+        self.selection = facts.selection
         self.weights = modes.vectors**2
         # What the known modes leave of each mirror, and how many null modes there are.
         self.null_weights = np.maximum(1 - self.weights.sum(axis=1) / modes.copies, 0.0)

@@ -87,7 +87,7 @@ def _fitted_rate(
 ) -> tuple[float, float] | None:
     """Rate kappa and floor of the exponential that fits Law 3's curve; None if that does not fall."""
     modes, start = modes_of_pilot(responses, start_output, target, law.gain, loss, share_on)
-    learning = LearningConfig(selection="uniform", loss=loss)
+    learning = LearningConfig(options={"selection": "uniform"}, loss=loss)
     epochs = max(math.ceil(sweeps * law.neurons), _POINTS)
     curve = mean_field(modes, learning, epochs=epochs, start=start, noise_std=responses.noise_std)
     k = np.linspace(0, epochs, _POINTS)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labcontrol.config import LearningConfig
-from labcontrol.learning import initial_mask
+from labcontrol.learning import initial_mask, strategy_facts
 from labcontrol.learning.selection import AMPLITUDE_SELECTIONS, SelectionRule, selection_rule
 from labcontrol.theory.descent import Record, Settings, descend_coherent, descend_incoherent
 from labcontrol.theory.states import States
@@ -92,7 +92,7 @@ def run_twin(
     settings = Settings(
         gain=states.gain,
         normalised=learning.loss == "nmse",
-        remeasure=learning.acceptance == "re-measured",
+        remeasure=strategy_facts(learning).remeasured,
         noise_std=noise_std,
     )
     # Noise has a generator of its own: with and without it, the same mirrors are drawn.
@@ -129,5 +129,6 @@ def _errors_of(
 
 
 def _default_rule(states: States, learning: LearningConfig, rng: np.random.Generator) -> SelectionRule:
-    amplitudes = np.sqrt(states.variances) if learning.selection in AMPLITUDE_SELECTIONS else None
-    return selection_rule(learning.selection, states.neurons, rng, amplitudes=amplitudes)
+    selection = strategy_facts(learning).selection
+    amplitudes = np.sqrt(states.variances) if selection in AMPLITUDE_SELECTIONS else None
+    return selection_rule(selection, states.neurons, rng, amplitudes=amplitudes)

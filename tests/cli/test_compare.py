@@ -178,8 +178,7 @@ def test_time_is_modelled_when_it_is_read_so_that_another_set_up_needs_no_new_tr
 def test_a_contender_carries_its_own_settings_and_the_experiment_s() -> None:
     learning = LearningConfig(strategy="noise-aware", options={"largest_repeats": 5})
     one = contender("noise-aware:error_probability=0.1:selection=uniform", learning).learning
-    assert one.options == {"largest_repeats": 5, "error_probability": 0.1}
-    assert one.selection == "uniform"
+    assert one.options == {"largest_repeats": 5, "error_probability": 0.1, "selection": "uniform"}
     assert contender("multiplexed-identification", learning).learning.options == {}
 
 

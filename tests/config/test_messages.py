@@ -32,7 +32,7 @@ def message(path: Path, text: str) -> str:
         ("[reservoir]\nfeedback = 'weak'", "'reservoir.feedback' should be a number; found 'weak'."),
         ("[reservoir]\nfeedback = nan", "'reservoir.feedback' should be a finite number; found nan."),
         ("[reservoir]\nfeedback = 4.5", "'reservoir.feedback' should be less than or equal to 4; found 4.5."),
-        ("[learning]\nloss = 'rms'", "'learning.loss' should be 'mse' or 'nmse'; found 'rms'."),
+        ("[learning]\nloss = 'rms'", "'learning.loss' should be one of nmse, mse (did you mean 'mse'?); found 'rms'."),
         ("[stop]\nepochs = 0", "'stop.epochs' should be greater than or equal to 1; found 0."),
         (
             "task = 'santa-fe'",

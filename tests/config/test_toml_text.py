@@ -44,7 +44,7 @@ def test_what_is_written_is_read_back() -> None:
         neurons=400,
         note='a "quoted" \\ note\nof two lines, with \x7f and é',
         task=TaskConfig(name="C:\\data\\series.csv", steps=1000),
-        learning=LearningConfig(selection="uniform", loss="mse"),
+        learning=LearningConfig(options={"selection": "uniform"}, loss="mse"),
         stop=StopConfig(target_error=1e-7, epochs=12),
     )
     assert ExperimentConfig.model_validate(tomllib.loads(commented_toml(experiment))) == experiment

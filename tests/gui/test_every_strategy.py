@@ -19,10 +19,11 @@ from labcontrol.learning import STRATEGIES
 LAWS = {"prediction", "coverage"}
 SHORT = {"neurons": "16", "task.steps": "40", "task.test_steps": "10", "task.washout": "5", "stop.epochs": "60"}
 MANY_A_REPLAY = set(STRATEGIES) - {"coordinate-descent", "noise-aware", "spsa"}
+DRAW_MIRRORS = {"coordinate-descent", "noise-aware", "speculative"}
 READOUTS = {"quadratic-identification": "coherent"}
 VARIANTS = [
-    *({"selection": selection} for selection in ("uniform", "amplitude-greedy", "blocks")),
-    {"acceptance": "re-measured"},
+    *({"options.selection": selection} for selection in ("uniform", "amplitude-greedy", "blocks")),
+    {"options.acceptance": "re-measured"},
     *({"strategy": strategy} for strategy in STRATEGIES if strategy != "coordinate-descent"),
 ]
 
@@ -51,13 +52,15 @@ def window(qapp: QApplication, qtbot: QtBot, settings: QSettings, tmp_path: Path
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: next(iter(variant.values())))
 def test_it_runs_from_the_form_to_its_end(window: MainWindow, qtbot: QtBot, variant: dict[str, str]) -> None:
-    strategy, selection = variant.get("strategy", "coordinate-descent"), variant.get("selection", "uniform")
+    strategy, selection = variant.get("strategy", "coordinate-descent"), variant.get("options.selection", "uniform")
     form, learning = window.experiment.form, window.live.learning
     bench = simulated_bench(16, 1)
     assert bench.table is not None
     bench.table.options["readout"] = READOUTS.get(strategy, "incoherent")
     window.experiment._given = (ExperimentConfig(neurons=16), bench)
-    wanted = SHORT | {f"learning.{key}": value for key, value in variant.items()} | {"learning.selection": selection}
+    wanted = SHORT | {f"learning.{key}": value for key, value in variant.items()}
+    if strategy in DRAW_MIRRORS:
+        wanted["learning.options.selection"] = selection
     for field, value in wanted.items():
         form.set_value(field, value)
     assert form.check()

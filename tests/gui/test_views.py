@@ -38,7 +38,7 @@ def learning(qtbot: QtBot) -> LearningView:
     return view
 
 
-LEARNING = LearningConfig(loss="mse", selection="uniform")
+LEARNING = LearningConfig(loss="mse", options={"selection": "uniform"})
 
 
 def law2(law: AmplitudeLaw | None = None) -> ModelCurve:

@@ -43,7 +43,7 @@ def learn(config: LearningConfig, epochs: int, noise: float = 0.0, seed: int = 1
 @pytest.mark.parametrize("selection", SELECTIONS)
 @pytest.mark.parametrize("acceptance", ACCEPTANCES)
 def test_every_rule_finds_the_mask_of_orthogonal_neurons(selection: str, acceptance: str) -> None:
-    strategy, curve = learn(LearningConfig(selection=selection, acceptance=acceptance), epochs=400)
+    strategy, curve = learn(LearningConfig(options={"selection": selection, "acceptance": acceptance}), epochs=400)
     assert np.array_equal(strategy.incumbent, problem()[1])
     assert curve[-1] == pytest.approx(0, abs=1e-12)
     assert all(after <= before + 1e-12 for before, after in itertools.pairwise(curve))
@@ -75,7 +75,7 @@ def test_a_flip_is_kept_only_if_the_error_fell() -> None:
 
 def test_measuring_the_incumbent_again_undoes_a_lucky_measurement() -> None:
     rng = np.random.default_rng(5)
-    config = LearningConfig(acceptance="re-measured")
+    config = LearningConfig(options={"acceptance": "re-measured"})
     strategy = make_strategy(config, posed(initial_mask(config, N, rng), rng))
     strategy.tell(strategy.ask(), np.zeros((1, T), np.float32), np.array([0.1]))  # by luck
     proposal = strategy.ask()
@@ -87,7 +87,7 @@ def test_measuring_the_incumbent_again_undoes_a_lucky_measurement() -> None:
 
 @pytest.mark.parametrize("selection", SELECTIONS)
 def test_a_restored_strategy_goes_on_exactly(selection: str) -> None:
-    config = LearningConfig(selection=selection)
+    config = LearningConfig(options={"selection": selection})
     strategy, _ = learn(config, epochs=30)
     state = strategy.state()
     rng = np.random.default_rng(77)
@@ -103,8 +103,8 @@ def test_a_restored_strategy_goes_on_exactly(selection: str) -> None:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"selection": "gredy"}, "Did you mean 'greedy'"),
-        ({"acceptance": "store"}, "Did you mean 'stored'"),
+        ({"options": {"selection": "gredy"}}, "did you mean 'greedy'"),
+        ({"options": {"acceptance": "store"}}, "did you mean 'stored'"),
         ({"strategy": "coordinate"}, "Did you mean 'coordinate-descent'"),
     ],
 )

@@ -40,7 +40,7 @@ def modelled_states(neurons: int) -> States:
 
 @pytest.mark.parametrize("loss", ["mse", "nmse"])
 def test_the_law_does_not_depend_on_the_unit_of_the_output(loss: str) -> None:
-    states, learning = modelled_states(100), LearningConfig(selection="uniform", loss=loss)
+    states, learning = modelled_states(100), LearningConfig(options={"selection": "uniform"}, loss=loss)
     in_microwatts = replace(states, responses=states.responses * 1e-6, gain=states.gain * 1e-6)
     curves = [
         mean_field(modes_of_states(one, loss), learning, epochs=400, noise_std=1e-3 * one.gain).errors
@@ -61,7 +61,7 @@ def test_the_law_does_not_depend_on_the_unit_of_the_output(loss: str) -> None:
 )
 def test_the_law_predicts_the_mean_curve_of_the_twin(selection: str, loss: str, within: float) -> None:
     """Modelled optical states, N = 225: root mean square of the logarithm from 0.1 to 6 N epochs."""
-    states, learning = modelled_states(225), LearningConfig(selection=selection, loss=loss)
+    states, learning = modelled_states(225), LearningConfig(options={"selection": selection}, loss=loss)
     epochs = np.geomspace(0.1, 6, 40) * 225
     mean = twin_ensemble(states, learning, epochs=6 * 225, seeds=range(48)).mean
     law = mean_field(modes_of_states(states, loss), learning, epochs=6 * 225)
@@ -72,4 +72,4 @@ def test_the_law_predicts_the_mean_curve_of_the_twin(selection: str, loss: str, 
 def test_rules_without_a_form_are_named() -> None:
     modes = modes_of_states(modelled_states(16), "mse")
     with pytest.raises(UserError, match="no form for the selection rule 'blocks'"):
-        mean_field(modes, LearningConfig(selection="blocks", loss="mse"), epochs=10)
+        mean_field(modes, LearningConfig(options={"selection": "blocks"}, loss="mse"), epochs=10)

@@ -23,7 +23,7 @@ from labcontrol.theory import (
     spread_mirrors,
 )
 
-UNIFORM = LearningConfig(selection="uniform", loss="mse")
+UNIFORM = LearningConfig(options={"selection": "uniform"}, loss="mse")
 
 
 def pilot_of(states: States, mirrors: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -47,7 +47,7 @@ def test_the_fit_does_not_call_a_ramp_an_exponential() -> None:
 
 def test_uniform_learning_on_the_table_follows_the_exponential_predicted_before_it(tmp_path: Path) -> None:
     """The claim of the paper, end to end: pilot, prediction, learning and fit through pixels and samples."""
-    learning = LearningConfig(selection="uniform", loss="mse")
+    learning = LearningConfig(options={"selection": "uniform"}, loss="mse")
     experiment = ExperimentConfig(neurons=100, learning=learning, stop=StopConfig(epochs=120))
     run = Run(experiment, simulated_bench(100, experiment.seed), tmp_path)
     run.execute()

@@ -92,7 +92,9 @@ def test_a_noise_aware_twin_decides_as_the_strategy_does(loss: str) -> None:
 
     rng = np.random.default_rng((seed, 0))
     learning = LearningConfig(
-        strategy="noise-aware", selection="greedy", loss=loss, options={"error_probability": 0.2, "largest_repeats": 3}
+        strategy="noise-aware",
+        loss=loss,
+        options={"selection": "greedy", "error_probability": 0.2, "largest_repeats": 3},
     )
     measure = ErrorMeasure(states.target, states.gain)
     strategy = make_strategy(learning, Problem(start, rng, np.ones(NEURONS), measure))

@@ -55,7 +55,7 @@ def strategy_run(states: States, learning: LearningConfig, epochs: int, seed: in
 @pytest.mark.parametrize("loss", ["mse", "nmse"])
 @pytest.mark.parametrize("selection", SELECTIONS)
 def test_the_twin_decides_as_the_strategy_does(selection: str, loss: str) -> None:
-    states, learning = some_states(), LearningConfig(selection=selection, loss=loss)
+    states, learning = some_states(), LearningConfig(options={"selection": selection}, loss=loss)
     run = run_twin(states, learning, epochs=200, seed=11)
     mirrors, accepted = strategy_run(states, learning, 200, seed=11)
     assert np.array_equal(run.mirrors, mirrors)
@@ -97,7 +97,7 @@ def test_the_twin_repeats_a_recorded_run_decision_by_decision(tmp_path: Path) ->
 def test_errors_along_the_way_are_those_of_the_masks() -> None:
     """Thousands of updates of the output must not drift away from X w."""
     states = some_states()
-    run = run_twin(states, LearningConfig(selection="greedy", loss="mse"), epochs=5000, seed=1)
+    run = run_twin(states, LearningConfig(options={"selection": "greedy"}, loss="mse"), epochs=5000, seed=1)
     output = states.background + states.responses.T @ run.mask
     assert run.incumbent_errors[-1] == pytest.approx(np.mean((output / states.gain - states.target) ** 2), rel=1e-9)
     assert np.all(np.diff(run.incumbent_errors) <= 0)
@@ -109,7 +109,10 @@ def test_a_coherent_twin_of_one_real_field_squares_it() -> None:
     target = rng.standard_normal(STEPS)
     target = (target - target.mean()) / target.std()
     run = run_twin(
-        States(fields, target, gain=40.0, coherent=True), LearningConfig(selection="uniform"), epochs=800, seed=2
+        States(fields, target, gain=40.0, coherent=True),
+        LearningConfig(options={"selection": "uniform"}),
+        epochs=800,
+        seed=2,
     )
     power = np.abs(fields.T @ run.mask) ** 2
     assert run.incumbent_errors[-1] == pytest.approx(2 * (1 - np.corrcoef(power, target)[0, 1]), rel=1e-8)
@@ -119,7 +122,9 @@ def test_a_coherent_twin_of_one_real_field_squares_it() -> None:
 def test_noise_drawn_by_three_numbers_is_the_noise_of_all_samples(loss: str) -> None:
     """Of the first measured error: mean and spread against noise added sample by sample."""
     states, noise_std = some_states(), 6.0
-    learning = LearningConfig(selection="uniform", loss=loss, initial_share=1.0)  # the same start for every seed
+    learning = LearningConfig(
+        options={"selection": "uniform"}, loss=loss, initial_share=1.0
+    )  # the same start for every seed
     twin = np.array([run_twin(states, learning, epochs=1, seed=s, noise_std=noise_std).errors[0] for s in range(3000)])
     rng = np.random.default_rng(1)
     output = states.background + states.responses.sum(axis=0)

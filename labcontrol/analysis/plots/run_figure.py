@@ -19,6 +19,7 @@ from labcontrol.analysis.plots.axes_content import (
     shown_output,
 )
 from labcontrol.analysis.run_models import RunModels, record_models
+from labcontrol.config import with_moved_settings
 from labcontrol.errors import UserError
 from labcontrol.learning import strategy_label
 from labcontrol.records import RunReader
@@ -108,11 +109,12 @@ def _mask(axes: Axes, run: RunReader) -> None:
 
 def _write_facts(axes: Axes, run: RunReader, models: RunModels) -> None:
     axes.axis("off")
-    learning, result = run.experiment["learning"], run.result
+    result = run.result
+    options = with_moved_settings(run.experiment["learning"]).get("options", {})
     lines = [
         ("bench", run.config["bench"]["name"]),
         ("seed", str(run.experiment["seed"])),
-        ("strategy", learning.get("strategy", "")),
+        *((key, str(value)) for key, value in options.items()),
         ("loss", run.loss),
         ("epochs", f"{len(run.epochs)} ({run.state.name})"),
     ]

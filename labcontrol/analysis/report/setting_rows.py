@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from labcontrol.config import with_moved_settings
 from labcontrol.formatting import count, power, rounded
-from labcontrol.learning import strategy_label
 
 Row = tuple[str, str]
 
@@ -35,6 +35,7 @@ def finding_rows(found: dict[str, Any]) -> list[Row]:
 def task_rows(experiment: dict[str, Any], lengths: tuple[int, int, int]) -> list[Row]:
     """What was learned and how; lengths: of washout, training and test part."""
     task, learning, stop = (experiment.get(key, {}) for key in ("task", "learning", "stop"))
+    learning = with_moved_settings(learning)
     washout, train, test = lengths
     strategy = str(learning.get("strategy", ""))
     rows = [
@@ -42,11 +43,7 @@ def task_rows(experiment: dict[str, Any], lengths: tuple[int, int, int]) -> list
         ("neurons", count(experiment.get("neurons", 0))),
         ("strategy", strategy),
     ]
-    if (label := strategy_label(learning)) != strategy:
-        rows.append(("selection", label))
-    if learning.get("acceptance", "stored") != "stored":
-        rows.append(("acceptance", str(learning["acceptance"])))
-    rows += [(f"option {key}", _value(value)) for key, value in learning.get("options", {}).items()]
+    rows += [(key.replace("_", " "), _value(value)) for key, value in learning.get("options", {}).items()]
     rows += [("loss that decides", str(learning.get("loss", ""))), ("seed", str(experiment.get("seed", "")))]
     unused = {"plateau_change"} if stop.get("plateau_epochs") is None else set()
     return rows + [

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QComboBox, QLabel, QLineEdit, QVBoxLayout, QWidget
 
+from labcontrol.config import choices_of
 from labcontrol.formatting import count
 
 _ENDLESS = 2**53  # a limit of the computer's, which nobody comes near
@@ -94,8 +95,7 @@ def _literals(field: FieldInfo) -> tuple[str, ...]:
     """What may be chosen, where the model says it."""
     if field.annotation is bool:
         return ("true", "false")
-    options = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
-    return tuple(str(option) for option in options)
+    return choices_of(field)
 
 
 def _text(value: object) -> str:

@@ -13,7 +13,7 @@ from labcontrol.bench import BUILT_IN_BENCHES
 from labcontrol.config import ExperimentConfig, Section, user_error
 from labcontrol.errors import UserError
 from labcontrol.gui.experiment.editor import Editor, plain_fields
-from labcontrol.learning import ACCEPTANCES, SELECTIONS, STRATEGIES, strategy_class
+from labcontrol.learning import STRATEGIES, strategy_class
 from labcontrol.tasks import TASKS
 
 # What a text field of the file may say, where that is known; other values can be typed.
@@ -21,9 +21,6 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "bench": tuple(BUILT_IN_BENCHES),
     "task.name": tuple(name for name in TASKS if not name.endswith(".csv")),
     "learning.strategy": tuple(STRATEGIES),
-    "learning.selection": tuple(SELECTIONS),
-    "learning.acceptance": tuple(ACCEPTANCES),
-    "learning.loss": ("nmse", "mse"),
 }
 _OPTIONS = "learning.options"
 _UNITS = ("s", "w", "hz", "px")
@@ -80,7 +77,7 @@ class ExperimentForm(QWidget):
 
     def set_value(self, name: str, value: object) -> None:
         """Put a value into the field of this dotted name, as if it had been typed."""
-        self._editors[name].type_in(value)
+        (self._editors | self._options)[name].type_in(value)
 
     def experiment(self) -> ExperimentConfig:
         """What the form says. Raises UserError when it does not hold together."""

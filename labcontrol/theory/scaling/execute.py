@@ -183,7 +183,7 @@ def run_twin_job(job: Job) -> list[CellResult]:
 
 
 def _twin_cell(plan: StudyPlan, cell: Cell, measured: MeasuredStates) -> CellResult:
-    learning = LearningConfig(selection=cell.selection, loss=cell.loss)
+    learning = LearningConfig(options={"selection": cell.selection}, loss=cell.loss)
     epochs = plan.epochs_of(cell.neurons)
     run = run_twin(measured.states, learning, epochs=epochs, seed=cell.seed, noise_std=measured.noise_std)
     law3: Floats | None = None
