@@ -8,9 +8,8 @@ here and compute nothing themselves.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from enum import Enum, auto
 from functools import cache
 
 import numpy as np
@@ -18,10 +17,11 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from labcontrol.analysis.curve_facts import MODELS
+from labcontrol.analysis.model_curve import ModelCurve
+from labcontrol.analysis.verdict import GOOD_FIT, NO_VERDICT, Verdict, verdict
 from labcontrol.config import ExperimentConfig, LearningConfig
 from labcontrol.engine.pilot import predict
 from labcontrol.errors import UserError
-from labcontrol.formatting import rounded
 from labcontrol.learning import StrategyFacts, completed_amplitudes, strategy_facts
 from labcontrol.records import RunReader
 from labcontrol.theory import (
@@ -39,18 +39,13 @@ from labcontrol.theory import (
 from labcontrol.theory.fits import FORMS
 
 Floats = NDArray[np.float64]
-Interval = tuple[float, float, float]
 
 # Coverage depends on k / N alone once N is large; simulating a rule costs N squared.
 _MOST_SIMULATED = 2500
 _MEAN_FIELD_SWEEPS = 40  # the floor is reached long before; a run may be planned for a thousand times as long
-_GOOD_FIT = 0.9
 _FIT_SAMPLES = 200
-_EARLY = 2.0  # time constants: later the floor decides, which Law 2 does not know
 _FAR_BELOW = 0.3
 _FAR_ENOUGH = 2.0  # time constants: a fit to less has seen little of the floor
-_WIDEST = 1e4  # ratio of the ends of an interval that says something
-_EVIDENCE_FLIPS = 5  # accepted; with fewer, one lucky flip decides
 
 
 def laws_speak(facts: StrategyFacts) -> bool:
@@ -65,90 +60,6 @@ def why_no_law(facts: StrategyFacts) -> str:
     if facts.flip_by_flip:
         return "The laws speak of one flip an epoch; this run repeats measurements or flips several mirrors."
     return "The laws speak of descents flip by flip; this strategy measures many masks, then decides."
-
-
-# --- one model -------------------------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class ModelCurve:
-    """A model of the learning curve.
-
-    key: in `MODELS`. loss: the error it speaks of. values: epochs (K,) to expected error (K,). band: the same to an
-    interval. tau: time constant in epochs with the 95 % interval of a single run, where the model has one. r_squared:
-    where it was fitted. until: the last epoch it may speak of. condition: what it holds for, where this run is not of
-    that kind.
-    """
-
-    key: str
-    name: str
-    help: str
-    loss: str
-    values: Callable[[Floats], Floats]
-    band: Callable[[Floats], tuple[Floats, Floats]] | None = None
-    tau: Interval | None = None
-    r_squared: float | None = None
-    until: float = math.inf
-    condition: str = ""
-
-    def at(self, epoch: float) -> float:
-        """Expected error after one epoch."""
-        return float(self.values(np.array([epoch]))[0])
-
-    def interval_at(self, epoch: float) -> tuple[float, float] | None:
-        """Interval after one epoch, where the model has one."""
-        if self.band is None:
-            return None
-        low, high = self.band(np.array([epoch]))
-        return float(low[0]), float(high[0])
-
-    @property
-    def tau_text(self) -> str:
-        """The time constant in epochs with its interval; empty without one."""
-        return "" if self.tau is None or not math.isfinite(self.tau[0]) else interval_text(self.tau)
-
-    @property
-    def label(self) -> str:
-        """Its name in a legend, with its time constant and how well it fits, where it has them."""
-        parts = [f"τ = {self.tau_text}"] if self.tau_text else []
-        if self.r_squared is not None:
-            parts.append(f"R² = {self.r_squared:.4f}")
-        return f"{self.name}{': ' if parts else ''}{', '.join(parts)}"
-
-
-def interval_text(value: Interval) -> str:
-    """A value and the ends of its 95 % interval; one that spans orders of magnitude is not worth its ends."""
-    if not is_determined(value):
-        return f"{rounded(value[0])} (not determined yet)"
-    middle, low, high = map(rounded, value)
-    return middle if value[1] == value[2] else f"{middle} ({low} to {high})"
-
-
-def is_determined(value: Interval) -> bool:
-    """Whether an interval says anything."""
-    return value[1] == value[2] or (value[1] > 0 and value[2] / value[1] <= _WIDEST)
-
-
-def sampled_curve(
-    key: str,
-    loss: str,
-    epochs: Floats,
-    errors: Floats,
-    band: tuple[Floats, Floats] | None = None,
-    *,
-    name: str = "",
-    explanation: str = "",
-) -> ModelCurve:
-    """A model known at epochs (K,): errors (K,), and an interval of two (K,); name and explanation as in `MODELS`."""
-
-    def values(k: Floats) -> Floats:
-        return np.interp(k, epochs, errors)
-
-    def interval(k: Floats) -> tuple[Floats, Floats]:
-        assert band is not None
-        return np.interp(k, epochs, band[0]), np.interp(k, epochs, band[1])
-
-    facts = MODELS[key]
-    shade = None if band is None else interval
-    return ModelCurve(key, name or facts.name, explanation or facts.help, loss, values, shade)
 
 
 # --- before learning -------------------------------------------------------------------------------------------------
@@ -331,7 +242,7 @@ def _fit_curve(fits: FitComparison, loss: str, epochs: Floats, incumbent: Floats
     better = "" if fits.best is fit else f" ({fits.best.form} fits better)"
     weights = ", ".join(f"{form} {weight:.0%}" for form, weight in fits.weights.items())
     tells_the_end = (
-        epochs[-1] >= _FAR_ENOUGH * fit.tau[0] and fit.r_squared >= _GOOD_FIT and fit.parameters["floor"][0] > 0
+        epochs[-1] >= _FAR_ENOUGH * fit.tau[0] and fit.r_squared >= GOOD_FIT and fit.parameters["floor"][0] > 0
     )
     return ModelCurve(
         key="fit",
@@ -363,60 +274,3 @@ def _fit_band(fit: LearningFit) -> Callable[[Floats], tuple[Floats, Floats]]:
         return low, high
 
     return band
-
-
-# --- the verdict -----------------------------------------------------------------------------------------------------
-class VerdictKind(Enum):
-    """How learning compares with its prediction."""
-
-    NONE = auto()
-    CANNOT_TELL = auto()
-    AS_PREDICTED = auto()
-    FASTER = auto()
-    SLOWER = auto()
-    NO_EXPONENTIAL = auto()
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """text: in a few words; empty where nothing was predicted."""
-
-    kind: VerdictKind
-    text: str
-
-
-NO_VERDICT = Verdict(VerdictKind.NONE, "")
-
-
-def verdict(models: Mapping[str, ModelCurve], epoch: float, error: float, accepted: int) -> Verdict:
-    """How learning compares with its prediction after an epoch.
-
-    There is none before there is evidence: one predicted time constant and some accepted flips. Then by the time
-    constants where there is a good fit, because the law does not know the floor; otherwise by the error, which is not
-    called slow where the floor may be what holds it.
-    """
-    prediction, fit = models.get("prediction"), models.get("fit")
-    if prediction is None or prediction.tau is None:
-        return NO_VERDICT
-    if not epoch >= prediction.tau[0] or accepted < _EVIDENCE_FLIPS:
-        return Verdict(VerdictKind.CANNOT_TELL, "cannot tell yet")
-    predicted, within = "predicted", ", within 95 %"
-    if prediction.condition:
-        predicted, within = f"predicted {prediction.condition}", ""
-    if fit is not None and fit.tau is not None and (fit.r_squared or 0.0) >= _GOOD_FIT and is_determined(fit.tau):
-        tau, low, high = fit.tau
-        ratio = tau / prediction.tau[0]
-        if low > prediction.tau[2]:
-            return Verdict(VerdictKind.SLOWER, f"▲ {ratio:.2g} times as slow as {predicted}")
-        if high < prediction.tau[1]:
-            return Verdict(VerdictKind.FASTER, f"▼ {1 / ratio:.2g} times as fast as {predicted}")
-        return Verdict(VerdictKind.AS_PREDICTED, f"● rate as {predicted}{within}")
-    interval = prediction.interval_at(epoch)
-    assert interval is not None
-    if error > interval[1]:
-        if epoch > _EARLY * prediction.tau[0]:
-            return Verdict(VerdictKind.NO_EXPONENTIAL, "no exponential, so no rate to compare")
-        return Verdict(VerdictKind.SLOWER, f"▲ slower than {predicted}")
-    if error < interval[0]:
-        return Verdict(VerdictKind.FASTER, f"▼ faster than {predicted}")
-    return Verdict(VerdictKind.AS_PREDICTED, f"● as {predicted}{within}")

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from labcontrol.analysis.curve_facts import MODELS
-from labcontrol.analysis.run_models import ModelCurve, sampled_curve
+from labcontrol.analysis.model_curve import ModelCurve, sampled_curve
 from labcontrol.config import ExperimentConfig
 from labcontrol.errors import UserError
 from labcontrol.learning import strategy_facts

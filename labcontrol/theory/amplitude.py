@@ -157,18 +157,6 @@ class AmplitudeLaw:
             self.floor + excess * np.exp(np.minimum(spread - exponent, 0.0)),
         )
 
-    def epochs_to(self, error: float) -> tuple[float, float, float]:
-        """Expected epochs until `error` is reached, then the 95 % interval from the uncertain rate; inf if never."""
-        if error >= self.start:
-            return 0.0, 0.0, 0.0
-        if error <= self.floor:
-            return math.inf, math.inf, math.inf
-        needed = self.neurons * math.log((self.start - self.floor) / (error - self.floor))
-        half_width = _NORMAL_95 * self.kappa_error
-        rates = (self.kappa, self.kappa + half_width, self.kappa - half_width)
-        expected, low, high = (needed / rate if rate > 0 else math.inf for rate in rates)
-        return expected, low, high
-
 
 def amplitude_law(
     outputs: NDArray[np.floating],

@@ -25,7 +25,6 @@ Interval = tuple[float, float, float]
 
 _POINTS = 200  # a longer curve is averaged in as many bins
 _FEWEST_POINTS = 8
-_SAMPLES = 400  # of the parameters, for the interval of a predicted epoch
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,6 @@ class _Form:
     shapes: tuple[str, ...]
     has_floor: bool
     value: Callable[[Floats, Floats], Floats]
-    epoch: Callable[[float, Floats], float]  # inverse of value
 
 
 FORMS: dict[str, str] = {
@@ -46,23 +44,9 @@ FORMS: dict[str, str] = {
 }
 
 _FORMS = (
-    _Form(
-        "exponential",
-        ("tau",),
-        True,
-        lambda k, shape: np.exp(-k / shape[0]),
-        lambda f, shape: float(-shape[0] * math.log(f)),
-    ),
-    _Form(
-        "ramp", ("tau",), True, lambda k, shape: np.maximum(0.0, 1 - k / shape[0]), lambda f, shape: shape[0] * (1 - f)
-    ),
-    _Form(
-        "power law",
-        ("tau", "power"),
-        False,
-        lambda k, shape: (1 + k / shape[0]) ** -shape[1],
-        lambda f, shape: float(shape[0] * (f ** (-1 / shape[1]) - 1)),
-    ),
+    _Form("exponential", ("tau",), True, lambda k, shape: np.exp(-k / shape[0])),
+    _Form("ramp", ("tau",), True, lambda k, shape: np.maximum(0.0, 1 - k / shape[0])),
+    _Form("power law", ("tau", "power"), False, lambda k, shape: (1 + k / shape[0]) ** -shape[1]),
 )
 
 
@@ -92,14 +76,6 @@ class LearningFit:
     def curve(self, epochs: NDArray[np.integer] | Floats) -> Floats:
         """Fitted error after `epochs` (K,)."""
         return _curve(_form(self.form), self.estimate, np.asarray(epochs, dtype=np.float64))
-
-    def epochs_to(self, error: float) -> Interval:
-        """Epochs until the fitted curve reaches `error`, and the 95 % interval; infinite if it never does."""
-        form = _form(self.form)
-        samples = np.random.default_rng(0).multivariate_normal(self.estimate, self.uncertainty, _SAMPLES, method="eigh")
-        reached = np.array([_epoch_of(form, sample, error) for sample in samples])
-        low, high = np.quantile(reached, [0.025, 0.975], method="nearest")
-        return _epoch_of(form, self.estimate, error), float(low), float(high)
 
 
 @dataclass(frozen=True)
@@ -273,17 +249,6 @@ def _curve(form: _Form, estimate: Floats, k: Floats) -> Floats:
     shapes = len(form.shapes)
     shape = np.exp(np.clip(estimate[:shapes], -700, 700))
     return np.asarray(estimate[shapes + 1] + estimate[shapes] * form.value(k, shape))
-
-
-def _epoch_of(form: _Form, estimate: Floats, error: float) -> float:
-    shapes = len(form.shapes)
-    height, floor = estimate[shapes], estimate[shapes + 1]
-    share = (error - floor) / height if height > 0 else math.inf
-    if share >= 1:
-        return 0.0
-    if share <= 0:
-        return math.inf
-    return form.epoch(share, np.exp(np.clip(estimate[:shapes], -700, 700)))
 
 
 def _form(name: str) -> _Form:

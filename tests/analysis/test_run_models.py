@@ -8,16 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labcontrol.analysis.run_models import (
-    RunModels,
-    VerdictKind,
-    interval_text,
-    law_prediction,
-    record_prediction,
-    run_models,
-    verdict,
-)
+from labcontrol.analysis.model_curve import interval_text
+from labcontrol.analysis.run_models import RunModels, law_prediction, record_prediction, run_models
 from labcontrol.analysis.twin_model import twin_model
+from labcontrol.analysis.verdict import VerdictKind, verdict
 from labcontrol.bench import simulated_bench
 from labcontrol.config import ExperimentConfig, LearningConfig
 from labcontrol.engine import Run

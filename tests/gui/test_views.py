@@ -11,7 +11,8 @@ from gui_helpers import NEURONS, STEPS, amplitude_law, epoch, frame
 from PyQt5.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from labcontrol.analysis.run_models import ModelCurve, law_prediction, run_models, sampled_curve
+from labcontrol.analysis.model_curve import ModelCurve, sampled_curve
+from labcontrol.analysis.run_models import law_prediction, run_models
 from labcontrol.config import LearningConfig
 from labcontrol.engine import DriftMeasured
 from labcontrol.gui.learning.data import LearningData

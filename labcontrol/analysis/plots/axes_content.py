@@ -12,7 +12,8 @@ from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
 from numpy.typing import NDArray
 
 from labcontrol.analysis.curve_facts import MEASURED, MODELS, OVERLAYS_LIGHT, LineStyle
-from labcontrol.analysis.run_models import ModelCurve, RunModels
+from labcontrol.analysis.model_curve import ModelCurve
+from labcontrol.analysis.run_models import RunModels
 from labcontrol.records import RunReader
 
 Floats = NDArray[np.float64]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from labcontrol.analysis.curve_facts import MEASURED, MODELS, LineStyle
+from labcontrol.analysis.model_curve import interval_text
 from labcontrol.analysis.report import report_plots as pictures
 from labcontrol.analysis.report.sentences import sentences
 from labcontrol.analysis.report.setting_rows import (
@@ -24,7 +25,6 @@ from labcontrol.analysis.report.setting_rows import (
     table_rows,
     task_rows,
 )
-from labcontrol.analysis.run_models import interval_text
 from labcontrol.analysis.run_outcome import Outcome, outcome
 from labcontrol.formatting import count, counted, duration, rounded
 from labcontrol.records import RETRIED, RunReader

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from labcontrol.analysis.run_models import VerdictKind, interval_text
+from labcontrol.analysis.model_curve import interval_text
 from labcontrol.analysis.run_outcome import Outcome
+from labcontrol.analysis.verdict import VerdictKind
 from labcontrol.formatting import count, counted, rounded
 from labcontrol.records import RunReader
 

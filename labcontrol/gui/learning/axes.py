@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from labcontrol.analysis.run_models import ModelCurve
+from labcontrol.analysis.model_curve import ModelCurve
 from labcontrol.gui.learning.data import LearningData
 
 Floats = NDArray[np.float64]

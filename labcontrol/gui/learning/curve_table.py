@@ -20,7 +20,7 @@ from PyQt5.QtWidgets import (
 )
 
 from labcontrol.analysis.curve_facts import MEASURED, MODELS
-from labcontrol.analysis.run_models import ModelCurve
+from labcontrol.analysis.model_curve import ModelCurve
 from labcontrol.formatting import rounded
 from labcontrol.gui.learning.curves import LINES, curve_colours
 from labcontrol.gui.shared.theme import Theme

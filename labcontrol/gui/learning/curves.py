@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PyQt5.QtCore import Qt
 
 from labcontrol.analysis.curve_facts import MEASURED, MODELS, LineStyle
-from labcontrol.analysis.run_models import ModelCurve
+from labcontrol.analysis.model_curve import ModelCurve
 from labcontrol.gui.learning.axes import Scales, round_up
 from labcontrol.gui.learning.data import LearningData, ranges, steps
 from labcontrol.gui.shared.theme import LIGHT, Theme

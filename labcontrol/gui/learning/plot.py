@@ -10,7 +10,7 @@ import pyqtgraph as pg
 from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtWidgets import QWidget
 
-from labcontrol.analysis.run_models import ModelCurve
+from labcontrol.analysis.model_curve import ModelCurve
 from labcontrol.gui.learning.axes import Course, Scales
 from labcontrol.gui.learning.curves import MeasuredCurves, ModelLines, Overlay, OverlayCurves, Residual, Window
 from labcontrol.gui.learning.data import LearningData

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from labcontrol.analysis.run_models import ModelCurve, RunModels, record_models
+from labcontrol.analysis.model_curve import ModelCurve
+from labcontrol.analysis.run_models import RunModels, record_models
 from labcontrol.config import ExperimentConfig
 from labcontrol.errors import UserError
 from labcontrol.gui.learning.data import LearningData

@@ -9,8 +9,10 @@ from pathlib import Path
 from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QComboBox, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
-from labcontrol.analysis.run_models import ModelCurve, VerdictKind, verdict, why_no_law
+from labcontrol.analysis.model_curve import ModelCurve
+from labcontrol.analysis.run_models import why_no_law
 from labcontrol.analysis.twin_model import TwinModel
+from labcontrol.analysis.verdict import VerdictKind, verdict
 from labcontrol.config import LearningConfig
 from labcontrol.errors import UserError
 from labcontrol.formatting import duration, rounded

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PyQt5.QtCore import QObject
 
-from labcontrol.analysis.run_models import ModelCurve, Prediction, law_prediction, record_prediction, run_models
+from labcontrol.analysis.model_curve import ModelCurve
+from labcontrol.analysis.run_models import Prediction, law_prediction, record_prediction, run_models
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine import (
     DriftMeasured,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PyQt5.QtCore import QObject, pyqtSignal
 
-from labcontrol.analysis.run_models import ModelCurve
+from labcontrol.analysis.model_curve import ModelCurve
 from labcontrol.errors import UserError
 from labcontrol.gui.learning.record_contents import RecordContents, read_contents
 from labcontrol.gui.shared.background import Background

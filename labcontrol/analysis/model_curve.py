@@ -1,0 +1,101 @@
+"""One model of a learning curve, in one form whatever its origin."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labcontrol.analysis.curve_facts import MODELS
+from labcontrol.formatting import rounded
+
+Floats = NDArray[np.float64]
+Interval = tuple[float, float, float]
+
+_WIDEST = 1e4  # ratio of the ends of an interval that says something
+
+
+@dataclass(frozen=True)
+class ModelCurve:
+    """A model of the learning curve.
+
+    key: in `MODELS`. loss: the error it speaks of. values: epochs (K,) to expected error (K,). band: the same to an
+    interval. tau: time constant in epochs with the 95 % interval of a single run, where the model has one. r_squared:
+    where it was fitted. until: the last epoch it may speak of. condition: what it holds for, where this run is not of
+    that kind.
+    """
+
+    key: str
+    name: str
+    help: str
+    loss: str
+    values: Callable[[Floats], Floats]
+    band: Callable[[Floats], tuple[Floats, Floats]] | None = None
+    tau: Interval | None = None
+    r_squared: float | None = None
+    until: float = math.inf
+    condition: str = ""
+
+    def at(self, epoch: float) -> float:
+        """Expected error after one epoch."""
+        return float(self.values(np.array([epoch]))[0])
+
+    def interval_at(self, epoch: float) -> tuple[float, float] | None:
+        """Interval after one epoch, where the model has one."""
+        if self.band is None:
+            return None
+        low, high = self.band(np.array([epoch]))
+        return float(low[0]), float(high[0])
+
+    @property
+    def tau_text(self) -> str:
+        """The time constant in epochs with its interval; empty without one."""
+        return "" if self.tau is None or not math.isfinite(self.tau[0]) else interval_text(self.tau)
+
+    @property
+    def label(self) -> str:
+        """Its name in a legend, with its time constant and how well it fits, where it has them."""
+        parts = [f"τ = {self.tau_text}"] if self.tau_text else []
+        if self.r_squared is not None:
+            parts.append(f"R² = {self.r_squared:.4f}")
+        return f"{self.name}{': ' if parts else ''}{', '.join(parts)}"
+
+
+def interval_text(value: Interval) -> str:
+    """A value and the ends of its 95 % interval; one that spans orders of magnitude is not worth its ends."""
+    if not is_determined(value):
+        return f"{rounded(value[0])} (not determined yet)"
+    middle, low, high = map(rounded, value)
+    return middle if value[1] == value[2] else f"{middle} ({low} to {high})"
+
+
+def is_determined(value: Interval) -> bool:
+    """Whether an interval says anything."""
+    return value[1] == value[2] or (value[1] > 0 and value[2] / value[1] <= _WIDEST)
+
+
+def sampled_curve(
+    key: str,
+    loss: str,
+    epochs: Floats,
+    errors: Floats,
+    band: tuple[Floats, Floats] | None = None,
+    *,
+    name: str = "",
+    explanation: str = "",
+) -> ModelCurve:
+    """A model known at epochs (K,): errors (K,), and an interval of two (K,); name and explanation as in `MODELS`."""
+
+    def values(k: Floats) -> Floats:
+        return np.interp(k, epochs, errors)
+
+    def interval(k: Floats) -> tuple[Floats, Floats]:
+        assert band is not None
+        return np.interp(k, epochs, band[0]), np.interp(k, epochs, band[1])
+
+    facts = MODELS[key]
+    shade = None if band is None else interval
+    return ModelCurve(key, name or facts.name, explanation or facts.help, loss, values, shade)
