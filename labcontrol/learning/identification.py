@@ -84,6 +84,7 @@ class MultiplexedIdentification(Strategy):
     def __init__(self, problem: Problem, learning: LearningConfig, settings: IdentificationSettings) -> None:
         neurons = problem.neurons
         self._problem, self._settings = problem, settings
+        self._loss = learning.loss
         self._gain = problem.measure.gain if learning.loss == "mse" else 0.0
         self._room = learning.masks_per_replay
         self._repeats = settings.repeats or max(_LEAST_REPEATS, neurons // _NEURONS_A_REPEAT)
@@ -147,7 +148,7 @@ class MultiplexedIdentification(Strategy):
             self._start_again()
             return np.zeros(len(errors), dtype=np.bool_)
         self._measured.add(proposal.masks, outputs)
-        accepted = self._judge(proposal.masks, errors)
+        accepted = self._judge(proposal.masks, outputs)
         if self._stage == COARSE:
             if self._coarse:
                 self._candidate = self._solve_coarse()
@@ -163,13 +164,13 @@ class MultiplexedIdentification(Strategy):
             self._after_round()
         return accepted
 
-    def _judge(self, masks: NDArray[np.bool_], errors: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """The candidate takes the incumbent's place if its mean error is lower; only candidates can."""
-        accepted = np.zeros(len(errors), dtype=np.bool_)
+    def _judge(self, masks: NDArray[np.bool_], outputs: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """The candidate takes the incumbent's place if its error without noise is lower; only candidates can."""
+        accepted = np.zeros(len(outputs), dtype=np.bool_)
         rows = np.flatnonzero((masks == self._candidate).all(axis=1))
         if len(rows) == 0:
             return accepted
-        error = float(np.mean(errors[rows]))
+        error = self._problem.measure.without_noise(self._loss, outputs[rows], self._problem.noise_std)
         is_incumbent = np.array_equal(self._candidate, self._mask) and np.isfinite(self._error)
         if is_incumbent or error < self._error:
             accepted[rows[0]] = not is_incumbent

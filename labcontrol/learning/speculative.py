@@ -88,7 +88,8 @@ class SpeculativeDescent(Strategy):
 
     def tell(self, proposal: Proposal, outputs: NDArray[np.float32], errors: NDArray[np.float64]) -> NDArray[np.bool_]:
         accepted = np.zeros(len(errors), dtype=np.bool_)
-        error = float(np.mean(errors[: self._repeats]))
+        incumbent = outputs[: self._repeats]
+        error = self._problem.measure.without_noise(self._loss, incumbent, self._problem.noise_std)
         if len(self._step) and error >= self._before:  # take it back, and trust less of the next one
             self._mask[self._step] ^= True
             self._error = self._before

@@ -62,3 +62,38 @@ class ErrorMeasure:
     def errors(self, loss: str, outputs: NDArray[np.float32]) -> NDArray[np.float64]:
         """The error that a loss, mse or nmse, asks for. outputs: (B, T). Returns (B,)."""
         return self.mse(outputs) if loss == "mse" else self.nmse(outputs)
+
+    def without_noise(self, loss: str, outputs: NDArray[np.float32], noise_std: float) -> float:
+        """Error of one mask, from repeated outputs, with the share that the detector's noise has in it taken off.
+
+        Parameters
+        ----------
+        loss : str
+            mse or nmse.
+        outputs : ndarray, shape (R, T)
+            Of the same mask. Their mean is judged.
+        noise_std : float
+            Of one output sample; used where there is only one output. Several tell their noise themselves.
+
+        Returns
+        -------
+        float
+            An estimate; noise that all outputs of a replay share stays in it. The error as measured where nothing but
+            noise is left.
+
+        Notes
+        -----
+        The mean of R outputs has the variance v + s^2 / R, s^2 the noise's, and still the covariance c with the target.
+        So noise adds s^2 / (R g^2) to the mse, and about s^2 / (R v) to the nmse, 2 (1 - c / sqrt(v)): the mean error of
+        single outputs would favour masks of strong outputs.
+        """
+        centred = outputs.astype(np.float64)
+        centred -= centred.mean(axis=1, keepdims=True)
+        mean = centred.mean(axis=0)
+        noise = float(np.mean(centred.var(axis=0, ddof=1))) if len(outputs) > 1 else noise_std**2
+        variance, covariance = float(np.mean(mean**2)), float(np.mean(mean * self.target))
+        left = variance - noise / len(outputs)
+        if loss == "mse":
+            return left / self.gain**2 - 2 * covariance / self.gain + 1
+        left = left if left > 0 else variance
+        return 2 * (1 - covariance / left**0.5) if left > 0 else 2.0
