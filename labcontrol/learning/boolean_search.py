@@ -332,8 +332,10 @@ def search_linear(
     start: NDArray[np.bool_],
     effort: Effort,
     rng: np.random.Generator,
-) -> tuple[NDArray[np.bool_], float]:
-    """The best mask found on y = y0 + sum_i w_i x_i, and its error. No flip of one or two mirrors lowers it further.
+) -> tuple[NDArray[np.bool_], Floats]:
+    """The best masks found on y = y0 + sum_i w_i x_i, and their errors.
+
+    No flip of one or two mirrors lowers the error of any of them further.
 
     Parameters
     ----------
@@ -354,8 +356,8 @@ def search_linear(
 
     Returns
     -------
-    tuple of ndarray of bool, shape (N,), and float
-        The mask and its error.
+    tuple of ndarray of bool, shape (S, N), and ndarray, shape (S,)
+        One mask of each start and their errors, the lowest first.
     """
     single = np.ascontiguousarray(covariance, dtype=np.float32)
     readout = _Linear(single, np.diag(single).astype(np.float64), overlaps, gain)
@@ -374,9 +376,13 @@ def search_linear(
         _place(readout, state, start if k == 0 else rng.random(len(start)) < 0.5)
         _remember(state)
         _anneal(readout, state, singles, pairs, effort, (k, starts), rng)
-        found.append((float(state.totals[3]), state.best))
-    error, best = min(found, key=lambda one: one[0])
-    return best, error
+        found.append((state.best, float(state.totals[3])))
+    return _sorted(found)
+
+
+def _sorted(found: list[tuple[NDArray[np.bool_], float]]) -> tuple[NDArray[np.bool_], Floats]:
+    order = sorted(found, key=lambda one: one[1])
+    return np.array([mask for mask, _ in order]), np.array([error for _, error in order])
 
 
 def _anneal(
@@ -523,8 +529,8 @@ def search_fields(
     start: NDArray[np.bool_],
     effort: Effort,
     rng: np.random.Generator,
-) -> tuple[NDArray[np.bool_], float]:
-    """The best mask found on y = |f0 + sum_i w_i f_i|^2 + y1, and its error. No single flip lowers it further.
+) -> tuple[NDArray[np.bool_], Floats]:
+    """The best masks found on y = |f0 + sum_i w_i f_i|^2 + y1, and their errors. No single flip lowers them further.
 
     Parameters
     ----------
@@ -549,8 +555,8 @@ def search_fields(
 
     Returns
     -------
-    tuple of ndarray of bool, shape (N,), and float
-        The mask and its error.
+    tuple of ndarray of bool, shape (S, N), and ndarray, shape (S,)
+        One mask of each start and their errors, the lowest first.
     """
     schedule, starts = effort.fields_schedule(*fields.shape)
     found = []
@@ -559,5 +565,4 @@ def search_fields(
         found.append(_anneal_fields(fields, background, correction, target, load, gain, first, schedule, rng))
         if effort.progress is not None:
             effort.progress((k + 1) / starts)
-    best, error = min(found, key=lambda one: one[1])
-    return best, float(error)
+    return _sorted(found)

@@ -3,9 +3,10 @@
 1. Coarse: the mirrors in a few dozen random groups, all of them measured in the first replay. The best union of groups
    is a good mask already, and these masks are the test of the model.
 2. Identify: an S-matrix design tells all mirrors apart, with a noise sqrt(N)/2 times smaller than one by one.
-3. Polish: the solution is measured many times over in one replay, joins the data, and the search goes on from there.
-   A solution found on noisy responses is too good to be true in just those directions that it relies on: measuring it
-   corrects the model exactly there.
+3. Polish: some solutions, each another optimum, are measured several times over in one replay, join the data, and the
+   search begins anew. A solution found on noisy responses is too good to be true in just those directions that it
+   relies on: measuring it corrects the model exactly there. The best of what was measured is kept, judged by its mean
+   output with the noise taken off.
 4. Watch, if asked for: the incumbent is measured again and again; when it drifts, the mirrors are identified anew.
 """
 
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from labcontrol.config import LearningConfig, Section
-from labcontrol.learning.boolean_search import GLOBAL, LOCAL, Effort
+from labcontrol.learning.boolean_search import GLOBAL, LOCAL
 from labcontrol.learning.designs import group_design, s_matrix
 from labcontrol.learning.measurements import Measurements
 from labcontrol.learning.problem import Problem
@@ -31,7 +32,9 @@ log = logging.getLogger(__name__)
 
 _SMALLEST_COARSE = 16  # masks in a replay from which on groups are worth their place
 _TEST_MASKS = 8  # random ones, where there are no groups to test the model on
-_LEAST_REPEATS, _NEURONS_A_REPEAT = 4, 40  # of the solution in a round
+_MOST_CANDIDATES = 8
+_REPEATS = 8  # of a solution in a round
+_LEAST_REPEATS, _NEURONS_A_REPEAT = 4, 40  # where it is the only one in a round
 COARSE, IDENTIFY, POLISH, WATCH, DONE = "coarse", "identify", "polish", "watch", "done"
 
 
@@ -39,16 +42,25 @@ class IdentificationSettings(Section):
     """Settings of multiplexed identification."""
 
     coarse: bool = Field(True, description="measure random groups of mirrors first")
-    polish_rounds: int = Field(2, ge=1, le=1000, description="how often the solution is measured and corrected")
+    polish_rounds: int = Field(4, ge=1, le=1000, description="how often solutions are measured and corrected")
     repeats: int | None = Field(
         None,
         ge=1,
         le=10_000,
-        examples=[20],
-        description="measurements of the solution in a round; where not set, a fortieth of N, at least 4",
+        examples=[8],
+        description="measurements of each solution in a round; where not set, 8 where a replay has room for them, and "
+        "else a fortieth of N, at least 4",
+    )
+    candidates: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        examples=[4],
+        description="solutions measured in a round, each another optimum of the model; where not set, as many as fit "
+        "into a replay, at most 8",
     )
     ridge: float = Field(
-        1e-3,
+        3e-4,
         ge=0,
         le=10,
         description="variance that a mirror is made to add in the search, as a share of the mean variance of a "
@@ -87,7 +99,9 @@ class MultiplexedIdentification(Strategy):
         self._loss = learning.loss
         self._gain = problem.measure.gain if learning.loss == "mse" else 0.0
         self._room = learning.masks_per_replay
-        self._repeats = settings.repeats or max(_LEAST_REPEATS, neurons // _NEURONS_A_REPEAT)
+        alone = max(_LEAST_REPEATS, neurons // _NEURONS_A_REPEAT)
+        self._repeats = settings.repeats or (_REPEATS if self._room >= 2 * _REPEATS else alone)
+        self._most = settings.candidates or max(1, min(_MOST_CANDIDATES, self._room // self._repeats))
         amplitude = float(np.sqrt(np.mean(problem.amplitudes**2)))
         self._noise_ridge = (problem.noise_std / amplitude) ** 2 if amplitude > 0 else 0.0
         has_coarse = settings.coarse and self._room >= _SMALLEST_COARSE and neurons > self._room
@@ -97,7 +111,7 @@ class MultiplexedIdentification(Strategy):
         self._design = self._solvable if self._coarse else np.concatenate([self._solvable, self._test])
         self._measured = self._no_measurements()
         self._mask, self._error = problem.start.copy(), float("inf")
-        self._candidate = self._mask
+        self._candidates = problem.start[None]
         self._stage = COARSE
         self._done = 0  # masks of the design that were measured, or rounds of polishing
         self._identifications = 0
@@ -133,9 +147,9 @@ class MultiplexedIdentification(Strategy):
         if self._stage == COARSE:
             return np.concatenate([self._mask[None], self._coarse.masks]) if self._coarse else self._mask[None].copy()
         if self._stage == IDENTIFY:
-            first = self._candidate[None][: self._guests]
+            first = self._candidates[: self._guests]
             return np.concatenate([first, self._design[self._done : self._done + self._room - len(first)]])
-        return np.repeat(self._candidate[None], self._repeats, axis=0)
+        return np.repeat(self._candidates, self._repeats, axis=0)
 
     @property
     def _guests(self) -> int:
@@ -151,12 +165,12 @@ class MultiplexedIdentification(Strategy):
         accepted = self._judge(proposal.masks, outputs)
         if self._stage == COARSE:
             if self._coarse:
-                self._candidate = self._solve_coarse()
+                self._candidates = self._solve_coarse()[None]
             self._stage, self._done = IDENTIFY, 0
         elif self._stage == IDENTIFY:
             self._done += len(proposal.masks) - self._guests
             if self._done >= len(self._design) and self._is_identified():
-                self._candidate = self._search(self._mask, GLOBAL)
+                self._candidates = self._search()
                 self._identifications += 1
                 self._stage, self._done = POLISH, 0
         elif self._stage == POLISH:
@@ -165,25 +179,30 @@ class MultiplexedIdentification(Strategy):
         return accepted
 
     def _judge(self, masks: NDArray[np.bool_], outputs: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """The candidate takes the incumbent's place if its error without noise is lower; only candidates can."""
+        """The best candidate takes the incumbent's place if its error without noise is lower; only candidates can."""
         accepted = np.zeros(len(outputs), dtype=np.bool_)
-        rows = np.flatnonzero((masks == self._candidate).all(axis=1))
-        if len(rows) == 0:
-            return accepted
-        error = self._problem.measure.without_noise(self._loss, outputs[rows], self._problem.noise_std)
-        is_incumbent = np.array_equal(self._candidate, self._mask) and np.isfinite(self._error)
-        if is_incumbent or error < self._error:
-            accepted[rows[0]] = not is_incumbent
-            self._mask, self._error = self._candidate.copy(), error
+        best, place = float("inf"), -1
+        for candidate in self._candidates:
+            rows = np.flatnonzero((masks == candidate).all(axis=1))
+            if len(rows) == 0:
+                continue
+            error = self._problem.measure.without_noise(self._loss, outputs[rows], self._problem.noise_std)
+            if np.array_equal(candidate, self._mask):
+                self._error = error
+            if error < best:
+                best, place = error, int(rows[0])
+        if place >= 0 and (best < self._error or not np.isfinite(self._error)):
+            accepted[place] = True
+            self._mask, self._error = masks[place].copy(), best
         return accepted
 
     def _after_round(self) -> None:
         if self._done < self._settings.polish_rounds:
             self._model = self._refined()
-            self._candidate = self._search(self._candidate, LOCAL)
+            self._candidates = self._search()
             return
         self._stage = WATCH if self._settings.watch else DONE
-        self._candidate = self._mask
+        self._candidates = self._mask[None]
 
     # --- models -------------------------------------------------------------------------------------------------
     def _is_identified(self) -> bool:
@@ -208,15 +227,23 @@ class MultiplexedIdentification(Strategy):
         """Model of a few groups of mirrors."""
         return fit_linear(units, 0.0)
 
-    def _search(self, start: Mask, effort: Effort) -> Mask:
+    def _search(self) -> NDArray[np.bool_]:
+        """(K, N) the best masks by the model, each another optimum: of new starts, and around the incumbent."""
         assert self._model is not None
-        problem, ridge = self._problem, self._settings.ridge
-        effort = effort._replace(seconds=self._settings.search_seconds)
+        problem, ridge, start = self._problem, self._settings.ridge, self._mask
+        effort = GLOBAL._replace(starts=max(GLOBAL.starts, self._most), seconds=self._settings.search_seconds)
         if self._settings.validation_share > 0:
             share = self._settings.validation_share
             ridge = chosen_ridge(self._model, start, problem.target, self._gain, share, effort, problem.rng)
             self._findings["ridge"] = ridge
-        return self._model.search(start, problem.target, self._gain, ridge, effort, problem.rng)
+        found = [
+            self._model.search(start, problem.target, self._gain, ridge, one, problem.rng)
+            for one in (effort, LOCAL._replace(seconds=self._settings.search_seconds))
+        ]
+        masks, errors = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        _, first = np.unique(masks, axis=0, return_index=True)
+        best = first[np.argsort(errors[first], kind="stable")][: self._most]
+        return np.asarray(masks[best])
 
     def _solve_coarse(self) -> Mask:
         """The best union of groups."""
@@ -228,8 +255,8 @@ class MultiplexedIdentification(Strategy):
         start: Mask = problem.rng.random((count,)) < 0.5
         chosen = self._fit_units(units).search(
             start, problem.target, self._gain, self._settings.ridge, GLOBAL, problem.rng
-        )
-        mask: Mask = design.expanded(chosen[None])[0]
+        )[0]
+        mask: Mask = design.expanded(chosen[:1])[0]
         return mask
 
     def _tested(self) -> dict[str, float]:
@@ -247,9 +274,10 @@ class MultiplexedIdentification(Strategy):
     def _has_drifted(self, outputs: NDArray[np.float32]) -> bool:
         """Whether the incumbent's output is no longer what it was, by more than noise explains."""
         try:
-            before, count = self._measured.mean_output(self._candidate)
+            before, count = self._measured.mean_output(self._candidates[0])
         except KeyError:
             return False
+        outputs = outputs[: self._repeats]
         now = outputs.mean(axis=0, dtype=np.float64)
         change = float(np.std(now - before) / np.std(before))
         noise = self._problem.noise_std * np.sqrt(1 / count + 1 / len(outputs)) / float(np.std(before))
@@ -261,7 +289,7 @@ class MultiplexedIdentification(Strategy):
         log.warning("the incumbent's output has drifted by %.0f %%: identifying anew", change)
         self._measured = self._no_measurements()
         self._stage, self._done, self._error = COARSE, 0, float("inf")
-        self._candidate = self._mask
+        self._candidates = self._mask[None]
 
     # --- results and restarts -----------------------------------------------------------------------------------
     def report(self) -> dict[str, Any]:
@@ -273,7 +301,7 @@ class MultiplexedIdentification(Strategy):
             "measured": self._measured.state(),
             "mask": self._mask.copy(),
             "error": self._error,
-            "candidate": self._candidate.copy(),
+            "candidates": self._candidates.copy(),
             "stage": self._stage,
             "done": self._done,
             "identifications": self._identifications,
@@ -284,6 +312,6 @@ class MultiplexedIdentification(Strategy):
         self._problem.rng.bit_generator.state = state["generator"]
         self._measured.restore(state["measured"])
         self._mask, self._error = np.array(state["mask"], np.bool_), float(state["error"])
-        self._candidate = np.array(state["candidate"], np.bool_)
+        self._candidates = np.array(state["candidates"], np.bool_)
         self._stage, self._done = state["stage"], state["done"]
         self._identifications, self._findings = state["identifications"], dict(state["findings"])

@@ -94,10 +94,10 @@ class QuadraticIdentification(MultiplexedIdentification):
             self._fit_fields()
         assert self._fields is not None
         try:
-            output, _ = self._measured.mean_output(self._candidate)
+            output, _ = self._measured.mean_output(self._mask)
         except KeyError:
             return self._fields
-        return self._fields.corrected(self._candidate, output)
+        return self._fields.corrected(self._mask, output)
 
     def _fit_fields(self) -> float:
         """Fields from the design; returns the share of steps that were not solved."""

@@ -32,8 +32,8 @@ class ReadoutModel(ABC):
     @abstractmethod
     def search(
         self, start: Mask, target: Floats, gain: float, ridge: float, effort: Effort, rng: np.random.Generator
-    ) -> Mask:
-        """The best mask found from a start.
+    ) -> tuple[NDArray[np.bool_], Floats]:
+        """The best masks (S, N) found from each start of the effort and their errors (S,) by the model, best first.
 
         target: (T,) standardised, or of the first steps only: the others then play no part. gain: of the fixed-gain
         error, 0 for nmse. ridge: variance that every mirror that is on is made to add, as a share of the mean variance
@@ -57,14 +57,14 @@ class LinearModel(ReadoutModel):
 
     def search(
         self, start: Mask, target: Floats, gain: float, ridge: float, effort: Effort, rng: np.random.Generator
-    ) -> Mask:
+    ) -> tuple[NDArray[np.bool_], Floats]:
         steps = len(target)
         responses, background = _centred(self.responses[:, :steps]), _centred(self.background[None, :steps])[0]
         scale = float(np.sqrt(np.mean(responses**2))) or 1.0  # numbers near 1, whatever the unit of the output
         responses, background = responses / scale, background / scale
         covariance = covariance_of(responses)
         covariance[np.diag_indices_from(covariance)] += ridge * float(np.mean(np.diag(covariance)))
-        mask, _ = search_linear(
+        return search_linear(
             covariance,
             responses @ background / steps,
             responses @ target / steps,
@@ -75,7 +75,6 @@ class LinearModel(ReadoutModel):
             effort,
             rng,
         )
-        return mask
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ class FieldModel(ReadoutModel):
 
     def search(
         self, start: Mask, target: Floats, gain: float, ridge: float, effort: Effort, rng: np.random.Generator
-    ) -> Mask:
+    ) -> tuple[NDArray[np.bool_], Floats]:
         steps = len(target)
         half = self.background[:steps] + 0.5 * self.fields[:, :steps].sum(axis=0)
         scale = float(np.sqrt(np.std(np.abs(half) ** 2))) or 1.0
@@ -110,10 +109,9 @@ class FieldModel(ReadoutModel):
         correction = self.correction[:steps] / scale**2
         single = np.std(2 * np.real(np.conj(half / scale) * fields), axis=1)
         load = ridge * float(np.mean(single**2))
-        mask, _ = search_fields(
+        return search_fields(
             np.ascontiguousarray(fields), background, correction, target, load, gain / scale**2, start, effort, rng
         )
-        return mask
 
 
 def fit_linear(measured: Measurements, ridge: float) -> LinearModel:

@@ -30,7 +30,7 @@ def chosen_ridge(
     fit_target, kept_back = standardised(target[:fitted]), standardised(target[fitted:])
     errors = []
     for ridge in RIDGES:
-        mask = model.search(start, fit_target, gain, ridge, effort, rng)
+        mask = model.search(start, fit_target, gain, ridge, effort, rng)[0][0]
         output = model.predict(mask[None])[0, fitted:].astype(np.float32)
         errors.append(nmse(output, kept_back))
     return RIDGES[int(np.argmin(errors))]

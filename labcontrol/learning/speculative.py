@@ -121,7 +121,8 @@ class SpeculativeDescent(Strategy):
         variance, overlap = float(base @ base) / steps, float(base @ target) / steps
         gain = self._gain / scale
         none = np.zeros(len(changes), dtype=np.bool_)
-        chosen, _ = search_linear(covariance, cross, overlaps, variance, overlap, gain, none, GLOBAL, self._problem.rng)
+        found, _ = search_linear(covariance, cross, overlaps, variance, overlap, gain, none, GLOBAL, self._problem.rng)
+        chosen = found[0]
         mirrors: NDArray[np.int64] = self._mirrors[chosen]
         if len(mirrors) <= self._largest:
             return mirrors

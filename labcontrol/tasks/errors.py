@@ -84,8 +84,8 @@ class ErrorMeasure:
         Notes
         -----
         The mean of R outputs has the variance v + s^2 / R, s^2 the noise's, and still the covariance c with the target.
-        So noise adds s^2 / (R g^2) to the mse, and about s^2 / (R v) to the nmse, 2 (1 - c / sqrt(v)): the mean error of
-        single outputs would favour masks of strong outputs.
+        So noise adds s^2 / (R g^2) to the mse, and about s^2 / (R v) to the nmse, 2 (1 - c / sqrt(v)): judged by the
+        mean error of single outputs, strong outputs would be favoured.
         """
         centred = outputs.astype(np.float64)
         centred -= centred.mean(axis=1, keepdims=True)

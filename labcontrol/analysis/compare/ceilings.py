@@ -81,7 +81,9 @@ def _best_mask(table: KnownTable, gain: float, rng: np.random.Generator) -> NDAr
         if table.coherent
         else LinearModel(background, responses)
     )
-    return model.search(rng.random(table.neurons) < 0.5, table.train_target, gain, 0.0, _EFFORT, rng)
+    masks, _ = model.search(rng.random(table.neurons) < 0.5, table.train_target, gain, 0.0, _EFFORT, rng)
+    best: NDArray[np.bool_] = masks[0]
+    return best
 
 
 def _nmse(output: NDArray[np.float64], target: NDArray[np.float64]) -> float:
