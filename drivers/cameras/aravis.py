@@ -13,9 +13,11 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
+from drivers.cameras.features import Features, Value, left_as_found
 from drivers.cameras.frames import checked_frame, pixels_of
 from drivers.cameras.introspection import import_aravis
 from drivers.cameras.numbering import FrameNumbers
+from drivers.cameras.settings import require_exposure_taken, require_gain_taken
 from drivers.interfaces import (
     Camera,
     DeviceDisconnectedError,
@@ -47,6 +49,19 @@ class AravisOptions(DriverOptions):
         description="input whose rising edge takes a frame, as Line1, wired to the synch output of SLM or DMD: one "
         "pulse for each frame, after it is asked for; by default frames are triggered by software",
     )
+    trigger_edge: Literal["rising", "falling"] = Field("rising", description="edge of a pulse that takes a frame")
+    saturation_counts: int | None = Field(
+        None, ge=1, description="counts from which a pixel is saturated; by default the largest that the format holds"
+    )
+    features: dict[str, Value] = Field(
+        default_factory=dict,
+        description="further features of the camera, by their GenICam names, set when it is opened, after all that "
+        "other programs may have left otherwise",
+    )
+    stream: dict[str, int | float | bool] = Field(
+        default_factory=dict,
+        description="settings of the line to the camera, by Aravis' names for its stream, as socket-buffer-size",
+    )
 
 
 class AravisCamera(Camera):
@@ -72,6 +87,7 @@ class AravisCamera(Camera):
         self._numbers = FrameNumbers(self.name, self.clock)
         self._roi = Roi(0, 0, 1, 1)
         self._exposure_s = 0.0
+        self._stuck: dict[str, str] = {}
 
     @classmethod
     def from_bench(cls, address: str, options: AravisOptions, context: DriverContext) -> Self:
@@ -129,6 +145,7 @@ class AravisCamera(Camera):
             # The limits were checked; this takes back what rounding between seconds and microseconds adds to them.
             self._camera.set_exposure_time(1e6 * min(max(seconds, low), high))
         self._exposure_s = self._get_exposure()
+        require_exposure_taken(self.name, seconds, self._exposure_s)
 
     def _get_gain(self) -> float:
         with self._asking("asking for its gain"):
@@ -136,8 +153,10 @@ class AravisCamera(Camera):
 
     def _set_gain(self, decibel: float) -> None:
         with self._asking("setting its gain"):
-            if self._camera.is_gain_available():
-                self._camera.set_gain(decibel)
+            if not self._camera.is_gain_available():
+                return
+            self._camera.set_gain(decibel)
+        require_gain_taken(self.name, decibel, self._get_gain())
 
     def _get_roi(self) -> Roi:
         return self._roi
@@ -158,13 +177,12 @@ class AravisCamera(Camera):
                 self._start()
 
     def _trigger(self) -> None:
-        if self._options.trigger_line is not None:
-            self._discard_frames()
-            self._numbers.trigger(self._exposure_s, forget_earlier=True)
-            return
         with self._asking("triggering"):
+            self.clock.sleep(self._numbers.on_its_way_s(self.readout_time_s))
+            self._discard_frames()
             self._numbers.trigger(self._exposure_s)
-            self._camera.software_trigger()
+            if self._options.trigger_line is None:
+                self._camera.software_trigger()
 
     def _read(self, timeout_s: float) -> Frame:
         with self._asking("reading a frame"):
@@ -201,9 +219,20 @@ class AravisCamera(Camera):
             self._camera = aravis.Camera.new(self._find())
             self._camera.get_device().connect("control-lost", self._note_loss)
         with self._asking("setting up"):
+            features = AravisFeatures(self.name, glib.Error, self._camera.get_device())
+            self._stuck = features.set_neutral(but=self._options.features)
+            formats = self._camera.dup_available_pixel_formats_as_strings()
+            if self._options.pixel_format not in formats:
+                raise DeviceRefusedError(
+                    self.name,
+                    f"has no pixel format {self._options.pixel_format}, only {', '.join(formats)}.",
+                    "Choose another in the bench file.",
+                )
             self._camera.set_pixel_format_from_string(self._options.pixel_format)
             self._camera.set_acquisition_mode(aravis.AcquisitionMode.CONTINUOUS)
-            self._set_up_trigger(self._options.trigger_line)
+            self._set_up_trigger(features, self._options.trigger_line)
+            for name, value in self._options.features.items():
+                features.set(name, value)
             self._roi = self._read_roi()
             self._exposure_s = self._get_exposure()
             self._start()
@@ -232,7 +261,15 @@ class AravisCamera(Camera):
     def _read_status(self) -> DeviceStatus:
         exposure_s = self._get_exposure()
         frames = self._numbers.counter
-        return DeviceStatus(True, f"{frames} frames", {"frames": frames, "exposure_s": exposure_s})
+        values: dict[str, float | int | str | bool] = {"frames": frames, "exposure_s": exposure_s}
+        with self._asking("asking for its state"):
+            if self._camera.is_frame_rate_available():
+                values["frame_rate_hz"] = float(self._camera.get_frame_rate())
+        summary = f"{frames} frames"
+        if self._stuck:
+            values["left_as_found"] = left_as_found(self._stuck)
+            summary += f", left as found: {values['left_as_found']}"
+        return DeviceStatus(True, summary, values)
 
     # --- inner workings -----------------------------------------------------------------------------------------
     def _find(self) -> str:
@@ -255,13 +292,15 @@ class AravisCamera(Camera):
     def _names(self) -> list[str]:
         return [str(self._aravis.get_device_id(number)) for number in range(self._aravis.get_n_devices())]
 
-    def _set_up_trigger(self, line: str | None) -> None:
+    def _set_up_trigger(self, features: AravisFeatures, line: str | None) -> None:
         sources = self._camera.dup_available_trigger_sources()
         if line is not None and line not in sources:
             raise DeviceRefusedError(
                 self.name, f"has no trigger input {line}, only {', '.join(sources)}.", "Correct trigger_line."
             )
         self._camera.set_trigger(line or "Software")
+        if line is not None:
+            features.set("TriggerActivation", f"{self._options.trigger_edge.capitalize()}Edge")
 
     def _choose_region(self, roi: Roi) -> Roi:
         self._camera.set_region(roi.column, roi.row, roi.columns, roi.rows)
@@ -275,6 +314,15 @@ class AravisCamera(Camera):
     def _start(self) -> None:
         self._numbers.start()
         self._stream = self._camera.create_stream(None, None)
+        for name, value in self._options.stream.items():
+            try:
+                self._stream.set_property(name, value)
+            except (TypeError, ValueError) as error:
+                raise DeviceRefusedError(
+                    self.name,
+                    f"did not take {value!r} as {name} of its stream: {error}.",
+                    f"It has {', '.join(sorted(each.name for each in self._stream.list_properties()))}.",
+                ) from error
         payload = self._camera.get_payload()
         for _ in range(self._options.buffer_frames):
             self._stream.push_buffer(self._aravis.Buffer.new_allocate(payload))
@@ -296,11 +344,11 @@ class AravisCamera(Camera):
                 f"frame {numbered.counter} failed on its way: {status.value_nick}.",
                 "Take it again; if it persists, check cable, packet size and bandwidth.",
             )
-        self._numbers.require_none_lost(numbered)
+        self._numbers.require_sure(numbered)
         shape = buffer.get_image_height(), buffer.get_image_width()
         pixels = pixels_of(self.name, buffer.get_data(), shape, self.bit_depth)
         return checked_frame(
-            self.name, pixels, self._roi, self.bit_depth,
+            self.name, pixels, self._roi, self.bit_depth, saturation=self._options.saturation_counts,
             counter=numbered.counter, time_s=numbered.time_s, exposure_s=numbered.exposure_s,
         )  # fmt: skip
 
@@ -319,6 +367,60 @@ class AravisCamera(Camera):
                 self._lost = True
                 raise DeviceDisconnectedError(self.name, message, remedy) from error
             raise DeviceFaultError(self.name, message, remedy) from error
+
+
+class AravisFeatures(Features):
+    """The features of a camera of Aravis.
+
+    Parameters
+    ----------
+    device : str
+        Name of the camera on its bench.
+    error : type of Exception
+        GLib's.
+    camera : Aravis.Device
+        Behind the camera.
+    """
+
+    def __init__(self, device: str, error: type[Exception], camera: Any) -> None:
+        super().__init__(device)
+        self._camera = camera
+        self.errors = (error,)
+
+    def read(self, name: str) -> str | None:
+        """Read a feature.
+
+        Parameters
+        ----------
+        name : str
+            Of the feature.
+
+        Returns
+        -------
+        str or None
+            Its value; None where there is none of this name, or none that can be read now.
+        """
+        try:
+            available = self._camera.is_feature_available(name)
+            return str(self._camera.get_feature(name).get_value_as_string()) if available else None
+        except self.errors:
+            return None
+
+    def _write(self, name: str, text: str) -> None:
+        self._camera.get_feature(name).set_value_from_string(text)
+
+    def _takes(self, name: str) -> str:
+        try:
+            return ", ".join(self._camera.dup_available_enumeration_feature_values_as_strings(name))
+        except self.errors:
+            pass
+        for bounds in (self._camera.get_integer_feature_bounds, self._camera.get_float_feature_bounds):
+            try:
+                low, high = bounds(name)
+            except self.errors:
+                continue
+            return f"{low:g} to {high:g}"
+        return "another kind of value"
 
 
 def _load(name: str) -> tuple[Any, Any]:

@@ -13,8 +13,10 @@ from typing import Any, Literal, Self
 
 from pydantic import Field
 
+from drivers.cameras.features import Features, Value, left_as_found
 from drivers.cameras.frames import checked_frame, importing_swig
 from drivers.cameras.numbering import FrameNumbers
+from drivers.cameras.settings import require_exposure_taken, require_gain_taken
 from drivers.interfaces import (
     Camera,
     DeviceDisconnectedError,
@@ -34,6 +36,11 @@ from drivers.interfaces import (
 
 _BITS = {"Mono8": 8, "Mono10": 10, "Mono12": 12}
 _EXPOSURE_US = ("ExposureTime", "ExposureTimeAbs")  # newer models, older models
+_READINGS = {
+    "temperature_c": ("DeviceTemperature", "TemperatureAbs"),
+    "frame_rate_hz": ("ResultingFrameRate", "ResultingFrameRateAbs"),
+    "link_bytes_per_s": ("DeviceLinkSpeed", "GevLinkSpeed"),
+}
 
 
 class BaslerOptions(DriverOptions):
@@ -52,9 +59,18 @@ class BaslerOptions(DriverOptions):
         description="input whose rising edge takes a frame, as Line1, wired to the synch output of SLM or DMD: one "
         "pulse for each frame, after it is asked for; by default frames are triggered by software",
     )
-    features: dict[str, str | float | int | bool] = Field(
+    trigger_edge: Literal["rising", "falling"] = Field("rising", description="edge of a pulse that takes a frame")
+    saturation_counts: int | None = Field(
+        None, ge=1, description="counts from which a pixel is saturated; by default the largest that the format holds"
+    )
+    features: dict[str, Value] = Field(
         default_factory=dict,
-        description="further features of the camera, by their GenICam names, set when it is opened",
+        description="further features of the camera, by their GenICam names, set when it is opened, after all that "
+        "other programs may have left otherwise",
+    )
+    stream: dict[str, Value] = Field(
+        default_factory=dict,
+        description="settings of the line to the camera, by pylon's names for its stream grabber, as MaxTransferSize",
     )
     emulated: bool = Field(False, description="whether to use the maker's camera emulator instead of cameras")
 
@@ -78,6 +94,7 @@ class BaslerCamera(Camera):
         self._numbers = FrameNumbers(self.name, self.clock)
         self._roi = Roi(0, 0, 1, 1)
         self._exposure_s = 0.0
+        self._stuck: dict[str, str] = {}
 
     @classmethod
     def from_bench(cls, address: str, options: BaslerOptions, context: DriverContext) -> Self:
@@ -138,6 +155,7 @@ class BaslerCamera(Camera):
             # The limits were checked; this takes back what rounding between seconds and microseconds adds to them.
             self._exposure.SetValue(min(max(1e6 * seconds, self._exposure.GetMin()), self._exposure.GetMax()))
         self._exposure_s = self._get_exposure()
+        require_exposure_taken(self.name, seconds, self._exposure_s)
 
     def _get_gain(self) -> float:
         feature = self._feature("Gain")
@@ -148,6 +166,7 @@ class BaslerCamera(Camera):
         if feature is not None:
             with self._asking("setting its gain"):
                 feature.SetValue(decibel)
+            require_gain_taken(self.name, decibel, self._get_gain())
 
     def _get_roi(self) -> Roi:
         return self._roi
@@ -155,28 +174,35 @@ class BaslerCamera(Camera):
     def _set_roi(self, roi: Roi) -> None:
         wanted = {"Width": roi.columns, "Height": roi.rows, "OffsetX": roi.column, "OffsetY": roi.row}
         for name, value in wanted.items():
-            step = self._camera.GetNodeMap().GetNode(name).GetInc()
-            if value % step:
+            feature = getattr(self._camera, name)
+            first, step = feature.GetMin(), feature.GetInc()
+            if (value - first) % step:
                 raise DeviceRefusedError(
-                    self.name, f"takes {name} in steps of {step}, not {value}.", "Choose a region on its grid."
+                    self.name,
+                    f"takes {name} from {first} in steps of {step}, not {value}.",
+                    "Choose a region on its grid.",
                 )
         with self._asking("setting its region"), self._stopped():
             for name in ("OffsetX", "OffsetY"):
-                getattr(self._camera, name).SetValue(getattr(self._camera, name).GetMin())
+                if (feature := getattr(self._camera, name)).GetValue() != feature.GetMin():
+                    feature.SetValue(feature.GetMin())
             for name, value in wanted.items():
-                getattr(self._camera, name).SetValue(value)
+                if (feature := getattr(self._camera, name)).GetValue() != value:  # it may be fixed
+                    feature.SetValue(value)
             self._roi = self._read_roi()
 
     def _trigger(self) -> None:
-        if self._options.trigger_line is not None:
-            self._discard_frames()
-            self._numbers.trigger(self._exposure_s, forget_earlier=True)
-            return
         with self._asking("triggering"):
-            if not self._camera.WaitForFrameTriggerReady(1000, self._pylon.TimeoutHandling_Return):
-                raise DeviceTimeoutError(self.name, "did not get ready for a trigger.", "Read its frames first.")
+            if self._options.trigger_line is None and self._camera.CanWaitForFrameTriggerReady():
+                # Where its state cannot be waited for, a trigger that comes too early is ignored, and noticed.
+                patience_ms = round(1e3 * self.patience_s)
+                if not self._camera.WaitForFrameTriggerReady(patience_ms, self._pylon.TimeoutHandling_Return):
+                    raise DeviceTimeoutError(self.name, "did not get ready for a trigger.", "Read its frames first.")
+            self.clock.sleep(self._numbers.on_its_way_s(self.readout_time_s))
+            self._discard_frames()
             self._numbers.trigger(self._exposure_s)
-            self._camera.TriggerSoftware.Execute()
+            if self._options.trigger_line is None:
+                self._camera.TriggerSoftware.Execute()
 
     def _read(self, timeout_s: float) -> Frame:
         with self._asking("reading a frame"):
@@ -208,18 +234,16 @@ class BaslerCamera(Camera):
             self._camera = pylon.InstantCamera(pylon.TlFactory.GetInstance().CreateDevice(self._find()))
             self._camera.Open()
         with self._asking("setting up"):
-            for name in ("ExposureAuto", "GainAuto"):
-                if (feature := self._feature(name)) is not None:
-                    feature.SetValue("Off")
-            if self._options.pixel_format not in self._camera.PixelFormat.Symbolics:
-                raise DeviceRefusedError(
-                    self.name, f"has no pixel format {self._options.pixel_format}.", "Choose another in the bench file."
-                )
-            self._camera.PixelFormat.SetValue(self._options.pixel_format)
-            self._set_up_trigger(self._options.trigger_line)
-            self._camera.MaxNumBuffer.SetValue(self._options.buffer_frames)
-            for name, value in self._options.features.items():
-                self._set_feature(name, value)
+            options, features = self._options, BaslerFeatures(self.name, genicam, self._camera.GetNodeMap())
+            self._stuck = features.set_neutral(but=options.features)
+            features.set("PixelFormat", options.pixel_format)
+            self._set_up_trigger(features, options.trigger_line)
+            self._camera.MaxNumBuffer.SetValue(options.buffer_frames)
+            for name, value in options.features.items():
+                features.set(name, value)
+            stream = BaslerFeatures(self.name, genicam, self._camera.GetStreamGrabberNodeMap())
+            for name, value in options.stream.items():
+                stream.set(name, value)
             self._roi = self._read_roi()
             self._exposure_s = self._get_exposure()
             self._start()
@@ -245,10 +269,15 @@ class BaslerCamera(Camera):
     def _read_status(self) -> DeviceStatus:
         frames = self._numbers.counter
         values: dict[str, float | int | str | bool] = {"frames": frames, "exposure_s": self._get_exposure()}
-        temperature = self._feature("DeviceTemperature")
-        if temperature is not None:
-            values["temperature_c"] = float(temperature.GetValue())
-        return DeviceStatus(True, f"{frames} frames", values)
+        for key, names in _READINGS.items():
+            feature = next(filter(None, map(self._feature, names)), None)
+            if feature is not None:
+                values[key] = float(feature.GetValue())
+        summary = f"{frames} frames"
+        if self._stuck:
+            values["left_as_found"] = left_as_found(self._stuck)
+            summary += f", left as found: {values['left_as_found']}"
+        return DeviceStatus(True, summary, values)
 
     # --- inner workings -----------------------------------------------------------------------------------------
     @property
@@ -261,25 +290,20 @@ class BaslerCamera(Camera):
             node = self._camera.GetNodeMap().GetNode(name)
             return node if node is not None and self._genicam.IsReadable(node) else None
 
-    def _set_up_trigger(self, line: str | None) -> None:
-        camera = self._camera
-        camera.TriggerSelector.SetValue("FrameStart")
-        camera.TriggerMode.SetValue("On")
+    def _set_up_trigger(self, features: BaslerFeatures, line: str | None) -> None:
+        if self._feature("TriggerSelector") is not None:  # some models have one trigger, and no choice
+            features.set("TriggerSelector", "FrameStart")
+        features.set("TriggerMode", "On")
         if line is None:
-            camera.TriggerSource.SetValue("Software")
+            features.set("TriggerSource", "Software")
             return
-        lines = [source for source in camera.TriggerSource.Symbolics if source.startswith("Line")]
+        lines = [source for source in self._camera.TriggerSource.Symbolics if source.startswith("Line")]
         if line not in lines:
             raise DeviceRefusedError(
                 self.name, f"has no trigger input {line}, only {', '.join(lines)}.", "Correct trigger_line."
             )
-        camera.TriggerSource.SetValue(line)
-        camera.TriggerActivation.SetValue("RisingEdge")
-
-    def _set_feature(self, name: str, value: str | float) -> None:
-        if self._feature(name) is None:
-            raise DeviceRefusedError(self.name, f"has no feature {name}.", "Correct the features in the bench file.")
-        getattr(self._camera, name).SetValue(value)
+        features.set("TriggerSource", line)
+        features.set("TriggerActivation", f"{self._options.trigger_edge.capitalize()}Edge")
 
     def _find(self) -> Any:
         devices = list(self._pylon.TlFactory.GetInstance().EnumerateDevices())
@@ -321,9 +345,9 @@ class BaslerCamera(Camera):
                 f"frame {numbered.counter} failed on its way: {result.ErrorDescription} ({result.ErrorCode:#x}).",
                 "Take it again; if it persists, check cable and bandwidth.",
             )
-        self._numbers.require_none_lost(numbered)
+        self._numbers.require_sure(numbered)
         return checked_frame(
-            self.name, result.Array, self._roi, self.bit_depth,
+            self.name, result.Array, self._roi, self.bit_depth, saturation=self._options.saturation_counts,
             counter=numbered.counter, time_s=numbered.time_s, exposure_s=numbered.exposure_s,
         )  # fmt: skip
 
@@ -340,6 +364,52 @@ class BaslerCamera(Camera):
                     self.name, message, "Check its cable and that no other program uses it; then open it again."
                 ) from error
             raise DeviceFaultError(self.name, message, "Close it and open it again.") from error
+
+
+class BaslerFeatures(Features):
+    """The features of a node map of pylon.
+
+    Parameters
+    ----------
+    device : str
+        Name of the camera on its bench.
+    genicam : module
+        pypylon's genicam.
+    nodes : genicam.INodeMap
+        Of the camera, or of its stream grabber.
+    """
+
+    def __init__(self, device: str, genicam: Any, nodes: Any) -> None:
+        super().__init__(device)
+        self._genicam, self._nodes = genicam, nodes
+        self.errors = (genicam.GenericException, TypeError)
+
+    def read(self, name: str) -> str | None:
+        """Read a feature.
+
+        Parameters
+        ----------
+        name : str
+            Of the feature.
+
+        Returns
+        -------
+        str or None
+            Its value; None where there is none of this name, or none that can be read now.
+        """
+        node = self._nodes.GetNode(name)
+        return str(node.ToString()) if node is not None and self._genicam.IsReadable(node) else None
+
+    def _write(self, name: str, text: str) -> None:
+        self._nodes.GetNode(name).FromString(text)
+
+    def _takes(self, name: str) -> str:
+        node = self._nodes.GetNode(name)
+        if not self._genicam.IsWritable(node):
+            return "nothing now"
+        if hasattr(node, "Symbolics"):
+            return ", ".join(node.Symbolics)
+        return f"{node.GetMin():g} to {node.GetMax():g}" if hasattr(node, "GetMin") else "true or false"
 
 
 def _load(name: str) -> tuple[Any, Any]:

@@ -23,7 +23,29 @@ def importing_swig() -> Iterator[None]:
 
 
 def pixels_of(device: str, data: bytes, shape: tuple[int, int], bit_depth: int) -> Pixels:
-    """A copy of the pixels (rows, columns) at the start of a buffer. Raises DeviceFaultError when it is too short."""
+    """Copy the pixels at the start of a buffer.
+
+    Parameters
+    ----------
+    device : str
+        Name of the camera on its bench.
+    data : bytes
+        The buffer.
+    shape : (int, int)
+        Rows and columns.
+    bit_depth : int
+        Bits per pixel.
+
+    Returns
+    -------
+    ndarray of uint8 or uint16, shape (rows, columns)
+        Counts.
+
+    Raises
+    ------
+    DeviceFaultError
+        When the buffer is too short.
+    """
     wanted = shape[0] * shape[1] * (1 if bit_depth <= 8 else 2)
     if len(data) < wanted:
         raise DeviceFaultError(
@@ -37,12 +59,46 @@ def pixels_of(device: str, data: bytes, shape: tuple[int, int], bit_depth: int) 
 
 
 def checked_frame(
-    device: str, pixels: Pixels, roi: Roi, bit_depth: int, *, counter: int, time_s: float, exposure_s: float
+    device: str,
+    pixels: Pixels,
+    roi: Roi,
+    bit_depth: int,
+    *,
+    counter: int,
+    time_s: float,
+    exposure_s: float,
+    saturation: int | None = None,
 ) -> Frame:
-    """A frame of right-justified counts.
+    """Make a frame of the pixels that a camera delivered.
 
-    pixels: (rows, columns) as delivered; not copied.
-    Raises DeviceFaultError for pixels that cannot be of this region or depth.
+    Parameters
+    ----------
+    device : str
+        Name of the camera on its bench.
+    pixels : ndarray of uint8 or uint16, shape (rows, columns)
+        As delivered; not copied.
+    roi : Roi
+        The region they are to be of.
+    bit_depth : int
+        Bits per pixel.
+    counter : int
+        Of the frame.
+    time_s : float
+        When it was triggered, by the bench clock, in s.
+    exposure_s : float
+        Its exposure, in s.
+    saturation : int or None
+        Counts from which a pixel is saturated; None for the largest that the data can hold.
+
+    Returns
+    -------
+    Frame
+        With the share of its pixels that are saturated.
+
+    Raises
+    ------
+    DeviceFaultError
+        For pixels that cannot be of this region or depth.
     """
     if pixels.shape != (roi.rows, roi.columns):
         raise DeviceFaultError(
@@ -50,12 +106,26 @@ def checked_frame(
             f"delivered a frame of shape {pixels.shape}, expected {(roi.rows, roi.columns)}.",
             "Set the region again; check what limits it in the camera.",
         )
-    top = 2**bit_depth - 1
-    if int(pixels.max()) > top:
+    top, brightest = 2**bit_depth - 1, int(pixels.max())
+    if brightest > top:
         raise DeviceFaultError(
             device,
-            f"delivered counts up to {int(pixels.max())}, more than {bit_depth} bits hold.",
+            f"delivered counts up to {brightest}, more than {bit_depth} bits hold.",
             "Choose a pixel format whose bits are right-justified.",
         )
-    saturated = float(np.count_nonzero(pixels == top)) / pixels.size
+    level = saturation if saturation is not None else _largest(pixels, brightest, bit_depth)
+    saturated = float(np.count_nonzero(pixels >= level)) / pixels.size if brightest >= level else 0.0
     return Frame(pixels, counter, time_s, exposure_s, saturated)
+
+
+def _largest(pixels: Pixels, brightest: int, bit_depth: int) -> int:
+    """The largest count that the data can hold: less than all bits set where the lowest bits are never used.
+
+    A sensor of 12 bits whose counts fill the upper bits of 16 saturates at 65520. At least 8 bits are used.
+    """
+    top = (1 << bit_depth) - 1
+    unused = (1 << bit_depth - 8) - 1
+    if brightest < top - unused or brightest == top:
+        return top
+    used = int(np.bitwise_or.reduce(pixels, axis=None))
+    return top - min(unused, (used & -used) - 1)

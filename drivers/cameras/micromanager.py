@@ -19,6 +19,7 @@ from typing import Any, Self
 from pydantic import Field
 
 from drivers.cameras.frames import Pixels, checked_frame, importing_swig
+from drivers.cameras.settings import require_exposure_taken, require_gain_taken
 from drivers.interfaces import (
     Camera,
     DeviceDisconnectedError,
@@ -52,6 +53,12 @@ class MicroManagerOptions(DriverOptions):
     initial: tuple[str, ...] = Field((), description="which of the properties must be set before it is initialised")
     gain_property: str | None = Field(None, description="property that holds the gain in dB, where there is one")
     readout_time_s: float = Field(0.02, ge=0, le=10, description="from the end of the exposure to the frame, in s")
+    reports_exposure: bool = Field(
+        True, description="whether the camera reports the exposure that it took; otherwise the one that was set counts"
+    )
+    saturation_counts: int | None = Field(
+        None, ge=1, description="counts from which a pixel is saturated; by default the largest of its bit depth"
+    )
     adapter_folder: Path | None = Field(
         None, description="folder of the device adapters; by default where pymmcore-plus finds them"
     )
@@ -75,6 +82,7 @@ class MicroManagerCamera(Camera):
         self._sensor = (1, 1)
         self._bits = 8
         self._counter = 0
+        self._set_s: float | None = None
 
     @classmethod
     def from_bench(cls, address: str, options: MicroManagerOptions, context: DriverContext) -> Self:
@@ -132,13 +140,16 @@ class MicroManagerCamera(Camera):
         return (0.0, 0.0) if name is None else self._limits(name) or (0.0, 0.0)
 
     def _get_exposure(self) -> float:
+        if self._set_s is not None and not self._options.reports_exposure:
+            return self._set_s
         with self._asking("asking for its exposure"):
             return 1e-3 * float(self._core.getExposure())
 
     def _set_exposure(self, seconds: float) -> None:
         with self._asking("setting its exposure"):
             self._core.setExposure(1e3 * seconds)
-        self._require_taken("exposure", seconds, self._get_exposure(), "s")
+        self._set_s = seconds
+        require_exposure_taken(self.name, seconds, self._get_exposure())
 
     def _get_gain(self) -> float:
         name = self._options.gain_property
@@ -152,7 +163,7 @@ class MicroManagerCamera(Camera):
         if name is not None:
             with self._asking("setting its gain"):
                 self._core.setProperty(_LABEL, name, decibel)
-            self._require_taken("gain", decibel, self._get_gain(), "dB")
+            require_gain_taken(self.name, decibel, self._get_gain())
 
     def _get_roi(self) -> Roi:
         with self._asking("asking for its region"):
@@ -172,6 +183,7 @@ class MicroManagerCamera(Camera):
 
     def _trigger(self) -> None:
         assert self._thread is not None
+        self._frames.clear()  # nobody waits any more for frames that were not read
         self._frames.append(self._thread.submit(self._snap_now))
 
     def _read(self, timeout_s: float) -> Frame:
@@ -200,7 +212,7 @@ class MicroManagerCamera(Camera):
     # --- device -------------------------------------------------------------------------------------------------
     def _open(self) -> None:
         options = self._options
-        self._counter = 0
+        self._counter, self._set_s = 0, None
         self._core = core = _load(self.name)()
         with self._asking(f"connecting to {options.camera} of {options.adapter}", DeviceDisconnectedError):
             if options.adapter_folder is not None:
@@ -257,8 +269,9 @@ class MicroManagerCamera(Camera):
             pixels: Pixels = self._core.getImage()
         self._counter += 1
         return checked_frame(
-            self.name, pixels, roi, self._bits, counter=self._counter, time_s=time_s, exposure_s=exposure_s
-        )
+            self.name, pixels, roi, self._bits, saturation=self._options.saturation_counts,
+            counter=self._counter, time_s=time_s, exposure_s=exposure_s,
+        )  # fmt: skip
 
     def _set_properties(self, initial: bool) -> None:
         for name, value in self._options.properties.items():
@@ -271,12 +284,6 @@ class MicroManagerCamera(Camera):
             if not core.hasProperty(_LABEL, name) or not core.hasPropertyLimits(_LABEL, name):
                 return None
             return float(core.getPropertyLowerLimit(_LABEL, name)), float(core.getPropertyUpperLimit(_LABEL, name))
-
-    def _require_taken(self, what: str, wanted: float, taken: float, unit: str) -> None:
-        if abs(taken - wanted) > 1e-3 * abs(wanted) + 1e-9:
-            raise DeviceRefusedError(
-                self.name, f"was told {wanted:g} {unit} as {what} and took {taken:g} {unit}.", "Set another value."
-            )
 
     @contextmanager
     def _asking(

@@ -66,6 +66,7 @@ class Camera(Device):
     """
 
     role: ClassVar[str] = "camera"
+    _known_patience_s: float | None = None  # asked for once, not with every frame
 
     @property
     @abstractmethod
@@ -102,6 +103,7 @@ class Camera(Device):
     def exposure_s(self, seconds: float) -> None:
         self._require_open()
         self._require_within("the exposure", seconds, self.exposure_limits_s, "s")
+        self._known_patience_s = None
         self._set_exposure(seconds)
 
     @property
@@ -135,18 +137,30 @@ class Camera(Device):
             raise DeviceRefusedError(self.name, f"the region {roi} does not lie on the {rows} x {columns} sensor.")
         self._set_roi(roi)
 
+    def close(self) -> None:
+        """Leave the camera in its safe state and let go of it."""
+        self._known_patience_s = None
+        super().close()
+
     def trigger(self) -> None:
         """Start one exposure now."""
         self._require_open()
         self._trigger()
 
-    def read(self, timeout_s: float = 1.0) -> Frame:
+    @property
+    def patience_s(self) -> float:
+        """How long to wait for a frame before the camera counts as silent, in s: by its exposure, 1 s at least."""
+        if self._known_patience_s is None:
+            self._known_patience_s = max(1.0, 2 * (self.exposure_s + self.readout_time_s))
+        return self._known_patience_s
+
+    def read(self, timeout_s: float | None = None) -> Frame:
         """Wait for the oldest frame not read yet.
 
         Parameters
         ----------
-        timeout_s : float
-            Longest time to wait, in s.
+        timeout_s : float or None
+            Longest time to wait, in s; `patience_s` where None.
 
         Returns
         -------
@@ -161,21 +175,22 @@ class Camera(Device):
             For a frame that failed on its way, or before which others were lost.
         """
         self._require_open()
-        return self._read(timeout_s)
+        return self._read(self.patience_s if timeout_s is None else timeout_s)
 
-    def snap(self, timeout_s: float = 1.0) -> Frame:
-        """Trigger and read one frame.
+    def snap(self, timeout_s: float | None = None) -> Frame:
+        """Trigger and read one frame; frames that were not read before are thrown away.
 
         Parameters
         ----------
-        timeout_s : float
-            Longest time to wait, in s.
+        timeout_s : float or None
+            Longest time to wait, in s; `patience_s` where None.
 
         Returns
         -------
         Frame
-            The frame.
+            One that was exposed after this was called.
         """
+        self.discard_frames()
         self.trigger()
         return self.read(timeout_s)
 

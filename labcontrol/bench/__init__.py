@@ -1,7 +1,6 @@
 """The bench: opened devices by role, and where each neuron lies on them."""
 
 from labcontrol.bench.bench import Bench, driver_classes
-from labcontrol.bench.frames import fresh_frame
 from labcontrol.bench.geometry import NeuronMap
 from labcontrol.bench.named import BUILT_IN_BENCHES, bench_for
 from labcontrol.bench.response import PhaseTable
@@ -14,7 +13,6 @@ __all__ = [
     "PhaseTable",
     "bench_for",
     "driver_classes",
-    "fresh_frame",
     "hidden_bench",
     "laboratory_bench",
     "simulated_bench",

@@ -11,7 +11,6 @@ import numpy as np
 
 from drivers.interfaces import Camera, Detector, Device, DeviceError, Identity, Laser, Modulator
 from labcontrol.bench.bench import Bench
-from labcontrol.bench.frames import frame_patience_s, fresh_frame
 from labcontrol.bench.geometry import NeuronMap
 from labcontrol.errors import UserError
 from labcontrol.formatting import counted, power, rounded
@@ -115,13 +114,12 @@ def _by_kind(bench: Bench, device: Device, finding: Finding, tries: int) -> None
         finding.latency = _timed(bench, "pattern", lambda: device.show(dark), tries)
     elif isinstance(device, Camera):
         _camera(device, finding, config.camera.exposure_s, config.camera.gain_db)
-        frame = fresh_frame(device)
+        frame = device.snap()
         top = 2**device.bit_depth - 1
         finding.facts.append(
             f"without light: {rounded(float(frame.data.mean()))} of {top} counts, {frame.data.max()} at most"
         )
-        patience_s = frame_patience_s(device)
-        finding.latency = _timed(bench, "frame", lambda: device.snap(patience_s), tries)
+        finding.latency = _timed(bench, "frame", device.snap, tries)
     elif isinstance(device, Detector):
         entry = config.detector
         _detector(device, finding, entry.rate_hz, entry.samples_per_mask)
@@ -167,6 +165,13 @@ def _camera(camera: Camera, finding: Finding, exposure_s: float, gain_db: float)
         "in a run",
     ]
     camera.exposure_s, camera.gain_db = exposure_s, gain_db  # refused where they are outside
+    readings = camera.status().values
+    if "frame_rate_hz" in readings:
+        finding.facts.append(
+            f"says it reaches {_hertz(float(readings['frame_rate_hz']))} with this region and exposure"
+        )
+    if "link_bytes_per_s" in readings:
+        finding.facts.append(f"its line carries {float(readings['link_bytes_per_s']) / 1e6:.4g} MB/s")
 
 
 def _detector(detector: Detector, finding: Finding, rate_hz: float, samples: int) -> None:

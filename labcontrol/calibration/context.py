@@ -129,7 +129,7 @@ class CalibrationContext:
             triggered_s = self.bench.clock.now_s()
             camera.trigger()
             try:
-                frame = camera.read(1.0 + camera.exposure_s)
+                frame = camera.read()
             except (DeviceTimeoutError, DeviceFaultError) as error:
                 fault = error.message
                 continue

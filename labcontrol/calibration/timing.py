@@ -63,7 +63,7 @@ def _frames_late(context: CalibrationContext, dark: int, bright: int) -> tuple[i
         context.show(context.uniform(bright if bit else dark))
         triggered_s = clock.now_s()
         camera.trigger()
-        frame = camera.read(1.0 + camera.exposure_s)
+        frame = camera.read()
         brightness.append(float(frame.data.mean()))
         offsets_s.append(frame.time_s - triggered_s)
     context.reset_frames()

@@ -1,4 +1,4 @@
-"""Frames keep the time and exposure of their own trigger, whatever the camera has lost before."""
+"""Frames have the time and exposure of their own trigger, whatever was ignored, lost or numbered wrongly before."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from drivers.interfaces import Clock, DeviceFaultError
 
 
 class Steps(Clock):
-    """A second passes at every look."""
+    """A second passes whenever the time is asked for."""
 
     def __init__(self) -> None:
         self._at_s = 0.0
@@ -23,18 +23,56 @@ class Steps(Clock):
 
 
 @pytest.fixture
-def numbers() -> FrameNumbers:
-    return FrameNumbers("camera", Steps())
+def clock() -> Steps:
+    return Steps()
 
 
-def test_the_frame_after_lost_ones_has_its_own_trigger(numbers: FrameNumbers) -> None:
-    for exposure_s in (0.1, 0.2, 0.3, 0.4):
-        numbers.trigger(exposure_s)
-    assert numbers.number(7) == (1, 1.0, 0.1, 0)
-    late = numbers.number(10)
-    assert late == (4, 4.0, 0.4, 2)
+@pytest.fixture
+def numbers(clock: Steps) -> FrameNumbers:
+    return FrameNumbers("camera", clock)
+
+
+def test_after_a_trigger_that_the_camera_ignored_one_frame_is_doubtful_and_all_dates_are_right(
+    numbers: FrameNumbers, clock: Steps
+) -> None:
+    numbers.start()
+    numbers.trigger(1e-3)
+    numbers.number(0)
+    numbers.trigger(1e-3)  # ignored
+    doubtful = []
+    for own in (1, 2, 3):
+        before_s = clock.now_s()
+        numbers.trigger(1e-3 * own)
+        frame = numbers.number(own)
+        assert (frame.time_s > before_s, frame.exposure_s, frame.lost) == (True, 1e-3 * own, 0)
+        doubtful.append(frame.doubtful)
+    assert doubtful == [True, False, False]
+
+
+def test_a_doubtful_frame_is_refused_and_the_next_is_good(numbers: FrameNumbers) -> None:
+    numbers.trigger(1e-3)
+    numbers.trigger(1e-3)
+    with pytest.raises(DeviceFaultError, match="may be a late one"):
+        numbers.require_sure(numbers.number(1))
+    numbers.trigger(1e-3)
+    numbers.require_sure(numbers.number(2))
+
+
+def test_a_frame_that_was_missed_already_is_not_lost_once_more(numbers: FrameNumbers) -> None:
+    numbers.trigger(1e-3)
+    numbers.number(1)
+    numbers.trigger(1e-3)  # frame 2 is lost, and waited for in vain
+    numbers.trigger(1e-3)
+    frame = numbers.number(3)
+    assert (frame.counter, frame.lost, frame.doubtful) == (3, 0, False)
+    numbers.require_sure(frame)
+
+
+def test_frames_lost_before_this_one_are_a_fault(numbers: FrameNumbers) -> None:
+    numbers.number(7)
     with pytest.raises(DeviceFaultError, match="lost 2 frames before frame 4"):
-        numbers.require_none_lost(late)
+        numbers.require_sure(numbers.number(10))
+    numbers.require_sure(numbers.number(11))
 
 
 def test_numbers_of_gige_vision_begin_again_at_one(numbers: FrameNumbers) -> None:
@@ -42,10 +80,33 @@ def test_numbers_of_gige_vision_begin_again_at_one(numbers: FrameNumbers) -> Non
     assert numbers.number(4).lost == 1
 
 
-def test_earlier_triggers_are_forgotten_where_a_new_one_replaces_them(numbers: FrameNumbers) -> None:
-    numbers.trigger(0.1)
-    numbers.trigger(0.2, forget_earlier=True)
-    assert numbers.number(1).exposure_s == 0.2
+@pytest.mark.parametrize("own", [[2**64 - 1] * 4, [0] * 4, [5] * 4, [3, 2**64 - 1, 4, 2**64 - 1], [7, 2**40, 8, 9]])
+def test_numbers_that_say_nothing_are_no_lost_frames(numbers: FrameNumbers, own: list[int]) -> None:
+    frames = [numbers.number(each) for each in own]
+    assert [(frame.counter, frame.lost) for frame in frames] == [(1, 0), (2, 0), (3, 0), (4, 0)]
+
+
+def test_a_frame_is_on_its_way_for_twice_the_time_it_takes() -> None:
+    class Still(Clock):
+        at_s = 10.0
+
+        def now_s(self) -> float:
+            return self.at_s
+
+        def sleep(self, seconds: float) -> None: ...
+
+    numbers = FrameNumbers("camera", Still())
+    assert numbers.on_its_way_s(0.1) == 0.0
+    numbers.trigger(0.4)
+    assert numbers.on_its_way_s(0.1) == pytest.approx(1.0)
+    Still.at_s = 10.9
+    assert numbers.on_its_way_s(0.1) == pytest.approx(0.1)
+    numbers.number(1)
+    assert numbers.on_its_way_s(0.1) == 0.0
+    numbers.trigger(0.4)
+    numbers.trigger(0.4)
+    assert numbers.number(2).doubtful
+    assert numbers.on_its_way_s(0.1) == pytest.approx(1.0)  # that of the last trigger, if this was not it
 
 
 def test_a_camera_begun_anew_counts_on(numbers: FrameNumbers) -> None:
@@ -53,4 +114,19 @@ def test_a_camera_begun_anew_counts_on(numbers: FrameNumbers) -> None:
     numbers.trigger(0.1)
     numbers.start()
     again = numbers.number(1)
-    assert (again.counter, again.lost, again.exposure_s) == (2, 0, 0.0)
+    assert (again.counter, again.lost, again.doubtful) == (2, 0, False)
+
+
+@pytest.mark.parametrize(("own", "late"), [((6, 8, 7), 7), ((65534, 1, 65535), 65535), ((6, 7, 7), 7)])
+def test_a_frame_that_is_late_or_comes_twice_is_refused_and_takes_nobodys_place(
+    own: tuple[int, int, int], late: int, numbers: FrameNumbers
+) -> None:
+    numbers.number(own[0])
+    numbers.trigger(1e-3)
+    numbers.number(own[1])
+    before = numbers.counter
+    numbers.trigger(2e-3)
+    with pytest.raises(DeviceFaultError, match="may be a late one"):
+        numbers.require_sure(numbers.number(late))
+    assert numbers.expecting
+    assert numbers.counter == before

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.interfaces import DeviceError, Frame
-from labcontrol.bench import Bench, fresh_frame
+from labcontrol.bench import Bench
 from labcontrol.calibration import PROCEDURES, Calibration, Session, Store, calibrated, check_devices, store_of
 from labcontrol.calibration.plot import save_calibration_figure
 from labcontrol.calibration.store import SUFFIX, write_calibration
@@ -234,7 +234,7 @@ class CalibrationJob(Job):
 
     def frame(self) -> Frame | None:
         """A new frame; None while no bench is open."""
-        return None if self._bench is None else fresh_frame(self._bench.camera)
+        return None if self._bench is None else self._bench.camera.snap()
 
     def self_test(
         self, experiment: ExperimentConfig, trials: int, method: str, armed_by: str, asked_at: int

@@ -20,7 +20,7 @@ from drivers.interfaces import (
     Roi,
     Samples,
 )
-from labcontrol.bench import Bench, fresh_frame
+from labcontrol.bench import Bench
 from labcontrol.bench.test_patterns import make_pattern
 from labcontrol.config import BenchConfig
 from labcontrol.errors import UserError
@@ -299,7 +299,7 @@ class ManualJob(Job):
 
     def frame(self) -> Frame:
         """A new frame."""
-        return fresh_frame(self._bench.camera)
+        return self._bench.camera.snap()
 
     def trace(self, samples: int, rate_hz: float) -> Samples:
         return self._bench.detector.read(samples, rate_hz)

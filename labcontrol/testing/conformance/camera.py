@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 
 import numpy as np
 import pytest
 
-from drivers.interfaces import Camera, DeviceNotOpenError, DeviceRefusedError, DeviceTimeoutError, Roi
+from drivers.interfaces import Camera, DeviceFaultError, DeviceNotOpenError, DeviceRefusedError, DeviceTimeoutError, Roi
 from labcontrol.testing.conformance.device import DeviceConformance
 
 
@@ -41,6 +42,33 @@ class CameraConformance(DeviceConformance):
         with pytest.raises(DeviceTimeoutError):
             opened.read(timeout_s=0.05)
         assert opened.clock.now_s() - start_s >= 0.05 * (1 - 1e-9)
+
+    def test_a_frame_that_waits_is_not_the_one_that_is_asked_for(self, opened: Camera) -> None:
+        opened.trigger()
+        opened.clock.sleep(opened.exposure_s + opened.readout_time_s)
+        asked_s = opened.clock.now_s()
+        assert opened.snap().time_s >= asked_s
+
+    def test_after_a_time_out_a_frame_is_of_its_own_trigger(self, opened: Camera) -> None:
+        opened.trigger()
+        with pytest.raises(DeviceTimeoutError):
+            opened.read(timeout_s=1e-5)
+        opened.clock.sleep(opened.exposure_s)
+        for _ in range(2):
+            asked_s = opened.clock.now_s()
+            with contextlib.suppress(DeviceFaultError):  # the first may be of either trigger, and is refused then
+                assert opened.snap().time_s >= asked_s
+
+    def test_exposures_on_a_grid_are_taken_and_reported(self, opened: Camera) -> None:
+        low, high = opened.exposure_limits_s
+        for seconds in np.geomspace(max(low, 1e-3), min(high, 0.3), 40).tolist():
+            opened.exposure_s = seconds
+            assert opened.exposure_s == pytest.approx(seconds, rel=0.05)
+
+    def test_patience_grows_with_the_exposure(self, opened: Camera) -> None:
+        assert opened.patience_s >= 1.0
+        opened.exposure_s = opened.exposure_limits_s[1]
+        assert opened.patience_s > opened.exposure_limits_s[1] + opened.readout_time_s
 
     def test_exposure_and_gain_are_set_or_refused_never_clipped(self, opened: Camera) -> None:
         for name, (low, high) in (("exposure_s", opened.exposure_limits_s), ("gain_db", opened.gain_limits_db)):
