@@ -198,7 +198,9 @@ class HostStatus(Message):
     record : str or None
         Path of the record of a run.
     run_state, reason, epoch, epochs, error, laser_on
-        As in `labcontrol.engine.RunStatus`; error is None before there is one.
+        As in `labcontrol.engine.RunStatus`; error is None before there is one. The laser's also without a run.
+    power_w : float or None
+        Setpoint of the laser; None while it is not known.
     journal : str or None
         Where the guardian of a real laser writes what it does when the host is gone.
     paused : bool
@@ -226,6 +228,7 @@ class HostStatus(Message):
     epochs: int = 0
     error: float | None = None
     laser_on: bool = False
+    power_w: float | None = None
     journal: str | None = None
     paused: bool = False
     last: str = ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -80,6 +82,14 @@ class RemoteRun:
         run._describe(described)
         return run
 
+    @classmethod
+    def of(cls, client: HostClient, description: RunDescription) -> RemoteRun:
+        """The run that a host has described, for whoever does not wait: its events from now on."""
+        run = cls(client, whole=False)
+        run._describe(description)
+        run._status = RunStatus(RunState.PREPARING, epochs=run.experiment.epochs)
+        return run
+
     # --- as in Run ----------------------------------------------------------------------------------------------
     @property
     def status(self) -> RunStatus:
@@ -97,13 +107,10 @@ class RemoteRun:
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait until the run is over; False when it is not yet."""
-        if timeout_s == 0:
-            self.client.poll()
-        elif timeout_s is None:
-            while not self._over:
-                self.client.wait(1.0)
-        elif not self._over:
-            self.client.wait(timeout_s)
+        end_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
+        self.client.poll()
+        while not self._over and (left_s := end_s - time.monotonic()) > 0:
+            self.client.wait(min(left_s, 1.0))
         return self._over
 
     def pause(self) -> None:

@@ -307,8 +307,9 @@ class Host:
         return handle(request, asked.darks[1]) if request.lights else handle(request)
 
     def _begin(self, asked: _Asked, request: Begin) -> Any:
-        held = self._job
-        if held is not None:
+        if self._job is not None and self._job.is_over:
+            self._let_go()
+        if self._job is not None:
             status = self.status()
             raise UserError(
                 f"The table is held for {status.state} already{f': {status.record}' if status.record else ''}.",

@@ -205,7 +205,13 @@ class CalibrationJob(Job):
         """Nothing yet: the bench is opened with the first step."""
 
     def status(self) -> dict[str, Any]:
-        return {"journal": None if self._journal is None else str(self._journal)}
+        bench = self._bench
+        lit_w = None if bench is None else bench.lit_w
+        return {
+            "journal": None if self._journal is None else str(self._journal),
+            "laser_on": lit_w is not None,
+            "power_w": lit_w,
+        }
 
     def drain(self) -> list[Any]:
         return [self._events.popleft() for _ in range(len(self._events))]
@@ -374,6 +380,8 @@ class _StoppableBench(Bench):
         super().__init__(config)
         self._lock, self._check, self._emit = lock, check, emit
         self.wait = self._wait
+        self.lit_w: float | None = None
+        """Power while the program has emission switched on."""
 
     def light_on(
         self, wait: Callable[[float], None] | None = None, *, power_w: float | None = None, reason: str = ""
@@ -381,13 +389,15 @@ class _StoppableBench(Bench):
         with self._lock:
             self._check()
             super().light_on(lambda _: None, power_w=power_w, reason=reason)
-        self._emit(LightChanged(True, self.config.laser.power_w))
+            self.lit_w = self.config.laser.power_w if power_w is None else power_w
+        self._emit(LightChanged(True, self.lit_w))
         self._emit(Activity(f"the laser warms up, {self.laser.warm_up_time_s:.0f} s"))
         (wait or self.wait)(self.laser.warm_up_time_s)
 
     def light_off(self, reason: str = "") -> None:
         with self._lock:
             super().light_off(reason)
+            self.lit_w = None
         self._emit(LightChanged(False, 0.0))
 
     def _wait(self, seconds: float) -> None:

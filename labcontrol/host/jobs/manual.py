@@ -192,6 +192,7 @@ class ManualJob(Job):
         self.bench = config
         self._bench, self._journal = Bench(config), journal
         self._laser_lock = threading.RLock()
+        self._laser: LaserFacts | None = None  # as last read
         self._ended = False
         self.darks = 0
 
@@ -221,7 +222,9 @@ class ManualJob(Job):
         """Nothing yet: each device is opened when it is asked for."""
 
     def status(self) -> dict[str, Any]:
-        return {"journal": str(self._journal)}
+        laser = self._laser
+        facts = {} if laser is None else {"laser_on": laser.emission, "power_w": laser.setpoint_w}
+        return {"journal": str(self._journal)} | facts
 
     def end(self) -> None:
         """Light off, then let go of every device."""
@@ -266,7 +269,7 @@ class ManualJob(Job):
         device = self._bench.devices[role]
         if isinstance(device, Laser):
             with self._laser_lock:
-                return DeviceReport(device.identity, device.status(), facts_of(device))
+                return DeviceReport(device.identity, device.status(), self._read_laser(device))
         return DeviceReport(device.identity, device.status(), facts_of(device))
 
     def light_on(self, power_w: float, darks: int) -> None:
@@ -276,16 +279,24 @@ class ManualJob(Job):
                 raise UserError("The light was switched off meanwhile; it stays off.", "Arm the laser again.")
             self._bench.light.arm("armed manually")
             self._bench.light_on(lambda _: None, power_w=power_w)
+            self._read_laser(self._bench.laser)
 
     def light_off(self, reason: str = "") -> None:
         """Emission off, whatever else is going on."""
         self.darks += 1
         with self._laser_lock:
             self._bench.light_off(reason)
+            if self._bench.laser.is_open:
+                self._read_laser(self._bench.laser)
 
     def set_power(self, power_w: float) -> None:
         with self._laser_lock:
             self._bench.laser.power_setpoint_w = power_w
+            self._read_laser(self._bench.laser)
+
+    def _read_laser(self, laser: Laser) -> LaserFacts:
+        self._laser = facts = _laser_facts(laser)
+        return facts
 
     def set_camera(self, exposure_s: float, gain_db: float, roi: Roi) -> None:
         camera = self._bench.camera
@@ -308,15 +319,7 @@ class ManualJob(Job):
 def facts_of(device: Device) -> Facts:
     """What can be set and read of an open device, with its limits."""
     if isinstance(device, Laser):
-        return LaserFacts(
-            device.emission,
-            device.interlock_closed,
-            device.faults,
-            device.power_w,
-            device.power_setpoint_w,
-            device.power_limits_w,
-            device.warm_up_time_s,
-        )
+        return _laser_facts(device)
     if isinstance(device, Camera):
         return CameraFacts(
             device.sensor_shape,
@@ -334,3 +337,15 @@ def facts_of(device: Device) -> Facts:
         )
     assert isinstance(device, Detector)
     return DetectorFacts(device.max_rate_hz, device.max_samples, device.has_trigger)
+
+
+def _laser_facts(laser: Laser) -> LaserFacts:
+    return LaserFacts(
+        laser.emission,
+        laser.interlock_closed,
+        laser.faults,
+        laser.power_w,
+        laser.power_setpoint_w,
+        laser.power_limits_w,
+        laser.warm_up_time_s,
+    )
