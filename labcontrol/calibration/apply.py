@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from drivers.interfaces import Identity
@@ -17,7 +17,21 @@ DEFAULT_STORE = "calibrations"
 
 
 class NotCalibratedError(UserError):
-    """A run is refused because calibrations that its bench requires do not hold."""
+    """A run is refused because calibrations that its bench requires do not hold.
+
+    Parameters
+    ----------
+    bench : str
+        Name of the bench.
+    problems : sequence of str
+        Which calibration does not hold, and why.
+    remedy : str
+    """
+
+    def __init__(self, bench: str, problems: Sequence[str], remedy: str) -> None:
+        listed = "".join(f"\n  - {problem}" for problem in problems)
+        super().__init__(f"The bench '{bench}' is not calibrated:{listed}\n", remedy)
+        self.bench, self.problems = bench, tuple(problems)
 
 
 def with_store(config: BenchConfig, bench_file: Path) -> BenchConfig:
@@ -57,11 +71,11 @@ def calibrated(config: BenchConfig, now: Callable[[], float] = time.time) -> Ben
     bad = [status for status in required if not status.is_fresh]
     unusable = [status for status in bad if not status.is_usable]
     if unusable or (bad and not section.allow_stale):
-        listed = "".join(f"\n  - {status.kind} is {status.state}: {status.reason}" for status in bad)
         remedy = "'labcontrol calibrate --bench BENCH.toml' measures what is not fresh."
         if not unusable:
             remedy += " Or add --allow-stale: the record will say so."
-        raise NotCalibratedError(f"The bench '{config.name}' is not calibrated:{listed}\n", remedy)
+        problems = [f"{status.kind} is {status.state}: {status.reason}" for status in bad]
+        raise NotCalibratedError(config.name, problems, remedy)
     store = store_of(config, now)
     others = [store.status(kind, config) for kind in PROCEDURES if kind not in section.require]
     used = {s.kind: s for s in [*required, *(other for other in others if other.is_fresh)]}
