@@ -18,11 +18,11 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import secrets
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -36,9 +36,13 @@ from labcontrol.bench import simulated_bench
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.engine import EpochDone, Event, Finished, Run
 from labcontrol.gui.app import make_application
-from labcontrol.gui.processes.run_process import RunProcess
+from labcontrol.gui.session.table import TableSession
 from labcontrol.gui.window.desktop import Appearance
 from labcontrol.gui.window.main_window import MainWindow
+from labcontrol.host import HostClient, hosts
+from labcontrol.host.directory import HostPlace, hosts_folder
+from labcontrol.host.jobs import run as run_job
+from labcontrol.host.server import Host
 
 CLOCKS = ("virtual", "real")
 BAR = 0.02
@@ -93,17 +97,21 @@ def _times(folder: Path, *, windowed: bool) -> Times:
     return Times(wall_s, run_s, parent_s if windowed else 0.0, max(whole_s - run_s - parent_s, 0.0))
 
 
-class TimedRuns:
-    """Hands the window timed runs."""
+def start_timed_host() -> HostClient:
+    """A host in a process of its own whose runs are timed."""
+    name = secrets.token_hex(6)
+    multiprocessing.get_context("spawn").Process(target=_serve, args=(name,)).start()
+    while not (found := [host for host in hosts() if host.name == name]):
+        time.sleep(0.05)
+    return HostClient.connect(found[0], "window")
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.armed_by = folder, ""
 
-    def new(self, experiment: ExperimentConfig, bench: BenchConfig) -> RunProcess:
-        return RunProcess(partial(TimedRun, experiment, bench, self.folder))
-
-    def continued(self, record: Path) -> RunProcess:
-        raise NotImplementedError("a timed run begins at its beginning")
+def _serve(name: str) -> None:
+    run_job.Run = TimedRun  # type: ignore[misc]
+    host = Host(HostPlace(hosts_folder(), name))
+    host.start()
+    host.wait()
+    host.stop()
 
 
 def setting(neurons: int, epochs: int, steps: int, clock: str) -> tuple[ExperimentConfig, BenchConfig]:
@@ -138,15 +146,15 @@ def with_window(experiment: ExperimentConfig, bench: BenchConfig, folder: Path) 
     """Followed by the whole window, on its live page."""
     app = make_application()
     settings = QSettings(str(folder / "settings.ini"), QSettings.IniFormat)
-    window = MainWindow(experiment, bench, TimedRuns(folder), Appearance(app, settings), settings)
+    table = TableSession(start_timed_host)
+    window = MainWindow(experiment, bench, folder, Appearance(app, settings), settings, table=table)
     window.resize(1280, 800)
     window.show()
-    window.show_page(window.live)
-    window.controller.finished.connect(lambda _: QTimer.singleShot(0, app.quit))
+    table.run_over.connect(lambda _: QTimer.singleShot(0, app.quit))
     QTimer.singleShot(0, window.starter.start_form)
     app.exec_()
-    assert window.controller.run is not None
-    error = window.controller.run.error
+    assert table.run is not None
+    error = table.run.error
     window.close()
     window.deleteLater()
     app.processEvents()

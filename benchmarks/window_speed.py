@@ -29,11 +29,16 @@ from rich.console import Console
 
 from drivers.interfaces import Frame
 from labcontrol.bench import simulated_bench
-from labcontrol.config import BenchConfig, ExperimentConfig
-from labcontrol.engine import EpochDone, Mailbox, Predicted, Prepared, RunState, RunStatus, Seen
+from labcontrol.config import ExperimentConfig
+from labcontrol.engine import EpochDone, Finished, Predicted, Prepared, RunState, RunStatus, Seen, StateChanged
 from labcontrol.gui.app import make_application
+from labcontrol.gui.live.page import LivePage
 from labcontrol.gui.window.desktop import Appearance
 from labcontrol.gui.window.main_window import MainWindow
+from labcontrol.host import HostState, HostStatus
+from labcontrol.host.errors import LostHostError
+from labcontrol.host.jobs.run import RunDescription
+from labcontrol.host.protocol import Request
 from labcontrol.records import Epoch
 from labcontrol.reservoir import StepView
 from labcontrol.tasks import Task
@@ -46,9 +51,9 @@ LOOKS_S = 0.08  # from one look of the window at its run to the next
 
 
 class PlayedRun:
-    """A run whose events are played; the window cannot tell it from a real one."""
+    """A run whose events are played, and its host: the window cannot tell them from real ones."""
 
-    def __init__(self, epochs: int) -> None:
+    def __init__(self, epochs: int, folder: Path) -> None:
         self.experiment = ExperimentConfig.model_validate(
             {
                 "neurons": NEURONS,
@@ -57,11 +62,11 @@ class PlayedRun:
             }
         )
         self.bench_config = simulated_bench(NEURONS, 1)
-        self.status = RunStatus()
-        self.result: dict[str, Any] = {}
-        self.error: BaseException | None = None
-        self.mailbox = Mailbox()
+        self.status = HostStatus(host="played", pid=0, version="", state=HostState.RUN, unattended=True)
+        self.lost: LostHostError | None = None
         self.told = 0
+        self._folder = folder
+        self._hearers: list[Callable[[Any], None]] = []
         rng = np.random.default_rng(1)
         self._masks = rng.random((64, NEURONS)) < 0.5
         self._outputs = rng.normal(size=(64, STEPS)).astype(np.float32)
@@ -69,18 +74,34 @@ class PlayedRun:
         self._frame = rng.integers(0, 800, (220, 220)).astype(np.uint16)
         self._pattern = rng.integers(0, 255, (120, 120), dtype=np.uint8)
 
-    def subscribe(self) -> Mailbox:
-        return self.mailbox
+    # --- as HostClient ------------------------------------------------------------------------------------------
+    def hear(self, hearer: Callable[[Any], None]) -> None:
+        self._hearers.append(hearer)
 
-    def start(self) -> None:
+    def ask(self, request: Request, *_: object) -> None: ...
+    def poll(self) -> None: ...
+    def wait(self, timeout_s: float) -> None: ...
+    def close(self) -> None: ...
+
+    # --- what is played -----------------------------------------------------------------------------------------
+    def emit(self, event: Any) -> None:
+        for hearer in tuple(self._hearers):
+            hearer(event)
+
+    def begin(self) -> None:
+        """From its description to its prediction."""
         rng = np.random.default_rng(2)
         target = rng.normal(size=STEPS)
         task = Task("played", rng.random(5), rng.random(STEPS), (target - target.mean()) / target.std(), target, target)
         rows, columns = np.divmod(np.arange(NEURONS), 30)
         centres = 5 + 7.0 * np.stack([rows, columns], axis=1)
-        self.status = RunStatus(RunState.RUNNING, epochs=self.experiment.epochs, laser_on=True)
-        self.mailbox.put(Prepared(task, self._masks[0], centres, 1e-3))
-        self.mailbox.put(Predicted(self.law))
+        self.emit(RunDescription(self.experiment, self.bench_config, self._folder / "run.h5", False))
+        self.emit(StateChanged(RunStatus(RunState.RUNNING, epochs=self.experiment.epochs, laser_on=True)))
+        self.emit(Prepared(task, self._masks[0], centres, 1e-3))
+        self.emit(Predicted(self.law))
+
+    def end(self) -> None:
+        self.emit(Finished(RunStatus(RunState.ABORTED), {}))
 
     @property
     def law(self) -> AmplitudeLaw:
@@ -93,42 +114,16 @@ class PlayedRun:
             tried = held * float(self._noise[k % 4096])
             row = k % 64
             accepted = row == 0
-            self.status = RunStatus(
+            status = RunStatus(
                 RunState.RUNNING, "", None, k + 1, self.experiment.epochs, held, k // 64, 0, True, 1 / EPOCHS_A_SECOND
             )
             mask, output, time_s = self._masks[row], self._outputs[row], k / EPOCHS_A_SECOND
             epoch = Epoch(k, k, k % NEURONS, mask, output, tried, tried / 2, accepted, 1e9 + time_s, time_s)
-            self.mailbox.put(EpochDone(epoch, held, self.status))
+            self.emit(EpochDone(epoch, held, status))
         self.told += count
         if seen:
             frame = Frame(np.roll(self._frame, self.told, axis=1), self.told, 0.0, 2e-3, 0.0)
-            self.mailbox.put(Seen(StepView(self.told % STEPS, frame, np.roll(self._pattern, self.told), 1.0)))
-
-    def wait(self, timeout_s: float | None = None) -> bool:
-        return self.status.state.is_final or self.status.state is RunState.IDLE
-
-    def pause(self) -> None: ...
-    def resume(self) -> None: ...
-    def note(self, text: str) -> None: ...
-
-    def stop(self) -> None:
-        self.status = RunStatus(RunState.FINISHED)
-
-    def abort(self) -> None:
-        self.status = RunStatus(RunState.ABORTED)
-
-
-class PlayedRuns:
-    """Hands out one played run."""
-
-    def __init__(self, run: PlayedRun, folder: Path) -> None:
-        self.folder, self.armed_by, self._run = folder, "", run
-
-    def new(self, experiment: ExperimentConfig, bench: BenchConfig) -> PlayedRun:
-        return self._run
-
-    def continued(self, record: Path) -> PlayedRun:
-        return self._run
+            self.emit(Seen(StepView(self.told % STEPS, frame, np.roll(self._pattern, self.told), 1.0)))
 
 
 @dataclass
@@ -158,24 +153,24 @@ def playing_window(epochs: int, width: int = 1280, height: int = 800) -> Iterato
     app = make_application()
     with tempfile.TemporaryDirectory() as folder:
         settings = QSettings(str(Path(folder) / "settings.ini"), QSettings.IniFormat)
-        run = PlayedRun(epochs)
-        window = MainWindow(
-            run.experiment, run.bench_config, PlayedRuns(run, Path(folder)), Appearance(app, settings), settings
-        )
+        run = PlayedRun(epochs, Path(folder))
+        look = Appearance(app, settings)
+        window = MainWindow(run.experiment, run.bench_config, Path(folder), look, settings)
         window.resize(width, height)
         window.show()
-        window.starter.start_form()
-        while run.told < epochs and window.controller.run is run:
+        window.table.host.use(run)  # type: ignore[arg-type]
+        run.begin()
+        while run.told < epochs:
             run.tell(min(20_000, epochs - run.told))
-            window.controller.tick()
+            window.table.host.tick()
         app.processEvents()
-        if window.controller.run is not run:
+        if not window.table.is_running:
             raise RuntimeError("the window does not follow the run, so nothing would be measured")
         try:
             yield window, run
         finally:
-            run.abort()
-            window.controller.tick()
+            run.end()
+            window.table.host.tick()
             window.close()
             window.deleteLater()
             app.processEvents()
@@ -188,7 +183,7 @@ def frame_times(window: MainWindow, run: PlayedRun, frames: int) -> Times:
     assert app is not None
 
     def frame() -> None:
-        window.controller.tick()
+        window.table.host.tick()
         app.processEvents()
 
     for _ in range(frames):
@@ -199,9 +194,10 @@ def frame_times(window: MainWindow, run: PlayedRun, frames: int) -> Times:
 
 def click_times(window: MainWindow, run: PlayedRun, clicks: int) -> Times:
     """From a click until everything it changes is painted, at a random moment between two looks at the run."""
-    learning, app = window.live.learning, QApplication.instance()
+    live, app = window.page(LivePage), QApplication.instance()
+    learning = live.learning
     assert app is not None
-    switches = (learning.log_x, learning.log_y, learning.follow, window.live.camera.show_marks)
+    switches = (learning.log_x, learning.log_y, learning.follow, live.camera.show_marks)
     targets: list[QWidget] = [*switches, *learning.table.controls]
     chance, times = random.Random(3), Times()
     for _ in range(clicks):
@@ -211,12 +207,12 @@ def click_times(window: MainWindow, run: PlayedRun, clicks: int) -> Times:
 
         def click(target: QWidget = target, behind: bool = wait_for_tick) -> None:
             if behind:  # the click arrives while the window is taking in what happened
-                window.controller.tick()
+                window.table.host.tick()
             QTest.mouseClick(target, Qt.LeftButton, pos=QPoint(8, target.height() // 2))
             app.processEvents()
 
         times.measure(click)
-        window.controller.tick()
+        window.table.host.tick()
         app.processEvents()
     return times
 
@@ -235,7 +231,7 @@ def memory_course(window: MainWindow, run: PlayedRun, epochs: int, pieces: int =
         end = run.told + epochs // pieces
         while run.told < end:
             run.tell(min(2000, end - run.told))
-            window.controller.tick()
+            window.table.host.tick()
             app.processEvents()
         gc.collect()
         course.append(process.memory_info().rss / 2**20)
@@ -258,7 +254,7 @@ def main(
     out.print(f"memory over {minutes:g} min of 100 000 events: {', '.join(f'{mb:.0f}' for mb in course)} MB")
     out.print(f"growth after the first quarter: {later[-1] - later[0]:+.1f} MB")
     with playing_window(epochs, width, height) as (window, run):
-        followed = window.live.learning.epochs
+        followed = window.page(LivePage).learning.epochs
         drawn, clicked = frame_times(window, run, frames), click_times(window, run, clicks)
     out.print(f"{followed:,} epochs loaded, window {width} x {height}")
     by_wall, by_processor = (1 / np.mean(taken) for taken in (drawn.wall_s, drawn.cpu_s))

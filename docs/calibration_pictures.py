@@ -17,6 +17,8 @@ from pathlib import Path
 import screenshots
 
 from labcontrol.calibration import PROCEDURES
+from labcontrol.gui.calibration.page import CalibrationPage
+from labcontrol.gui.experiment.page import ExperimentPage
 
 TARGET = Path(__file__).resolve().parent / "images" / "calibration"
 LAB = Path("lab")
@@ -30,14 +32,14 @@ class Guide(screenshots.Photographer):
 
     def take(self, name: str) -> None:
         self.rest()
-        self.wait(lambda: self.window.calibration.step.result.figure.is_drawn)
+        self.wait(lambda: self.window.page(CalibrationPage).step.result.figure.is_drawn)
         path = TARGET / f"{name}.png"
         self.window.grab().save(str(path))
         self.taken.append(path)
 
     def all(self) -> None:
-        window, page = self.window, self.window.calibration
-        window.experiment.use_bench(LAB / "bench.toml")
+        window, page = self.window, self.window.page(CalibrationPage)
+        window.page(ExperimentPage).use_bench(LAB / "bench.toml")
         window.starter.start_form()
         self.rest()
         self.take("refused")
@@ -55,9 +57,9 @@ class Guide(screenshots.Photographer):
             self.wait(lambda kind=kind: page.steps.state_of(kind) == "fresh")
         page.steps.go_to(screenshots.SELFTEST)
         page.selftest.test_button.click()
-        self.wait(lambda: not page.is_working)
+        self.wait(lambda: not page.work.working_on)
         page.selftest.scan_button.click()
-        self.wait(lambda: not page.is_working, 600.0)
+        self.wait(lambda: not page.work.working_on, 600.0)
         self.take("self-test")
         page.selftest.use_button.click()
         self.take("used")
@@ -73,7 +75,7 @@ class Guide(screenshots.Photographer):
 
     def dark_table(self) -> None:
         """As with a closed shutter: the camera gets next to nothing."""
-        window, page = self.window, self.window.calibration
+        window, page = self.window, self.window.page(CalibrationPage)
         bench = LAB / "bench.toml"
         lit = bench.read_text(encoding="utf-8")
         bench.write_text(lit.replace(SENSITIVE, BLIND), encoding="utf-8")
@@ -82,9 +84,8 @@ class Guide(screenshots.Photographer):
         self.wait(lambda: page.steps.state_of("camera") == "failed")
         self.take("failed")
         bench.write_text(lit, encoding="utf-8")
-        page.release()
-        self.wait(lambda: not page.is_in_use)
-        window.calibrate()
+        window.table.release()
+        window.begin_with(CalibrationPage)
 
 
 def main() -> None:

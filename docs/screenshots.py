@@ -21,10 +21,15 @@ from PyQt5.QtCore import QSettings
 
 from labcontrol.bench import simulated_bench
 from labcontrol.config import ExperimentConfig
-from labcontrol.engine import RunState
+from labcontrol.engine import PauseCause
 from labcontrol.gui.app import _logging_into, make_application
-from labcontrol.gui.experiment.queue_list import QueuedRun
-from labcontrol.gui.processes.run_process import ProcessRuns
+from labcontrol.gui.calibration.page import CalibrationPage
+from labcontrol.gui.devices.page import DevicesPage
+from labcontrol.gui.experiment.page import ExperimentPage
+from labcontrol.gui.log.page import LogPage
+from labcontrol.gui.runs.page import RunsPage
+from labcontrol.gui.scaling.page import ScalingPage
+from labcontrol.gui.session.run_queue import QueuedRun
 from labcontrol.gui.window.desktop import Appearance
 from labcontrol.gui.window.main_window import MainWindow
 
@@ -51,9 +56,7 @@ class Photographer:
         bench = simulated_bench(experiment.neurons, experiment.seed)
         self.suffix = f"{size}-{theme}.png"
         self.taken: list[Path] = []
-        self.window = MainWindow(
-            experiment, bench, ProcessRuns(folder / "runs"), Appearance(self.app, settings), settings
-        )
+        self.window = MainWindow(experiment, bench, folder / "runs", Appearance(self.app, settings), settings)
         width, height, _ = SIZES[size]
         self.window.resize(width, height)
         self.window.show()
@@ -76,28 +79,24 @@ class Photographer:
     def all(self) -> None:
         window = self.window
         with _logging_into(window):
-            window.show_welcome()
+            window.show_page(window.welcome)
             self.take("welcome")
             self.devices()
             self.calibration()
             self.held_up()
             self.run()
             for seed in (2, 3, 4):
-                window.experiment.queue.add(QueuedRun(ExperimentConfig(seed=seed)))
-            for name, page in (
-                ("experiment", window.experiment),
-                ("runs", window.runs),
-                ("scaling", window.scaling),
-                ("log", window.log),
-            ):
+                window.queue.add(QueuedRun(ExperimentConfig(seed=seed)))
+            runs, log = window.page(RunsPage), window.page(LogPage)
+            for page in (window.page(ExperimentPage), runs, window.page(ScalingPage), log):
                 window.show_page(page)
-                if page is window.runs:
-                    self.wait(lambda: window.runs.model.rowCount() > 0)
-                    window.runs.table.selectRow(0)
+                if page is runs:
+                    self.wait(lambda: runs.model.rowCount() > 0)
+                    runs.table.selectRow(0)
                     self.rest(3.0)
-                elif page is window.log:
-                    window.log.table.selectRow(0)
-                self.take(name)
+                elif page is log:
+                    log.table.selectRow(0)
+                self.take(page.title.lower())
         self.close()
 
     def close(self) -> None:
@@ -107,13 +106,13 @@ class Photographer:
             shrink(path)
 
     def devices(self) -> None:
-        devices = self.window.devices
+        devices, table = self.window.page(DevicesPage), self.window.table
         self.window.show_page(devices)
         devices.connect_all()
         self.wait(lambda: all(card.is_connected for card in devices.cards.values()))
         devices.laser.arm_button.click()
         devices.laser.on_button.click()
-        self.wait(lambda: devices.light_is_on)
+        self.wait(lambda: table.light_is_on)
         for card, pattern in ((devices.slm, "fiducials"), (devices.dmd, "checkerboard")):
             card.pattern.setCurrentText(pattern)
             card.send_button.click()
@@ -121,19 +120,18 @@ class Photographer:
         devices.detector.live_button.click()
         self.rest(2.0)
         self.take("devices")
-        devices.release()
-        self.wait(lambda: not devices.is_in_use)
+        table.release()
 
     def calibration(self) -> None:
-        page, form = self.window.calibration, self.window.experiment
-        usual = form.form.experiment()
+        page, setup = self.window.page(CalibrationPage), self.window.context.setup
+        usual = setup.experiment()
         bench = Path("lab") / "bench.toml"
         shutil.rmtree(bench.parent, ignore_errors=True)  # of the size before
         subprocess.run([*LABCONTROL, "init", str(bench.parent), "--hidden-table", "7"], check=True)
-        form.use_bench(bench)
-        self.window.calibrate()
+        self.window.page(ExperimentPage).use_bench(bench)
+        self.window.begin_with(CalibrationPage)
         page.work.measure_all()
-        self.wait(lambda: page.steps.kind == SELFTEST and not page.is_working)
+        self.wait(lambda: page.steps.kind == SELFTEST and not page.work.working_on)
         page.steps.go_to("registration")
         page.step.measure_button.click()
         self.wait(page.step.accept_button.isVisible)
@@ -142,38 +140,35 @@ class Photographer:
         page.step.accept_button.click()
         self.wait(lambda: page.steps.state_of("registration") == "fresh")
         page.work.measure_all()
-        self.wait(lambda: page.steps.kind == SELFTEST and not page.is_working)
+        self.wait(lambda: page.steps.kind == SELFTEST and not page.work.working_on)
         page.selftest.test_button.click()
-        self.wait(lambda: not page.is_working)
+        self.wait(lambda: not page.work.working_on)
         page.selftest.trials.setValue(SCAN_POINTS)
         page.selftest.scan_button.click()
-        self.wait(lambda: not page.is_working)
+        self.wait(lambda: not page.work.working_on)
         self.take("self-test")
-        page.release()
-        self.wait(lambda: not page.is_in_use)
-        form.show_experiment(usual)
+        self.window.table.release()
+        setup.replace(usual)
 
     def run(self) -> None:
         window = self.window
         window.starter.start_form()
-        self.wait(lambda: window.controller.status.epoch > 250)
+        self.wait(lambda: window.table.status.epoch > 250)
         self.take("live")
-        self.wait(lambda: not window.controller.is_active)
+        self.wait(lambda: not window.table.is_running)
         self.rest(2.0)
 
     def held_up(self) -> None:
-        window, page = self.window, self.window.experiment
-        usual = page.form.experiment()
-        page.show_experiment(ExperimentConfig.model_validate(usual.model_dump() | {"fault_script": INTERLOCK_OPENS}))
+        window, setup = self.window, self.window.context.setup
+        usual = setup.experiment()
+        setup.replace(ExperimentConfig.model_validate(usual.model_dump() | {"fault_script": INTERLOCK_OPENS}))
         window.starter.start_form()
-        self.wait(
-            lambda: window.controller.status.state is RunState.PAUSED and "Close" in window.controller.status.reason
-        )
+        self.wait(lambda: window.table.status.cause is PauseCause.DEVICE)
         self.rest(2.0)
         self.take("held-up")
-        window.controller.abort()
-        self.wait(lambda: not window.controller.is_active)
-        page.show_experiment(usual)
+        window.table.abort()
+        self.wait(lambda: not window.table.is_running)
+        setup.replace(usual)
 
 
 def shrink(path: Path, width_px: int = 0) -> None:

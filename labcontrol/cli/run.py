@@ -110,7 +110,8 @@ def run(
     if _wants_window(headless=headless or as_json or detach, window=window):
         from labcontrol.gui import run_window
 
-        sys.exit(run_window(config, bench_config, output, armed_by=ARMED if arm else ""))
+        armed_by = ARMED if arm else ""
+        sys.exit(run_window(config, bench_config, output, armed_by=armed_by, unattended=unattended))
     settings = RunSettings(
         experiment=config,
         bench=bench_config,

@@ -124,7 +124,7 @@ class Recovery:
 
     def _pause(self, fault: DeviceError, what: str) -> None:
         """Dark and paused, with the reason on record, on display and in the log."""
-        words = f"{fault.device} {fault.message} {fault.remedy}".strip()
+        words = f"The {fault.device} {fault.message} {fault.remedy}".strip()
         dark = self.make_dark(words)
         light = "The laser is off" if dark else "The laser did NOT confirm that it is off, look at it"
         self.note(fault.device, kind_of(fault), f"{fault.message} {fault.remedy}".strip(), f"{light}; {what}")

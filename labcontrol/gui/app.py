@@ -6,7 +6,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -15,17 +15,13 @@ from PyQt5.QtCore import QCoreApplication, QSettings, Qt, QTimer
 from PyQt5.QtGui import QGuiApplication
 from PyQt5.QtWidgets import QApplication
 
-from labcontrol.calibration import NotCalibratedError
 from labcontrol.config import BenchConfig, ExperimentConfig
-from labcontrol.engine import Run
 from labcontrol.gui.log.file import log_folder, logging_to_file
-from labcontrol.gui.log.page import LogRelay
-from labcontrol.gui.processes.run_process import ProcessRuns
+from labcontrol.gui.session.arming import Arming
 from labcontrol.gui.window.crashes import CrashWatch
 from labcontrol.gui.window.desktop import Appearance
 from labcontrol.gui.window.main_window import MainWindow
 
-_END_TIMEOUT_S = 30.0
 _SIGNAL_CHECK_MS = 200
 
 
@@ -46,15 +42,18 @@ def make_application() -> QApplication:
 
 
 def run_application(
-    experiment: ExperimentConfig, bench: BenchConfig, directory: Path, *, autostart: bool, armed_by: str = ""
+    experiment: ExperimentConfig,
+    bench: BenchConfig,
+    directory: Path,
+    *,
+    autostart: bool,
+    arming: Arming,
 ) -> int:
     """See `labcontrol.gui.run_window`."""
-    with suppress(NotCalibratedError):  # the window says it better: it can calibrate
-        Run(experiment, bench, directory)  # what does not fit together is said in the terminal, before a window opens
     watch = CrashWatch()
     app = make_application()
     settings = QSettings()
-    window = MainWindow(experiment, bench, ProcessRuns(directory, armed_by), Appearance(app, settings), settings)
+    window = MainWindow(experiment, bench, directory, Appearance(app, settings), settings, arming=arming)
     watch.caught.connect(window.show_crash)
     signals = ended_by_signals(window.ask_to_close, window.end_now)
     with closing(watch), logging_to_file(log_folder()), _logging_into(window), signals:
@@ -62,23 +61,21 @@ def run_application(
         if autostart:
             QTimer.singleShot(0, window.starter.start_form)
         else:
-            window.welcome_if_wanted()
+            window.table.host.attach_to_run(none=window.welcome_if_wanted)
         code = app.exec_()
-        window.controller.abort()  # where the window was not closed but the loop ended
-        window.controller.finish(_END_TIMEOUT_S)
+        window.end_now()  # where the window was not closed but the loop ended
         return code
 
 
 @contextmanager
 def _logging_into(window: MainWindow) -> Iterator[None]:
     """Log lines go to the window too; the terminal shows as much as before."""
-    root, relay, level = logging.getLogger(), LogRelay(), logging.getLogger().level
+    root, relay, level = logging.getLogger(), window.context.log, logging.getLogger().level
     for handler in root.handlers:
         if not isinstance(handler, logging.FileHandler):
             handler.setLevel(max(handler.level, level))
     root.setLevel(logging.INFO)
     root.addHandler(relay)
-    window.log.listen(relay)
     try:
         yield
     finally:

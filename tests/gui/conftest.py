@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from gui_helpers import MakeWindow, ScriptedRun, ScriptedRuns
+from gui_helpers import MakeWindow, ScriptedHost, host_here
 from PyQt5.QtCore import QEvent, QSettings
 from PyQt5.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from labcontrol.engine import RunStatus
 from labcontrol.gui.window.desktop import Appearance
 from labcontrol.gui.window.main_window import MainWindow
+
+_REAPER = "host-reaper"  # waits for a host that ends some seconds after its last client
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,7 +39,8 @@ def _runtime_directory(tmp_path_factory: pytest.TempPathFactory) -> None:
 def _nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     threads = set(threading.enumerate())
     yield
-    assert set(threading.enumerate()) <= threads
+    left = set(threading.enumerate()) - threads
+    assert [thread.name for thread in left if thread.name != _REAPER] == []
     if "qtbot" in request.fixturenames:
         assert [widget for widget in QApplication.topLevelWidgets() if widget.isVisible()] == []
         # Outside an event loop Qt puts deletions off for ever; every later test would style the old widgets again.
@@ -50,12 +52,24 @@ def settings(tmp_path: Path) -> QSettings:
     return QSettings(str(tmp_path / "settings.ini"), QSettings.IniFormat)
 
 
+@pytest.fixture(autouse=True)
+def _hosts_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test attaches to what another one runs."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> ScriptedHost:
+    return ScriptedHost(tmp_path)
+
+
 @pytest.fixture
 def make_window(qapp: QApplication, qtbot: QtBot, settings: QSettings) -> MakeWindow:
-    def make(runs: ScriptedRuns) -> MainWindow:
-        run = runs._run
-        window = MainWindow(run.experiment, run.bench_config, runs, Appearance(qapp, settings), settings)
-        qtbot.addWidget(window, before_close_func=lambda _: setattr(run, "status", RunStatus()))
+    def make(host: ScriptedHost) -> MainWindow:
+        window = MainWindow(host.experiment, host.bench, host.folder, Appearance(qapp, settings), settings)
+        host.table = window.table
+        window.table.host.use(host)  # type: ignore[arg-type]
+        qtbot.addWidget(window, before_close_func=lambda _: window.end_now())
         window.show()
         return window
 
@@ -63,5 +77,26 @@ def make_window(qapp: QApplication, qtbot: QtBot, settings: QSettings) -> MakeWi
 
 
 @pytest.fixture
-def scripted_run() -> ScriptedRun:
-    return ScriptedRun()
+def make_real_window(qapp: QApplication, qtbot: QtBot, settings: QSettings) -> MakeWindow:
+    """A window that starts a host of its own when it needs one; of the scripted one only its settings are used."""
+
+    def make(host: ScriptedHost) -> MainWindow:
+        window = MainWindow(host.experiment, host.bench, host.folder, Appearance(qapp, settings), settings)
+        qtbot.addWidget(window, before_close_func=lambda _: window.end_now())
+        window.show()
+        return window
+
+    return make
+
+
+@pytest.fixture
+def window_here(qapp: QApplication, qtbot: QtBot, settings: QSettings, host: ScriptedHost) -> Iterator[MainWindow]:
+    """A window whose host is in this process; of the scripted one only its settings are used."""
+    here, client = host_here()
+    window = MainWindow(host.experiment, host.bench, host.folder, Appearance(qapp, settings), settings)
+    window.table.host.use(client)
+    qtbot.addWidget(window, before_close_func=lambda _: window.end_now())
+    window.show()
+    yield window
+    window.end_now()
+    here.stop()

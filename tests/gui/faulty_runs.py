@@ -1,28 +1,19 @@
-"""Runs in processes of their own whose interlock opens some epochs after a pause, and is closed once they wait."""
+"""Runs whose interlock opens some epochs after an operator's pause, and is closed once they wait."""
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
 from typing import Any
 
+import pytest
+
 from labcontrol.bench import Bench
-from labcontrol.config import BenchConfig, ExperimentConfig
-from labcontrol.engine import EpochDone, Event, Run, RunState, StateChanged
-from labcontrol.engine import run as run_module
-from labcontrol.gui.processes.run_process import ProcessRuns, RunProcess
+from labcontrol.engine import EpochDone, Event, PauseCause, Run, RunState, StateChanged
 
-OPENS_AFTER = 20  # epochs after the first pause by a person
+OPENS_AFTER = 20  # epochs after the first pause by an operator
 
 
-class FaultyRuns(ProcessRuns):
-    """As `ProcessRuns`, on a table whose interlock opens."""
-
-    def new(self, experiment: ExperimentConfig, bench: BenchConfig) -> RunProcess:
-        return RunProcess(partial(make_run, experiment, bench, self.folder))
-
-
-def make_run(experiment: ExperimentConfig, bench: BenchConfig, folder: Path) -> Run:
+def make_runs_faulty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every run that a host in this process begins is such a one."""
     tables: list[Any] = []
 
     class SeenBench(Bench):
@@ -33,17 +24,17 @@ def make_run(experiment: ExperimentConfig, bench: BenchConfig, folder: Path) -> 
     class FaultyRun(Run):
         paused_at = -1
 
-        def _tell(self, event: Event) -> None:
+        def _emit(self, event: Event) -> None:
             if isinstance(event, StateChanged) and event.status.state is RunState.PAUSED:
-                if "interlock" in event.status.reason:
-                    tables[-1].laser.interlock_open = False
-                else:
+                if event.status.cause is PauseCause.USER:
                     self.paused_at = event.status.epoch
+                else:
+                    tables[-1].laser.interlock_open = False
             paused_at = self.paused_at
             if isinstance(event, EpochDone) and paused_at >= 0 and event.epoch.index > paused_at + OPENS_AFTER:
                 tables[-1].laser.interlock_open = True
                 self.paused_at = -1
-            super()._tell(event)
+            super()._emit(event)
 
-    run_module.Bench = SeenBench  # type: ignore[misc]
-    return FaultyRun(experiment, bench, folder)
+    monkeypatch.setattr("labcontrol.engine.run.Bench", SeenBench)
+    monkeypatch.setattr("labcontrol.host.jobs.run.Run", FaultyRun)

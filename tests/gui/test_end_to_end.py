@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from faulty_runs import FaultyRuns
-from PyQt5.QtCore import QSettings
+from faulty_runs import make_runs_faulty
+from gui_helpers import ScriptedHost
 from PyQt5.QtGui import QDesktopServices
-from PyQt5.QtWidgets import QApplication, QWidget
+from PyQt5.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from labcontrol.bench import simulated_bench
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine import RunState
-from labcontrol.gui.window.desktop import Appearance
+from labcontrol.gui.runs.page import RunsPage
 from labcontrol.gui.window.main_window import MainWindow
 from labcontrol.records import RunReader
 
@@ -32,19 +31,17 @@ _PATIENCE_MS = 60_000
 
 
 @pytest.fixture
-def window(qapp: QApplication, qtbot: QtBot, settings: QSettings, tmp_path: Path) -> Iterator[MainWindow]:
-    experiment = ExperimentConfig.model_validate(
+def window(
+    monkeypatch: pytest.MonkeyPatch, host: ScriptedHost, request: pytest.FixtureRequest, qtbot: QtBot
+) -> MainWindow:
+    host.experiment = ExperimentConfig.model_validate(
         {"neurons": 16, "task": {"steps": 30, "test_steps": 10, "washout": 5}, "stop": {"epochs": 1_000_000}}
     )
-    runs = FaultyRuns(tmp_path)
-    window = MainWindow(experiment, simulated_bench(16, 1), runs, Appearance(qapp, settings), settings)
-    qtbot.addWidget(window)
-    window.show()
+    make_runs_faulty(monkeypatch)
+    window: MainWindow = request.getfixturevalue("window_here")
     qtbot.waitExposed(window)
     window.activateWindow()
-    yield window
-    window.controller.abort()
-    window.controller.finish(30)
+    return window
 
 
 def click(widget: QWidget, x: int | None = None, y: int | None = None) -> None:
@@ -63,12 +60,12 @@ def xdotool(*words: str) -> None:
 def test_from_start_to_report(
     window: MainWindow, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    header, controller = window.header, window.controller
+    header, table, runs = window.header, window.table, window.page(RunsPage)
     opened: list[str] = []
     monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()) or True)
 
     def wait_for(state: RunState, words: Callable[[], bool] = lambda: True) -> None:
-        qtbot.waitUntil(lambda: controller.status.state is state and words(), timeout=_PATIENCE_MS)
+        qtbot.waitUntil(lambda: table.status.state is state and words(), timeout=_PATIENCE_MS)
 
     # start by mouse, pause and resume by key
     click(header.buttons[header.start_action])
@@ -76,39 +73,39 @@ def test_from_start_to_report(
     xdotool("key", "F6")
     wait_for(RunState.PAUSED, lambda: header.state.text() == "Paused")
     assert not window.pause_notice.isVisible()
-    paused_at = controller.status.epoch
+    paused_at = table.status.epoch
     xdotool("key", "F6")
 
     # the interlock opens: dark, paused with its reason, until a person resumes
     wait_for(RunState.PAUSED, window.pause_notice.isVisible)
-    qtbot.waitUntil(lambda: "waiting for a person" in controller.status.reason, timeout=_PATIENCE_MS)
+    qtbot.waitUntil(lambda: "waiting for a person" in table.status.reason, timeout=_PATIENCE_MS)
     assert "interlock" in window.pause_notice.text.text()
     qtbot.waitUntil(lambda: header.laser.text() == "○  Laser off", timeout=_PATIENCE_MS)
-    faulted_at = controller.status.epoch
+    faulted_at = table.status.epoch
     assert faulted_at > paused_at
     click(window.pause_notice.resume_button)
-    wait_for(RunState.RUNNING, lambda: controller.status.epoch > faulted_at + 5)
+    wait_for(RunState.RUNNING, lambda: table.status.epoch > faulted_at + 5)
     assert not window.pause_notice.isVisible()
 
     # finish
     click(header.buttons[header.stop_action])
-    wait_for(RunState.FINISHED, lambda: header.state.text() == "Finished")
+    wait_for(RunState.STOPPED, lambda: header.state.text() == "Stopped")
     assert header.laser.text() == "○  Laser off"
-    record = controller.status.record
+    record = table.status.record
     assert record is not None
     with RunReader(record) as run:
-        assert run.state.name == "finished"
+        assert run.state.name == "stopped"
         assert (np.diff(run.epochs.replay) == 1).all()
         assert any("interlock" in fault.text for fault in run.faults)
 
     # browse and report
-    xdotool("key", f"ctrl+{list(window.tabs.numbered).index('Runs') + 1}")
-    qtbot.waitUntil(window.runs.isVisible, timeout=_PATIENCE_MS)
-    qtbot.waitUntil(lambda: window.runs.model.rowCount() == 1, timeout=_PATIENCE_MS)
-    viewport = window.runs.table.viewport()
+    xdotool("key", f"ctrl+{window.tabs.numbered.index(runs) + 1}")
+    qtbot.waitUntil(runs.isVisible, timeout=_PATIENCE_MS)
+    qtbot.waitUntil(lambda: runs.model.rowCount() == 1, timeout=_PATIENCE_MS)
+    viewport = runs.table.viewport()
     assert viewport is not None
     click(viewport, 60, 12)
-    report = window.runs._buttons["report"]
+    report = runs._buttons["report"]
     qtbot.waitUntil(report.isEnabled, timeout=_PATIENCE_MS)
     click(report)
     qtbot.waitUntil(lambda: bool(opened), timeout=_PATIENCE_MS)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from PyQt5.QtCore import QSettings
-from PyQt5.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from labcontrol.bench import simulated_bench
-from labcontrol.config import BenchConfig, ExperimentConfig
-from labcontrol.engine import Run, RunState
-from labcontrol.gui.window.desktop import Appearance
+from labcontrol.config import ExperimentConfig
+from labcontrol.engine import RunState
+from labcontrol.gui.experiment.page import ExperimentPage
+from labcontrol.gui.live.page import LivePage
 from labcontrol.gui.window.main_window import MainWindow
 from labcontrol.learning import STRATEGIES
 
@@ -28,36 +25,15 @@ VARIANTS = [
 ]
 
 
-class ThreadRuns:
-    """Runs in threads of this process, which start faster than processes."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.armed_by = folder, ""
-
-    def new(self, experiment: ExperimentConfig, bench: BenchConfig) -> Run:
-        return Run(experiment, bench, self.folder)
-
-    def continued(self, record: Path) -> Run:
-        return Run.continued(record)
-
-
-@pytest.fixture
-def window(qapp: QApplication, qtbot: QtBot, settings: QSettings, tmp_path: Path) -> MainWindow:
-    experiment = ExperimentConfig(neurons=16)
-    window = MainWindow(experiment, simulated_bench(16, 1), ThreadRuns(tmp_path), Appearance(qapp, settings), settings)
-    qtbot.addWidget(window)
-    window.show()
-    return window
-
-
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: next(iter(variant.values())))
-def test_it_runs_from_the_form_to_its_end(window: MainWindow, qtbot: QtBot, variant: dict[str, str]) -> None:
+def test_it_runs_from_the_form_to_its_end(window_here: MainWindow, qtbot: QtBot, variant: dict[str, str]) -> None:
     strategy, selection = variant.get("strategy", "coordinate-descent"), variant.get("options.selection", "uniform")
-    form, learning = window.experiment.form, window.live.learning
+    window = window_here
+    form, learning = window.page(ExperimentPage).form, window.page(LivePage).learning
     bench = simulated_bench(16, 1)
     assert bench.table is not None
     bench.table.options["readout"] = READOUTS.get(strategy, "incoherent")
-    window.experiment._given = (ExperimentConfig(neurons=16), bench)
+    window.context.setup._given = (ExperimentConfig(neurons=16), bench)
     wanted = SHORT | {f"learning.{key}": value for key, value in variant.items()}
     if strategy in DRAW_MIRRORS:
         wanted["learning.options.selection"] = selection
@@ -67,7 +43,7 @@ def test_it_runs_from_the_form_to_its_end(window: MainWindow, qtbot: QtBot, vari
 
     window.starter.start_form()
     qtbot.waitUntil(lambda: knows_all(window), timeout=60_000)
-    assert window.controller.status.state is RunState.FINISHED, window.controller.status
+    assert window.table.status.state is RunState.FINISHED, window.table.status
 
     descends = strategy in ("coordinate-descent", "noise-aware")
     assert set(learning.models) & LAWS == (
@@ -94,6 +70,6 @@ def test_it_runs_from_the_form_to_its_end(window: MainWindow, qtbot: QtBot, vari
 
 def knows_all(window: MainWindow) -> bool:
     """Whether the window shows the run's end, with the models of all its epochs."""
-    controller, follower = window.controller, window.controller._follower
-    shown = controller._reported and window.live.learning.epochs == controller.status.epoch > 0
-    return shown and follower.is_up_to_date and not follower._background.is_busy
+    live, table = window.page(LivePage), window.table
+    shown = not table.is_running and live.learning.epochs == table.status.epoch > 0
+    return shown and live.follower.is_up_to_date and not live.follower._background.is_busy

@@ -5,19 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from gui_helpers import MakeWindow, ScriptedRun, ScriptedRuns
-from PyQt5.QtCore import QSettings
+from gui_helpers import MakeWindow, ScriptedHost, page_context
 from pytestqt.qtbot import QtBot
 
 from labcontrol.bench import simulated_bench
-from labcontrol.config import BenchConfig, ExperimentConfig
+from labcontrol.config import ExperimentConfig
 from labcontrol.config.toml_text import commented_toml
 from labcontrol.engine import PauseCause, RunState, RunStatus
 from labcontrol.errors import UserError
 from labcontrol.gui.experiment.form import ExperimentForm
 from labcontrol.gui.experiment.page import ExperimentPage
-from labcontrol.gui.experiment.queue_list import QueuedRun, RunQueue
-from labcontrol.gui.window.main_window import MainWindow
+from labcontrol.gui.session.run_queue import QueuedRun, RunQueue
 
 
 @pytest.fixture
@@ -89,18 +87,18 @@ def test_a_strategy_brings_its_own_options(form: ExperimentForm) -> None:
 
 
 def test_the_saved_file_says_the_same(qtbot: QtBot, tmp_path: Path) -> None:
-    page = ExperimentPage(ExperimentConfig(), simulated_bench(256, 1))
+    page = ExperimentPage(page_context(tmp_path))
     qtbot.addWidget(page)
     page.form.set_value("neurons", "144")
-    page.save(tmp_path / "mine.toml")
-    page.show_experiment(ExperimentConfig())
-    page.open(tmp_path / "mine.toml")
+    page.save_file(tmp_path / "mine.toml")
+    page.context.setup.replace(ExperimentConfig())
+    page.open_file(tmp_path / "mine.toml")
     assert page.form.experiment() == experiment(neurons=144)
     assert (tmp_path / "mine.toml").read_text(encoding="utf-8") == commented_toml(experiment(neurons=144))
 
 
 def test_a_fault_script_goes_with_the_experiment_until_it_is_taken_away(qtbot: QtBot, tmp_path: Path) -> None:
-    page = ExperimentPage(ExperimentConfig(), simulated_bench(256, 1))
+    page = ExperimentPage(page_context(tmp_path))
     qtbot.addWidget(page)
     script = tmp_path / "faults.toml"
     script.write_text('[[fault]]\ndevice = "camera"\nkind = "stale"\nat_step = 5\n', encoding="utf-8")
@@ -114,7 +112,7 @@ def test_a_fault_script_goes_with_the_experiment_until_it_is_taken_away(qtbot: Q
 
 
 def test_a_bench_file_is_looked_at_before_it_is_used(qtbot: QtBot, tmp_path: Path) -> None:
-    page = ExperimentPage(ExperimentConfig(), simulated_bench(256, 1))
+    page = ExperimentPage(page_context(tmp_path))
     qtbot.addWidget(page)
     bad, good = tmp_path / "bad.toml", tmp_path / "good.toml"
     bad.write_text("name = 3", encoding="utf-8")
@@ -123,7 +121,7 @@ def test_a_bench_file_is_looked_at_before_it_is_used(qtbot: QtBot, tmp_path: Pat
         page.use_bench(bad)
     assert page.form.experiment().bench == "simulated"
     page.use_bench(good)
-    assert page.chosen()[1].name == "mine"
+    assert page.context.setup.bench().name == "mine"
 
 
 # --- the queue ------------------------------------------------------------------------------------------------------
@@ -183,74 +181,55 @@ def test_it_stops_after_this_run_when_asked_to() -> None:
 
 
 def test_the_queue_comes_back_and_survives_an_unreadable_one() -> None:
-    assert seeds(RunQueue.from_text(queue_of(4, 5).to_text())) == [4, 5]
-    assert seeds(RunQueue.from_text("")) == []
-    assert seeds(RunQueue.from_text('[{"neurons": "many"}]')) == []
-    assert seeds(RunQueue.from_text("not json")) == []
+    queue = RunQueue()
+    queue.load(queue_of(4, 5).to_text())
+    assert seeds(queue) == [4, 5]
+    for text in ("", '[{"neurons": "many"}]', "not json"):
+        queue.load(text)
+        assert seeds(queue) == []
 
 
-class SeveralRuns(ScriptedRuns):
-    """A new scripted run each time."""
-
-    def new(self, experiment: ExperimentConfig, bench: BenchConfig) -> ScriptedRun:
-        self._run = ScriptedRun()
-        super().new(experiment, bench)
-        return self._run
-
-    @property
-    def present(self) -> ScriptedRun:
-        return self._run
-
-
-def test_the_window_runs_the_queue_through(
-    make_window: MakeWindow, scripted_run: ScriptedRun, settings: QSettings, qtbot: QtBot, tmp_path: Path
-) -> None:
-    runs = SeveralRuns(scripted_run, tmp_path)
-    window = make_window(runs)
-    panel = window.experiment.queue
+def test_the_window_runs_the_queue_through(make_window: MakeWindow, host: ScriptedHost, qtbot: QtBot) -> None:
+    window = make_window(host)
+    page = window.page(ExperimentPage)
+    panel, queue = page.queue_panel, window.queue
     for seed in ("11", "12", "13"):
-        window.experiment.form.set_value("seed", seed)
+        page.form.set_value("seed", seed)
         panel.add_button.click()
     assert panel.list.count() == 3
     panel.up_button.click()
-    assert seeds(panel.queue) == [11, 13, 12]
+    assert seeds(queue) == [11, 13, 12]
     panel.go_button.click()
-    assert [made.seed for made in runs.made] == [11]  # type: ignore[attr-defined]
+    assert started(host) == [11]
     assert not panel.go_button.isEnabled()
-    end(window, runs, FINISHED)
-    qtbot.waitUntil(lambda: len(runs.made) == 2, timeout=5000)
+    host.run_is(FINISHED)
+    qtbot.waitUntil(lambda: len(host.begun) == 2, timeout=5000)
     panel.halt.click()
-    end(window, runs, FINISHED)
-    assert len(runs.made) == 2
-    assert seeds(panel.queue) == [12]
+    host.run_is(FINISHED)
+    assert started(host) == [11, 13]
+    assert seeds(queue) == [12]
     window.close()
-    again = make_window(runs)
-    assert seeds(again.experiment.queue.queue) == [12]
+    again = make_window(ScriptedHost(host.folder))
+    assert seeds(again.queue) == [12]
 
 
-def end(window: MainWindow, runs: SeveralRuns, status: RunStatus) -> None:
-    runs.present.status = status
-    window.controller.tick()
+def started(host: ScriptedHost) -> list[int]:
+    return [settings.experiment.seed for settings in host.begun if settings.experiment is not None]
 
 
 # --- a run that is held up ------------------------------------------------------------------------------------------
-def test_a_pause_with_a_reason_is_shown_with_both_ways_on(
-    make_window: MakeWindow, scripted_run: ScriptedRun, tmp_path: Path
-) -> None:
-    window = make_window(ScriptedRuns(scripted_run, tmp_path))
+def test_a_pause_with_a_reason_is_shown_with_both_ways_on(make_window: MakeWindow, host: ScriptedHost) -> None:
+    window = make_window(host)
     window.starter.start_form()
     reason = "camera gave no frame. Check the trigger line. The laser is off; connecting again in 2 s (1 of 6)."
-    scripted_run.status = RunStatus(RunState.PAUSED, reason=reason, cause=PauseCause.DEVICE)
-    window.controller.tick()
+    host.run_is(RunStatus(RunState.PAUSED, reason=reason, cause=PauseCause.DEVICE))
     assert window.pause_notice.isVisible()
     assert reason in window.pause_notice.text.text()
     window.pause_notice.resume_button.click()
-    scripted_run.status = RunStatus(RunState.RUNNING)
-    window.controller.tick()
+    host.run_is(RunStatus(RunState.RUNNING))
     assert not window.pause_notice.isVisible()
-    scripted_run.status = RunStatus(RunState.PAUSED, reason="paused by the user")
-    window.controller.tick()
+    host.run_is(RunStatus(RunState.PAUSED, reason="paused by the user", cause=PauseCause.USER))
     assert not window.pause_notice.isVisible()
-    assert scripted_run.asked == ["resume"]
+    assert host.steering == ["continue"]
     window.pause_notice.abort_button.click()
-    assert scripted_run.asked == ["resume", "abort"]
+    assert host.steering == ["continue", "abort"]

@@ -1,4 +1,4 @@
-"""The whole program as a user starts it, ended the hard way: the run's process ends in order all the same."""
+"""The whole program as a user starts it, ended the hard way: the run goes on in its host."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from labcontrol.engine import Run
 from labcontrol.errors import UserError
+from labcontrol.host import HostClient, hosts
+from labcontrol.host.remote_run import RemoteRun
 from labcontrol.records import RunReader
 
 _PATIENCE_S = 120.0
@@ -26,7 +27,7 @@ Program = Callable[[Path], "subprocess.Popen[bytes]"]
 def program(tmp_path: Path) -> Iterator[Program]:
     """Starts `labcontrol run` with a window and a run that would not end by itself."""
     started: list[subprocess.Popen[bytes]] = []
-    settings = {name: str(tmp_path / "home") for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
+    settings = {name: str(tmp_path / "home") for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")}
     options = ["--neurons", "16", "--steps", "20", "--epochs", "1000000", "--output", str(tmp_path / "runs")]
 
     def start(folder: Path) -> subprocess.Popen[bytes]:
@@ -42,21 +43,29 @@ def program(tmp_path: Path) -> Iterator[Program]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_window_that_is_killed_leaves_the_run_ended_and_to_be_resumed(
-    program: Program, tmp_path: Path, number: signal.Signals
+def test_a_window_that_is_killed_leaves_the_run_to_its_host(
+    program: Program, tmp_path: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
     window = program(tmp_path)
     record = until(lambda: learning_record(tmp_path / "runs"))
-    others = psutil.Process(window.pid).children(recursive=True)
     window.send_signal(number)
     window.wait(_PATIENCE_S)
-    _, alive = psutil.wait_procs(others, timeout=_PATIENCE_S)
-    assert not alive
-    with RunReader(record) as run:
-        assert run.state.name == "aborted"
-        epochs = len(run.epochs)
-    assert epochs > 0
+    epochs = epochs_of(record)
+    until(lambda: record if epochs_of(record) > epochs + 3 else None)
+    with HostClient.connect(hosts()[0], "test") as client:
+        run = RemoteRun.attach(client)
+        assert run.record == record
+        run.abort()
+        assert run.wait(_PATIENCE_S)
+    with RunReader(record) as reader:
+        assert reader.state.name == "aborted"
     assert Run.continued(record).record == record
+
+
+def epochs_of(record: Path) -> int:
+    with RunReader(record) as run:
+        return len(run.epochs)
 
 
 def learning_record(folder: Path) -> Path | None:

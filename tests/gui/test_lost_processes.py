@@ -1,4 +1,4 @@
-"""A process with devices that is killed: the window says so, and of the laser only what somebody has told."""
+"""A host that is killed: the window says so, and of the laser only what somebody has reported."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from pathlib import Path
 
 import psutil
 import pytest
-from gui_helpers import NEURONS, MakeWindow, ScriptedRun, ScriptedRuns
+from gui_helpers import NEURONS, MakeWindow, ScriptedHost
 from pytestqt.qtbot import QtBot
 
 from labcontrol.bench import simulated_bench
 from labcontrol.config import BenchConfig, ExperimentConfig, LaserEntry
-from labcontrol.gui.processes.lost_laser import LostLaser
-from labcontrol.gui.processes.run_process import ProcessRuns, RunProcess
+from labcontrol.gui.devices.page import DevicesPage
+from labcontrol.gui.live.page import LivePage
+from labcontrol.gui.session.arming import Arming
+from labcontrol.gui.session.lost_laser import LostLaser
 from labcontrol.gui.window.main_window import MainWindow
 
 if sys.platform == "win32":
@@ -49,51 +51,47 @@ def real() -> Iterator[RealLaser]:
         yield RealLaser(head, simulated_bench(NEURONS, 1).model_copy(update={"laser": entry}))
 
 
-@pytest.fixture
-def window(make_window: MakeWindow, scripted_run: ScriptedRun, tmp_path: Path) -> Iterator[MainWindow]:
-    window = make_window(ScriptedRuns(scripted_run, tmp_path))
-    yield window
-    window.devices.close_bench()
+def kill_host(window: MainWindow) -> None:
+    psutil.Process(window.table.host.status.pid).kill()
 
 
-def kill(pid: int | None) -> None:
-    psutil.Process(pid).kill()
+def connect_laser(window: MainWindow, qtbot: QtBot) -> None:
+    devices = window.page(DevicesPage)
+    window.show_page(devices)
+    devices._connect_device("laser")
+    qtbot.waitUntil(lambda: devices.laser.is_connected, timeout=PATIENCE_MS)
 
 
-def connect_laser(window: MainWindow, bench: BenchConfig, qtbot: QtBot) -> None:
-    window.devices._bench = lambda: bench
-    window.show_page(window.devices)
-    window.devices._connect_device("laser")
-    qtbot.waitUntil(lambda: window.devices.laser.is_connected, timeout=PATIENCE_MS)
-
-
-def test_a_killed_process_of_the_devices_leaves_the_word_to_the_guardian(
-    window: MainWindow, real: RealLaser, qtbot: QtBot
+def test_a_killed_host_of_the_devices_leaves_the_word_to_the_guardian(
+    make_real_window: MakeWindow, host: ScriptedHost, real: RealLaser, qtbot: QtBot
 ) -> None:
-    connect_laser(window, real.bench, qtbot)
-    window.devices.laser.arm_button.click()
-    window.devices.laser.on_button.click()
-    qtbot.waitUntil(lambda: window.devices.light_is_on, timeout=PATIENCE_MS)
+    host.bench = real.bench
+    window = make_real_window(host)
+    laser = window.page(DevicesPage).laser
+    connect_laser(window, qtbot)
+    laser.arm_button.click()
+    laser.on_button.click()
+    qtbot.waitUntil(lambda: window.table.light_is_on, timeout=PATIENCE_MS)
     assert real.head.emitting
 
-    assert window.devices.link._process is not None
-    kill(window.devices.link._process.pid)
+    kill_host(window)
     qtbot.waitUntil(lambda: window.banner.isVisible(), timeout=PATIENCE_MS)
-    assert "The process that held the devices was killed" in window.banner.text.text()
+    assert "The process that held the table was killed" in window.banner.text.text()
     qtbot.waitUntil(lambda: "by its guardian" in window.header.laser.text(), timeout=PATIENCE_MS)
     assert not real.head.emitting
     assert "switched the laser off at" in window.banner.text.text()
-    assert not window.devices.laser.is_connected
+    assert not laser.is_connected
 
     # as soon as the laser itself can be asked again, its own word counts
-    connect_laser(window, real.bench, qtbot)
+    connect_laser(window, qtbot)
     assert window.header.laser.text() == "○  Laser off"
 
 
-def test_a_killed_process_of_the_run_leaves_the_word_to_the_guardian(
-    window: MainWindow, real: RealLaser, qtbot: QtBot, tmp_path: Path
+def test_a_killed_host_of_a_run_leaves_the_word_to_the_guardian(
+    make_real_window: MakeWindow, host: ScriptedHost, real: RealLaser, qtbot: QtBot
 ) -> None:
-    experiment = ExperimentConfig.model_validate(
+    host.bench = real.bench
+    host.experiment = ExperimentConfig.model_validate(
         {
             "neurons": NEURONS,
             "task": {"steps": 30, "test_steps": 10, "washout": 5},
@@ -101,25 +99,24 @@ def test_a_killed_process_of_the_run_leaves_the_word_to_the_guardian(
             "prediction": {"pilot_flips": 8},
         }
     )
-    window.starter._runs = runs = ProcessRuns(tmp_path, armed_by="a test")
-    window.starter.start(lambda: runs.new(experiment, real.bench))
-    qtbot.waitUntil(lambda: window.live.learning.epochs > 3, timeout=PATIENCE_MS)
+    window = make_real_window(host)
+    window.starter._arming = Arming("a test")
+    window.starter.start_form()
+    qtbot.waitUntil(lambda: window.page(LivePage).learning.epochs > 3, timeout=PATIENCE_MS)
     assert "Laser ON" in window.header.laser.text()
-    run = window.controller.run
-    assert isinstance(run, RunProcess)
-    kill(run.pid)
+    kill_host(window)
     qtbot.waitUntil(lambda: window.header.state.text() == "Failed", timeout=PATIENCE_MS)
     assert "Laser ON" not in window.header.laser.text()
     qtbot.waitUntil(lambda: "by its guardian" in window.header.laser.text(), timeout=PATIENCE_MS)
     assert not real.head.emitting
-    assert "The process of the run was killed" in window.banner.text.text()
+    assert "The process that held the table was killed" in window.banner.text.text()
     assert "labcontrol resume" in window.banner.text.text()
 
 
-def test_a_simulated_laser_ends_with_its_process(window: MainWindow, qtbot: QtBot) -> None:
-    connect_laser(window, simulated_bench(NEURONS, 1), qtbot)
-    assert window.devices.link._process is not None
-    kill(window.devices.link._process.pid)
+def test_a_simulated_laser_ends_with_its_host(make_real_window: MakeWindow, host: ScriptedHost, qtbot: QtBot) -> None:
+    window = make_real_window(host)
+    connect_laser(window, qtbot)
+    kill_host(window)
     qtbot.waitUntil(lambda: window.banner.isVisible(), timeout=PATIENCE_MS)
     assert window.header.laser.text() == "○  No light: simulated"
     assert "simulated" in window.banner.text.text()

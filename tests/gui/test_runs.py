@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gui_helpers import page_context
 from PyQt5.QtCore import QItemSelectionModel, Qt
 from pytestqt.qtbot import QtBot
 
@@ -50,12 +51,12 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def page(qtbot: QtBot, records: list[Path], tmp_path: Path) -> RunsPage:
     for path in records:
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    page = RunsPage(tmp_path)
-    qtbot.addWidget(page, before_close_func=lambda page: page.close_background())
+    page = RunsPage(page_context(tmp_path))
+    qtbot.addWidget(page, before_close_func=lambda page: page.shut_down())
     page.resize(1200, 800)
     page.set_theme(LIGHT)
     page.show()
-    page.read()
+    page.refresh()
     qtbot.waitUntil(lambda: not page.model.is_reading, timeout=20_000)
     return page
 
@@ -143,15 +144,15 @@ def test_a_run_that_cannot_be_deleted_stays(page: RunsPage, qtbot: QtBot, monkey
 
 def test_a_damaged_file_is_listed_and_harms_nothing(page: RunsPage, qtbot: QtBot, tmp_path: Path) -> None:
     (tmp_path / "damaged.h5").write_bytes(b"not a record")
-    page.read()
+    page.refresh()
     qtbot.waitUntil(lambda: not page.model.is_reading, timeout=20_000)
     assert sorted(cell(page, row, "State") for row in range(3)) == ["finished", "finished", "unreadable"]
 
 
 def test_an_empty_folder_says_what_to_do(qtbot: QtBot, tmp_path: Path) -> None:
-    page = RunsPage(tmp_path / "nowhere")
-    qtbot.addWidget(page, before_close_func=lambda page: page.close_background())
+    page = RunsPage(page_context(tmp_path / "nowhere"))
+    qtbot.addWidget(page, before_close_func=lambda page: page.shut_down())
     page.show()
-    page.read()
+    page.refresh()
     assert page.nothing.isVisible()
     assert "F5" in page.nothing.text()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gui_helpers import page_context
 from pytestqt.qtbot import QtBot
 
 from labcontrol.gui.scaling.page import ScalingPage, scaling_verdict
@@ -41,8 +42,9 @@ def study(
 
 @pytest.fixture
 def page(qtbot: QtBot, tmp_path: Path) -> ScalingPage:
-    page = ScalingPage(tmp_path)
-    qtbot.addWidget(page, before_close_func=lambda page: page.close_background())
+    page = ScalingPage(page_context(tmp_path))
+    page.open(tmp_path)
+    qtbot.addWidget(page, before_close_func=lambda page: page.shut_down())
     page.resize(1200, 700)
     page.set_theme(LIGHT)
     page.show()

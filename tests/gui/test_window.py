@@ -10,49 +10,55 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from gui_helpers import MakeWindow, ScriptedRun, ScriptedRuns
+from gui_helpers import MakeWindow, ScriptedHost, is_running, page_context
 from PyQt5.QtCore import QEvent, QSettings, qWarning
 from PyQt5.QtGui import QGuiApplication
 from PyQt5.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from labcontrol.config import ExperimentConfig
 from labcontrol.engine import RunState, RunStatus
 from labcontrol.gui.app import _logging_into
+from labcontrol.gui.experiment.page import ExperimentPage
+from labcontrol.gui.live.page import LivePage
 from labcontrol.gui.log.file import logging_to_file
 from labcontrol.gui.log.model import LINES_KEPT
-from labcontrol.gui.log.page import LogPage, LogRelay
+from labcontrol.gui.log.page import LogPage
+from labcontrol.gui.shared.log_relay import LogRelay
 from labcontrol.gui.shared.theme import DARK, LIGHT
 from labcontrol.gui.window.about import AboutDialog
 from labcontrol.gui.window.crashes import CrashWatch
 from labcontrol.gui.window.desktop import Appearance
 from labcontrol.gui.window.main_window import MainWindow
+from labcontrol.host.protocol import Note
 
 
 @pytest.fixture
-def window(make_window: MakeWindow, scripted_run: ScriptedRun, tmp_path: Path) -> MainWindow:
-    return make_window(ScriptedRuns(scripted_run, tmp_path))
+def window(make_window: MakeWindow, host: ScriptedHost) -> MainWindow:
+    return make_window(host)
 
 
 # --- welcome and about ----------------------------------------------------------------------------------------------
-def test_one_click_on_the_welcome_starts_a_simulated_run(window: MainWindow, scripted_run: ScriptedRun) -> None:
-    window.experiment.form.set_value("neurons", "99")  # whatever stands in the form
+def test_one_click_on_the_welcome_starts_a_simulated_run(window: MainWindow, host: ScriptedHost) -> None:
+    window.page(ExperimentPage).form.set_value("neurons", "99")  # whatever stands in the form
     window.welcome_if_wanted()
     assert window.welcome.isVisible()
     window.welcome.start_button.click()
-    assert scripted_run.status.state is RunState.PREPARING
-    assert window.live.isVisible()
+    assert is_running(window)
+    assert host.begun[0].experiment == ExperimentConfig()
+    assert window.page(LivePage).isVisible()
     assert not window.tabs.isTabVisible(0)
 
 
 def test_who_does_not_want_the_welcome_is_not_shown_it_again(
-    window: MainWindow, make_window: MakeWindow, scripted_run: ScriptedRun, tmp_path: Path
+    window: MainWindow, make_window: MakeWindow, host: ScriptedHost
 ) -> None:
     window.welcome.at_start.setChecked(False)
     window.close()
-    again = make_window(ScriptedRuns(scripted_run, tmp_path))
+    again = make_window(ScriptedHost(host.folder))
     again.welcome_if_wanted()
-    assert again.live.isVisible()
-    again.show_welcome()
+    assert again.page(LivePage).isVisible()
+    again.show_page(again.welcome)
     assert again.welcome.isVisible()
 
 
@@ -69,9 +75,9 @@ def test_about_copies_the_versions(qtbot: QtBot) -> None:
 
 # --- the log --------------------------------------------------------------------------------------------------------
 @pytest.fixture
-def log_page(qtbot: QtBot) -> LogPage:
-    page = LogPage()
-    qtbot.addWidget(page)
+def log_page(qtbot: QtBot, tmp_path: Path) -> LogPage:
+    page = LogPage(page_context(tmp_path))
+    qtbot.addWidget(page, before_close_func=lambda page: page.shut_down())
     return page
 
 
@@ -112,10 +118,10 @@ def test_the_log_keeps_the_newest_lines_only(log_page: LogPage) -> None:
 
 def test_saving_where_nothing_can_be_written_says_so(log_page: LogPage, qtbot: QtBot, tmp_path: Path) -> None:
     log_page.add([record(logging.INFO, "hello")])
-    log_page.save(tmp_path / "it.log")
+    log_page.save_file(tmp_path / "it.log")
     assert (tmp_path / "it.log").read_text(encoding="utf-8").endswith("hello\n")
     with qtbot.waitSignal(log_page.problem, timeout=1000):
-        log_page.save(tmp_path / "no" / "such" / "folder.log")
+        log_page.save_file(tmp_path / "no" / "such" / "folder.log")
 
 
 def test_lines_of_any_thread_reach_the_log_and_errors_are_counted_on_its_tab(window: MainWindow, qtbot: QtBot) -> None:
@@ -123,10 +129,10 @@ def test_lines_of_any_thread_reach_the_log_and_errors_are_counted_on_its_tab(win
         thread = threading.Thread(target=logging.getLogger("drivers.x").error, args=("from elsewhere",))
         thread.start()
         thread.join()
-        qtbot.waitUntil(lambda: window.log.model.rowCount() > 0, timeout=5000)
-    index = window.tabs.pages.indexOf(window.log)
+        qtbot.waitUntil(lambda: window.page(LogPage).model.rowCount() > 0, timeout=5000)
+    index = window.tabs.pages.indexOf(window.page(LogPage))
     assert window.tabs.tabText(index) == "Log · 1 new"
-    window.show_page(window.log)
+    window.show_page(window.page(LogPage))
     assert window.tabs.tabText(index) == "Log"
 
 
@@ -166,14 +172,16 @@ def call_hook(act: Callable[[], None]) -> None:
 
 
 def test_a_crash_in_a_view_is_shown_and_noted_in_the_record_and_the_run_goes_on(
-    window: MainWindow, scripted_run: ScriptedRun, watch: CrashWatch
+    window: MainWindow, host: ScriptedHost, watch: CrashWatch
 ) -> None:
     window.starter.start_form()
     watch.caught.connect(window.show_crash)
     call_hook(fail)
     assert "the run is not affected" in window.banner.text.text()
-    assert scripted_run.asked == ["note the window had an error: ZeroDivisionError: the view fell over"]
-    assert scripted_run.status.state is RunState.PREPARING
+    assert [note.text for note in host.requests(Note)] == [
+        "the window had an error: ZeroDivisionError: the view fell over"
+    ]
+    assert is_running(window)
 
 
 def test_the_same_error_at_every_frame_is_said_once(watch: CrashWatch, caplog: pytest.LogCaptureFixture) -> None:
@@ -217,11 +225,11 @@ def test_the_theme_follows_the_desktop_until_another_is_chosen(
 def test_every_page_has_a_shortcut_and_every_button_says_what_it_does(window: MainWindow) -> None:
     from PyQt5.QtWidgets import QAbstractButton, QDialogButtonBox
 
-    for number, (title, page) in enumerate(window.tabs.numbered.items(), start=1):
-        assert window.tabs.tabToolTip(window.tabs.pages.indexOf(page)) == f"{title} (Ctrl+{number})"
+    for number, page in enumerate(window.tabs.numbered, start=1):
+        assert window.tabs.tabToolTip(window.tabs.pages.indexOf(page)) == f"{page.title} (Ctrl+{number})"
     silent = [
         button.text()
-        for page in (window.devices, window.experiment, window.log, window.header)
+        for page in (*window.tabs.all, window.header)
         for button in page.findChildren(QAbstractButton)
         if button.text() and not button.toolTip() and not isinstance(button.parent(), QDialogButtonBox)
     ]
@@ -229,25 +237,11 @@ def test_every_page_has_a_shortcut_and_every_button_says_what_it_does(window: Ma
 
 
 # --- the end --------------------------------------------------------------------------------------------------------
-class LongRun(ScriptedRun):
-    """A run that takes its time to end."""
-
-    def abort(self) -> None:
-        self.asked.append("abort")
-
-
-def test_the_window_stays_until_the_run_is_safe_and_then_closes_itself(
-    make_window: MakeWindow, qtbot: QtBot, tmp_path: Path
-) -> None:
-    run = LongRun()
-    window = make_window(ScriptedRuns(run, tmp_path))
+def test_the_end_of_the_session_leaves_the_run_to_its_host(window: MainWindow, host: ScriptedHost) -> None:
     window.starter.start_form()
     window.end_now()
-    assert window.isVisible()
-    assert "closes when laser and record are safe" in window.banner.text.text()
-    run.status = RunStatus(RunState.ABORTED)
-    qtbot.waitUntil(lambda: not window.isVisible(), timeout=5000)
-    assert run.asked == ["abort"]
+    assert not window.isVisible()
+    assert host.steering == []
 
 
 def test_relayed_lines_are_bounded_when_nobody_takes_them() -> None:
@@ -262,9 +256,8 @@ def test_relayed_lines_are_bounded_when_nobody_takes_them() -> None:
 
 def test_a_closed_window_leaves_no_widgets(qapp: QApplication, settings: QSettings, tmp_path: Path) -> None:
     def left_after_a_window() -> int:
-        run = ScriptedRun()
-        runs = ScriptedRuns(run, tmp_path)
-        window = MainWindow(run.experiment, run.bench_config, runs, Appearance(qapp, settings), settings)
+        host = ScriptedHost(tmp_path)
+        window = MainWindow(host.experiment, host.bench, tmp_path, Appearance(qapp, settings), settings)
         window.show()
         window.close()
         window.deleteLater()
@@ -281,6 +274,6 @@ def test_a_closed_window_leaves_no_widgets(qapp: QApplication, settings: QSettin
 @pytest.mark.parametrize("state", RunState)
 def test_the_strip_fits_a_small_screen_in_every_state(window: MainWindow, state: RunState) -> None:
     status = RunStatus(state, "", None, 1000, 1024, 0.00764, 300, 0, laser_on=True, epoch_s=3.0)
-    window.header.show_status(status, "nmse", 0.02)
+    window.header.show_status(status, "nmse")
     QApplication.processEvents()
     assert window.header.minimumSizeHint().width() <= 1280

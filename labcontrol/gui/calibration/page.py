@@ -2,57 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from typing import Any
 
-from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtGui import QHideEvent, QShowEvent
-from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout
 
+from drivers.interfaces import Frame
 from labcontrol.calibration import PROCEDURES, Calibration
-from labcontrol.config import BenchConfig, ExperimentConfig
+from labcontrol.config import ReservoirConfig
+from labcontrol.errors import UserError
 from labcontrol.gui.calibration.overview import SELFTEST, first_words
 from labcontrol.gui.calibration.selftest import SelftestPage
 from labcontrol.gui.calibration.step import StepPage
 from labcontrol.gui.calibration.step_list import StepList
-from labcontrol.gui.calibration.step_texts import status_text, text_of
-from labcontrol.gui.calibration.work import CalibrationWork, Then
+from labcontrol.gui.calibration.step_texts import StepState, status_text, text_of
+from labcontrol.gui.calibration.work import CalibrationWork
+from labcontrol.gui.session.context import WindowContext
+from labcontrol.gui.session.page import Invitation, Page
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.elided import ElidedLabel
 from labcontrol.gui.shared.theme import Theme
 from labcontrol.gui.shared.ticking import ticking
+from labcontrol.host import HostState
+from labcontrol.host.jobs.calibration import Activity, CameraOpened, Progress, SelfTestFound
+from labcontrol.selftest import Trial
 
 _LIVE_MS = 150
 _POLL_MS = 20_000
 _LIST_PX = 232
 
 
-class CalibrationPage(QWidget):
-    """Shows `work`, and takes wishes to it.
+_LOCKED = "A run holds the table; calibrate when it is over."
 
-    Signals: `light` (on, power in W); `table_changed` when the table was taken, let go, or work began or ended;
-    `use_point` with the ReservoirConfig for the experiment form; `problem` (error, what could not be done); `lost`
-    (error) when the process that held the devices has ended by itself.
 
-    chosen: gives the experiment and the bench to calibrate, may raise UserError. take_table: calls back when nobody
-    else holds the devices.
-    """
+class CalibrationPage(Page):
+    """Shows `work`, and hands it what a person asks for."""
 
-    light = pyqtSignal(bool, float)
-    table_changed = pyqtSignal()
-    use_point = pyqtSignal(object)
-    problem = pyqtSignal(object, str)
-    lost = pyqtSignal(object)
+    title = "Calibration"
+    invitation = Invitation("Calibrate a table", "step by step, then see whether it can learn")
 
-    def __init__(
-        self,
-        chosen: Callable[[], tuple[ExperimentConfig, BenchConfig]],
-        take_table: Callable[[Then], None],
-        parent: QWidget | None = None,
-    ) -> None:
-        super().__init__(parent)
-        self.work = CalibrationWork(chosen, take_table, self)
-        self.link = self.work.link
+    def __init__(self, context: WindowContext) -> None:
+        super().__init__(context)
+        self._setup, self._table = context.setup, context.table
+        self._state = self._table.state
+        self.work = CalibrationWork(context, self)
         self.bench_name = QLabel("")
         self.bench_name.setProperty("role", "title")
         self.where = ElidedLabel()
@@ -66,7 +59,7 @@ class CalibrationPage(QWidget):
             "Every step that does not hold, one after the other; what passes is accepted",
             self.work.measure_all,
         )
-        self.release_button = button("Disconnect", "Light off, and close every device", self.release)
+        self.release_button = button("Disconnect", "Light off, and close every device", self._table.release)
         self.step, self.selftest = StepPage(), SelftestPage()
         self.nothing = QLabel("")
         self.nothing.setWordWrap(True)
@@ -74,34 +67,15 @@ class CalibrationPage(QWidget):
         self.pages = QStackedWidget()
         for page in (self.step, self.selftest, self.nothing):
             self.pages.addWidget(page)
-        self._live_timer = ticking(self, _LIVE_MS, self._ask_frame)
-        self._poll_timer = ticking(self, _POLL_MS, self.read)
+        self._live_timer = ticking(self, _LIVE_MS, self._take_frame)
+        self._poll_timer = ticking(self, _POLL_MS, self.refresh)
         self._lay_out()
         self._connect_work()
-        self._connect_wishes()
+        self._connect_controls()
 
-    # --- what others ask ----------------------------------------------------------------------------------------
-    @property
-    def is_in_use(self) -> bool:
-        """Whether the devices are, or may still be, in this page's hands."""
-        return self.link.is_held
-
-    @property
-    def is_working(self) -> bool:
-        """Whether something is being measured."""
-        return self.link.is_working
-
-    @property
-    def light_is_on(self) -> bool:
-        return self.link.light_is_on
-
-    @property
-    def power_w(self) -> float:
-        return self.link.power_w
-
-    def read(self) -> None:
-        """Show how the calibrations of the chosen bench stand; while one is measured its bench stays."""
-        if self.is_working:
+    def refresh(self) -> None:
+        """Show the calibrations of the chosen bench; while one is measured its bench stays."""
+        if self.work.working_on:
             return
         self.work.read()
         if not self.steps.kind:
@@ -111,33 +85,18 @@ class CalibrationPage(QWidget):
 
     def begin(self) -> None:
         """Turn to the first step that does not hold."""
-        self.read()
+        self.refresh()
         self._go_to_next()
-
-    def light_off(self) -> None:
-        """At once, from any state; what is being measured ends."""
-        self.work.light_off()
-
-    def release(self, then: Then | None = None) -> None:
-        """Light off and let go of every device; then do this, at once where nothing is held."""
-        self.work.release(then)
-
-    def set_locked(self, words: str) -> None:
-        """Keep hands off while someone else owns the table, and say who; empty to open the page again."""
-        if words != self.work.locked:
-            self.work.locked = words
-            self._show_chosen()
 
     def set_theme(self, theme: Theme) -> None:
         for part in (self.steps, self.step, self.selftest):
             part.set_theme(theme)
         self._show_chosen()
 
-    def close_bench(self) -> None:
-        """Light off, let go of every device, and wait until it is done."""
+    def shut_down(self) -> None:
         self._live_timer.stop()
         self._poll_timer.stop()
-        self.work.close()
+        self.work.shut_down()
         self.step.close_background()
 
     def showEvent(self, event: QShowEvent | None) -> None:
@@ -164,12 +123,17 @@ class CalibrationPage(QWidget):
         self.where.setText(overview.where)
         for kind in PROCEDURES:
             if waiting is None or waiting.kind != kind:
-                self.steps.show_state(kind, overview[kind].state, status_text(overview[kind]))
-        state, words = self.selftest.verdict_words
+                self.steps.show_state(kind, StepState(overview[kind].state), status_text(overview[kind]))
+        state, text = self.selftest.state
         if overview.missing:
-            state, words = "missing", f"needs {text_of(overview.missing[0]).name.lower()}"
-        self.steps.show_state(SELFTEST, state or "missing", words or "can this table learn?")
+            state, text = StepState.MISSING, f"needs {text_of(overview.missing[0]).name.lower()}"
+        self.steps.show_state(SELFTEST, state, text)
         self.step.show_neurons(overview.neurons_px)
+
+    @property
+    def _locked(self) -> str:
+        """Why nothing can be measured now; empty where it can."""
+        return _LOCKED if self._table.state is HostState.RUN else ""
 
     def _show_chosen(self) -> None:
         """The page of the step that is chosen, as things stand."""
@@ -180,8 +144,8 @@ class CalibrationPage(QWidget):
         self._show_bar()
         if kind == SELFTEST:
             self.pages.setCurrentWidget(self.selftest)
-            if not self.is_working:
-                self.selftest.show_ready(work.locked or first_words(overview.missing))
+            if not self.work.working_on:
+                self.selftest.show_ready(self._locked or first_words(overview.missing))
             return
         self.pages.setCurrentWidget(self.step)
         if work.working_on == kind:
@@ -190,8 +154,8 @@ class CalibrationPage(QWidget):
         if work.waiting is not None and work.waiting.kind == kind:
             self.step.show_result(work.waiting)
         else:
-            busy = "Another step is being measured." if self.is_working else ""
-            self.step.show_ready(overview[kind], work.locked or busy or overview.needed_first(kind))
+            busy = "Another step is being measured." if self.work.working_on else ""
+            self.step.show_ready(overview[kind], self._locked or busy or overview.needed_first(kind))
             if work.not_measured is not None and work.not_measured[0] == kind:
                 self.step.show_error(work.not_measured[1])
 
@@ -206,38 +170,58 @@ class CalibrationPage(QWidget):
 
     def _show_bar(self) -> None:
         known = self.work.overview is not None
-        self.all_button.setEnabled(known and not self.work.locked and not self.is_working)
-        self.release_button.setEnabled(self.is_in_use)
+        self.all_button.setEnabled(known and not self._locked and not self.work.working_on)
+        self.release_button.setEnabled(self._table.state is HostState.CALIBRATION)
         # A step in progress stays on show: its buttons are about itself.
-        self.steps.setEnabled(known and not self.is_working)
+        self.steps.setEnabled(known and not self.work.working_on)
 
     # --- while there is light -----------------------------------------------------------------------------------
-    def _ask_frame(self) -> None:
-        if self.light_is_on and not self.is_working and self.pages.currentWidget() is self.step:
-            self.link.ask_frame()
+    def _take_frame(self) -> None:
+        if self.pages.currentWidget() is self.step:
+            self.work.take_frame()
+
+    def _show_table(self) -> None:
+        if self._table.state is not self._state:
+            self._state = self._table.state
+            self._show_chosen()
+        self._show_live()
 
     def _show_live(self) -> None:
-        self.step.show_live(self.is_working or self.light_is_on)
+        lit = self._table.state is HostState.CALIBRATION and self._table.light_is_on
+        self.step.show_live(bool(self.work.working_on) or lit)
 
     def _show_activity(self) -> None:
         self._show_bar()
         self._show_live()
 
+    def _on_emitted(self, event: Any) -> None:
+        """What the calibration emits on its way."""
+        match event:
+            case Frame():
+                self.step.show_frame(event)
+            case Progress():
+                self.step.show_progress(event.done, event.total)
+            case Activity():
+                (self.selftest if self.work.working_on == SELFTEST else self.step).show_activity(event.words)
+            case CameraOpened():
+                self.step.view.set_bit_depth(event.bit_depth)
+            case SelfTestFound():
+                self.selftest.show_found(event)
+            case Trial():
+                self.selftest.show_trial(event)
+
     def _on_measuring(self, kind: str) -> None:
         self.step.show_measuring()
-        self.steps.show_state(kind, "measuring", "measuring")
+        self.steps.show_state(kind, StepState.MEASURING, "measuring")
         self._show_activity()
 
-    def _on_looking(self, trials: int) -> None:
+    def _on_testing(self, trials: int) -> None:
         self.selftest.show_working(trials)
         self._show_activity()
 
-    def _on_doing(self, words: str) -> None:
-        (self.selftest if self.work.working_on == SELFTEST else self.step).show_doing(words)
-
     def _on_measured(self, calibration: Calibration) -> None:
         if calibration.passed:
-            self.steps.show_state(calibration.kind, "to accept", "waits to be accepted")
+            self.steps.show_state(calibration.kind, StepState.TO_ACCEPT, "waits to be accepted")
         self.step.show_result(calibration)
 
     def _on_stopped(self) -> None:
@@ -250,42 +234,41 @@ class CalibrationPage(QWidget):
             self.selftest.show_error(error)
 
     # --- parts --------------------------------------------------------------------------------------------------
+    def _use_point(self, reservoir: ReservoirConfig) -> None:
+        try:
+            self._setup.use_point(reservoir)
+        except UserError as error:
+            self.problem.emit(error, "The operating point was not taken over.")
+
     def _connect_work(self) -> None:
-        work, link, step, selftest = self.work, self.link, self.step, self.selftest
-        work.bench_changed.connect(step.clear_picture)
+        work, table = self.work, self._table
+        work.bench_changed.connect(self.step.clear_picture)
         work.overview_changed.connect(self._show_overview)
         work.turned_to.connect(self.steps.go_to)
         work.measuring.connect(self._on_measuring)
-        work.looking.connect(self._on_looking)
+        work.testing.connect(self._on_testing)
         work.ended.connect(self._show_activity)
         work.measured.connect(self._on_measured)
         work.stopped.connect(self._on_stopped)
         work.refused.connect(self._on_refused)
         work.rested.connect(self._show_chosen)
-        work.table_changed.connect(self.table_changed.emit)
+        work.framed.connect(self.step.show_frame)
         work.problem.connect(self.problem.emit)
-        work.lost.connect(self.lost.emit)
-        link.opened.connect(step.view.set_bit_depth)
-        link.doing.connect(self._on_doing)
-        link.stepped.connect(step.show_progress)
-        link.framed.connect(step.show_frame)
-        link.found.connect(selftest.show_outlook)
-        link.tried.connect(selftest.show_trial)
-        link.light.connect(self.light.emit)
-        link.light.connect(self._show_live)
+        table.emitted.connect(self._on_emitted)
+        table.changed.connect(self._show_table)
 
-    def _connect_wishes(self) -> None:
-        step, selftest = self.step, self.selftest
+    def _connect_controls(self) -> None:
+        step, selftest, work = self.step, self.selftest, self.work
         self.steps.chosen.connect(self._show_chosen)
-        step.measure.connect(lambda: self.work.measure(self.steps.kind))
-        step.accept.connect(self.work.accept)
-        step.skip.connect(lambda: self.work.skip(self.steps.kind))
-        step.stop.connect(self.light_off)
+        step.measure.connect(lambda: work.measure(self.steps.kind))
+        step.accept.connect(work.accept)
+        step.skip.connect(lambda: work.skip(self.steps.kind))
+        step.stop.connect(work.light_off)
         step.go_to.connect(self.steps.go_to)
-        selftest.test.connect(partial(self.work.look, 0))
-        selftest.scan.connect(self.work.look)
-        selftest.stop.connect(self.light_off)
-        selftest.use.connect(self.use_point.emit)
+        selftest.test.connect(lambda: work.test())
+        selftest.scan.connect(work.test)
+        selftest.stop.connect(work.light_off)
+        selftest.use.connect(self._use_point)
 
     def _lay_out(self) -> None:
         bar = QHBoxLayout()

@@ -11,6 +11,7 @@ from PyQt5.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QProgressB
 from labcontrol.config import ReservoirConfig
 from labcontrol.formatting import count, duration, rounded
 from labcontrol.gui.calibration.scan_plot import ScanPlot
+from labcontrol.gui.calibration.step_texts import StepState
 from labcontrol.gui.shared.banner import message_and_remedy
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.fields import Whole
@@ -42,7 +43,7 @@ class SelftestPage(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = LIGHT
-        self._outlook: SelfTestFound | None = None
+        self._found: SelfTestFound | None = None
         self._problem = ""
         title = QLabel("Self-test: can this table learn?")
         title.setProperty("role", "title")
@@ -55,8 +56,8 @@ class SelftestPage(QWidget):
         self.verdict.setWordWrap(True)
         self._values = {name: QLabel("–") for name in _ROWS}
         self.plot = ScanPlot()
-        self.found = QLabel("")
-        self.found.setWordWrap(True)
+        self.found_label = QLabel("")
+        self.found_label.setWordWrap(True)
         self.trials = Whole("points", 2, 1000, "How many operating points to try")
         self.trials.setValue(_TRIALS)
         self.bar = QProgressBar()
@@ -79,7 +80,7 @@ class SelftestPage(QWidget):
         self.stop_button.hide()
         self.bar.hide()
         self.doing.setText(obstacle)
-        self._show_found()
+        self._show_best()
 
     def show_working(self, trials: int) -> None:
         for one in (self.test_button, self.scan_button, self.trials, self.use_button):
@@ -92,25 +93,25 @@ class SelftestPage(QWidget):
         if trials:
             self.plot.clear()
         else:
-            self._outlook = None
+            self._found = None
         self._show_verdict()
 
-    def show_doing(self, words: str) -> None:
+    def show_activity(self, words: str) -> None:
         self.doing.setText(words)
 
-    def show_outlook(self, outlook: SelfTestFound) -> None:
-        self._outlook = outlook
-        f = outlook.figures
-        half = np.flatnonzero(outlook.memory < 0.5)
-        seen = "all" if outlook.neurons == outlook.total else f"{count(outlook.neurons)} of"
+    def show_found(self, found: SelfTestFound) -> None:
+        self._found = found
+        f = found.figures
+        half = np.flatnonzero(found.memory < 0.5)
+        seen = "all" if found.neurons == found.total else f"{count(found.neurons)} of"
         texts = (
-            f"{seen} {count(outlook.total)} neurons, {count(outlook.steps)} steps, twice",
+            f"{seen} {count(found.total)} neurons, {count(found.steps)} steps, twice",
             f"{f.dimension:.1f}; {f.modes} modes above the noise",
             f"{f.consistency:.4f} (1: two replays agree)",
-            f"{outlook.memory.sum():.1f} steps" + (f", half lost after {half[0]}" if len(half) else ""),
+            f"{found.memory.sum():.1f} steps" + (f", half lost after {half[0]}" if len(half) else ""),
             rounded(f.signal_to_noise),
             f"starts at {rounded(f.start, 2)}, a learned mask is expected to reach {rounded(f.floor, 2)}",
-            f"{count(f.epochs)} masks of {outlook.epoch_s:.2f} s: {duration(outlook.learning_s)}, one mask a replay",
+            f"{count(f.epochs)} masks of {found.epoch_s:.2f} s: {duration(found.learning_s)}, one mask a replay",
         )
         for name, text in zip(_ROWS, texts, strict=True):
             self._values[name].setText(text)
@@ -120,7 +121,7 @@ class SelftestPage(QWidget):
         self.plot.add(trial)
         self.bar.setValue(len(self.plot.trials))
         self.doing.setText(f"{len(self.plot.trials)} of {self.bar.maximum()} points")
-        self._show_found()
+        self._show_best()
 
     def show_error(self, error: BaseException) -> None:
         message, remedy = message_and_remedy(error)
@@ -131,14 +132,16 @@ class SelftestPage(QWidget):
         self._theme = theme
         self.plot.set_theme(theme)
         self._show_verdict()
-        self._show_found()
+        self._show_best()
 
     @property
-    def verdict_words(self) -> tuple[str, str]:
-        """State and words for the list of steps; empty before the test."""
-        if self._outlook is None:
-            return "", ""
-        return ("stale", "learns badly as it is") if self._outlook.advice else ("fresh", "this table can learn")
+    def state(self) -> tuple[StepState, str]:
+        """State and text for the list of steps."""
+        if self._found is None:
+            return StepState.MISSING, "can this table learn?"
+        if self._found.advice:
+            return StepState.STALE, "learns badly as it is"
+        return StepState.FRESH, "this table can learn"
 
     @property
     def best(self) -> ReservoirConfig | None:
@@ -152,33 +155,33 @@ class SelftestPage(QWidget):
             self.use.emit(self.best)
 
     def _show_verdict(self) -> None:
-        theme, outlook = self._theme, self._outlook
+        theme, found = self._theme, self._found
         lines = []
         if self._problem:
             lines.append(_coloured(theme.danger, f"✕ {self._problem}"))
-        if outlook is not None:
-            if not outlook.advice:
+        if found is not None:
+            if not found.advice:
                 lines.append(f'<span style="color:{theme.good}; font-weight:600">● This table can learn.</span>')
-            lines += [_coloured(theme.caution, f"▲ {words[:1].upper()}{words[1:]}") for words in outlook.advice]
-            good = outlook.figures.consistency >= GOOD_CONSISTENCY
+            lines += [_coloured(theme.caution, f"▲ {words[:1].upper()}{words[1:]}") for words in found.advice]
+            good = found.figures.consistency >= GOOD_CONSISTENCY
             self._values["consistency"].setStyleSheet(f"color: {theme.good if good else theme.danger}")
         elif not self._problem:
             lines.append("Not tested yet.")
         self.verdict.setText("<br>".join(lines))
 
-    def _show_found(self) -> None:
+    def _show_best(self) -> None:
         trials, best = self.plot.trials, self.plot.best
         self.use_button.setEnabled(self.best is not None and self.stop_button.isHidden())
         if best is None:
-            self.found.setText("No scan yet.")
+            self.found_label.setText("No scan yet.")
             return
         if best.figures is None:
-            self.found.setText(f"None of {len(trials)} points could be measured. {escape(best.reason)}")
+            self.found_label.setText(f"None of {len(trials)} points could be measured. {escape(best.reason)}")
             return
         point = best.config
         gain = trials[0].error / max(best.error, 1e-12)
         better = f"{gain:.1f} times lower than at the start" if best is not trials[0] else "no better point was found"
-        self.found.setText(
+        self.found_label.setText(
             f"<b>Best of {len(trials)}:</b> feedback {point.feedback:g}, injection {point.injection:g}, phase offset "
             f"{point.phase_offset:g}: expected nmse {rounded(best.error, 2)}, {better} "
             f"<span style='color:{self._theme.muted}'>(■ start, ★ best, ✕ could not be measured)</span>"
@@ -203,7 +206,7 @@ class SelftestPage(QWidget):
         inside.addLayout(grid)
         inside = QVBoxLayout(scan)
         inside.setContentsMargins(14, 10, 14, 12)
-        inside.addWidget(self.found)
+        inside.addWidget(self.found_label)
         inside.addWidget(self.plot, 1)
         foot = QHBoxLayout()
         foot.setSpacing(8)

@@ -24,7 +24,7 @@ from labcontrol.calibration import PROCEDURES, Calibration, CalibrationStatus
 from labcontrol.formatting import duration
 from labcontrol.gui.calibration.overview import CalibrationOverview
 from labcontrol.gui.calibration.result import ResultView
-from labcontrol.gui.calibration.step_texts import STATES, status_text, text_of
+from labcontrol.gui.calibration.step_texts import STATES, StepState, status_text, text_of
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.camera_view import CameraView
 from labcontrol.gui.shared.elided import ElidedLabel
@@ -100,11 +100,11 @@ class StepPage(QWidget):
     def show_overview(self, overview: CalibrationOverview) -> None:
         """How this step and those it builds on stand now."""
         status = overview[self.kind]
-        self.show_state(status.state, status.reason)
+        self.show_state(StepState(status.state), status.reason)
         colours = {"good": self._theme.good, "danger": self._theme.danger, "caution": self._theme.caution}
         parts = []
         for need in PROCEDURES[self.kind].needs:
-            kind, mark = STATES[overview[need].state]
+            kind, mark = STATES[StepState(overview[need].state)]
             colour = colours.get(kind, self._theme.muted)
             parts.append(
                 f'<span style="color:{colour}">{mark}</span> <a style="color:{self._theme.accent}" href="{need}" '
@@ -114,8 +114,7 @@ class StepPage(QWidget):
         self.needs.setText("Builds on  " + " · ".join(parts))
         self.needs.setVisible(bool(parts))
 
-    def show_state(self, state: str, reason: str) -> None:
-        """state: one of `STATES`."""
+    def show_state(self, state: StepState, reason: str) -> None:
         self.state.setText(state)
         set_kind(self.state, STATES[state][0])
         self.reason.setText(reason)
@@ -131,14 +130,14 @@ class StepPage(QWidget):
         self._rest(obstacle)
 
     def show_measuring(self) -> None:
-        self.show_state("measuring", "")
+        self.show_state(StepState.MEASURING, "")
         self.result.show_nothing("Measuring…")
         self._show_buttons(measure=False, accept=False, skip=False, stop=True)
         self._begun_s = time.monotonic()
         self.bar.setRange(0, 0)
         self.bar.show()
 
-    def show_doing(self, words: str) -> None:
+    def show_activity(self, words: str) -> None:
         self.progress.setText(words.replace("->", "→"))
 
     def show_progress(self, done: int, total: int) -> None:
@@ -160,10 +159,10 @@ class StepPage(QWidget):
         self.measure_button.setEnabled(True)
         self.skip_button.setText("Skip")
         if calibration.passed:
-            self.show_state("to accept", "it counts when it is accepted")
+            self.show_state(StepState.TO_ACCEPT, "it counts when it is accepted")
             self._make_primary(self.accept_button)
         else:
-            self.show_state("failed", "; ".join(calibration.outcome.failures))
+            self.show_state(StepState.FAILED, "; ".join(calibration.outcome.failures))
             self._make_primary(self.measure_button)
         self._rest("")
 

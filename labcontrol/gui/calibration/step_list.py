@@ -13,11 +13,11 @@ from PyQt5.QtWidgets import (
     QWidget,
 )
 
-from labcontrol.gui.calibration.step_texts import STATES
+from labcontrol.gui.calibration.step_texts import STATES, StepState
 from labcontrol.gui.shared.theme import LIGHT, Theme
 
 _STATE_ROLE = int(Qt.ItemDataRole.UserRole)
-_WORDS_ROLE = _STATE_ROLE + 1
+_TEXT_ROLE = _STATE_ROLE + 1
 _KIND_ROLE = _STATE_ROLE + 2
 _ROW_PX = 44
 _MARK_PX = 26
@@ -41,15 +41,14 @@ class StepList(QListWidget):
         item.setData(_KIND_ROLE, kind)
         self.addItem(item)
 
-    def show_state(self, kind: str, state: str, words: str) -> None:
-        """state: one of `STATES`."""
+    def show_state(self, kind: str, state: StepState, text: str) -> None:
         item = self._item(kind)
-        item.setData(_STATE_ROLE, state)
-        item.setData(_WORDS_ROLE, words)
-        item.setToolTip(f"{item.text()}: {words}")
+        item.setData(_STATE_ROLE, state.value)
+        item.setData(_TEXT_ROLE, text)
+        item.setToolTip(f"{item.text()}: {text}")
 
-    def state_of(self, kind: str) -> str:
-        return str(self._item(kind).data(_STATE_ROLE))
+    def state_of(self, kind: str) -> StepState:
+        return StepState(self._item(kind).data(_STATE_ROLE))
 
     def go_to(self, kind: str) -> None:
         self.setCurrentItem(self._item(kind))
@@ -90,7 +89,7 @@ class _StepDelegate(QStyledItemDelegate):
         if painter is None:
             return
         theme = self.theme
-        kind, mark = STATES.get(index.data(_STATE_ROLE), STATES["missing"])
+        kind, mark = STATES[StepState(index.data(_STATE_ROLE) or StepState.MISSING)]
         colour = QColor({
             "good": theme.good, "danger": theme.danger, "caution": theme.caution, "active": theme.accent
         }.get(kind, theme.muted))  # fmt: skip
@@ -114,7 +113,7 @@ class _StepDelegate(QStyledItemDelegate):
         painter.setFont(small)
         painter.setPen(colour if kind != "good" else QColor(theme.muted))
         words = painter.fontMetrics().elidedText(
-            str(index.data(_WORDS_ROLE)), Qt.TextElideMode.ElideRight, int(text.width())
+            str(index.data(_TEXT_ROLE)), Qt.TextElideMode.ElideRight, int(text.width())
         )
         painter.drawText(text, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom), words)
         painter.restore()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from labcontrol.calibration import PROCEDURES, CalibrationStatus
-from labcontrol.calibration.store import FRESH
 
 
 @dataclass(frozen=True)
@@ -69,16 +69,29 @@ _TEXTS: Mapping[str, StepText] = {
     ),
 }
 
-# Kind of chip and mark for each state of a calibration.
-STATES: Mapping[str, tuple[str, str]] = {
-    FRESH: ("good", "●"),
-    "missing": ("idle", "○"),
-    "failed": ("danger", "✕"),
-    "expired": ("caution", "▲"),
-    "stale": ("caution", "▲"),
-    "measuring": ("active", "◐"),
-    "to accept": ("active", "?"),
+
+class StepState(StrEnum):
+    """Of a step on the page: as its calibration is in the store, or what is being done about it."""
+
+    FRESH = "fresh"
+    MISSING = "missing"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    STALE = "stale"
+    MEASURING = "measuring"
+    TO_ACCEPT = "to accept"
+
+
+STATES: Mapping[StepState, tuple[str, str]] = {
+    StepState.FRESH: ("good", "●"),
+    StepState.MISSING: ("idle", "○"),
+    StepState.FAILED: ("danger", "✕"),
+    StepState.EXPIRED: ("caution", "▲"),
+    StepState.STALE: ("caution", "▲"),
+    StepState.MEASURING: ("active", "◐"),
+    StepState.TO_ACCEPT: ("active", "?"),
 }
+"""Kind of chip and mark of each state."""
 
 
 def text_of(kind: str) -> StepText:

@@ -25,10 +25,10 @@ REGION_WORDS = (
 
 
 class CameraCard(DeviceCard):
-    """Signals: `set_camera` with exposure in s, gain in dB and Roi; `frame_asked`."""
+    """Signals: `set_camera` with exposure in s, gain in dB and Roi; `frame_requested`."""
 
     set_camera = pyqtSignal(float, float, object)
-    frame_asked = pyqtSignal()
+    frame_requested = pyqtSignal()
     title, role = "Camera", "camera"
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -48,9 +48,9 @@ class CameraCard(DeviceCard):
         for field in self.region:
             field.setMinimumWidth(48)
         self.whole_button = button("Whole sensor", "Use every pixel", self._use_whole)
-        self.snap_button = button("Snap", "Acquire one frame", self.frame_asked.emit)
+        self.snap_button = button("Snap", "Acquire one frame", self.frame_requested.emit)
         self.live_button = LiveButton(
-            "Acquire continuously", self.snap_button, self.clear_problem, self.frame_asked.emit
+            "Acquire continuously", self.snap_button, self.clear_problem, self.frame_requested.emit
         )
         for field in (self.exposure, self.gain, *self.region):
             field.valueChanged.connect(self._send)

@@ -17,17 +17,17 @@ _UNITS = {"c": "°C", "w": "W", "a": "A", "v": "V", "hz": "Hz", "s": "s", "db": 
 
 
 class DeviceCard(QFrame):
-    """Base of the cards. Signals: `connect_asked`, `disconnect_asked`."""
+    """Base of the cards. Signals: `connect_requested`, `disconnect_requested`."""
 
-    connect_asked = pyqtSignal()
-    disconnect_asked = pyqtSignal()
+    connect_requested = pyqtSignal()
+    disconnect_requested = pyqtSignal()
     title: str
     role: str
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("panel")
-        self.is_connected = False
+        self.is_connected = self._is_in_trouble = False
         name = QLabel(self.title)
         name.setProperty("role", "title")
         self.state = QLabel("")
@@ -68,7 +68,7 @@ class DeviceCard(QFrame):
             self.identity.setText(self._driver)
 
     def show_report(self, report: DeviceReport) -> None:
-        self.is_connected = True
+        self.is_connected, self._is_in_trouble = True, False
         self.identity.setText(identity_words(report.identity))
         self.identity.setToolTip(
             f"{self.identity.text()}\nDriver {self._driver}; the rest as the device says of itself"
@@ -92,7 +92,7 @@ class DeviceCard(QFrame):
         self.connect_button.setEnabled(False)
 
     def show_disconnected(self) -> None:
-        self.is_connected = False
+        self.is_connected = self._is_in_trouble = False
         self._set_state("idle", "not connected")
         self.identity.setText(self._driver)
         self.facts.hide()
@@ -108,6 +108,7 @@ class DeviceCard(QFrame):
         self.problem.setText(f"{message}\n{remedy}" if remedy else message)
         self.problem.show()
         self.connect_button.setEnabled(True)
+        self._is_in_trouble = self.is_connected
         if self.is_connected:
             self.connect_button.setText("Reconnect")
             self._set_state("danger", "trouble")
@@ -121,10 +122,10 @@ class DeviceCard(QFrame):
         """Colours of what the style sheet does not reach."""
 
     def _toggle(self) -> None:
-        if self.connect_button.text() == "Disconnect":
-            self.disconnect_asked.emit()
+        if self.is_connected and not self._is_in_trouble:
+            self.disconnect_requested.emit()
         else:
-            self.connect_asked.emit()
+            self.connect_requested.emit()
 
     def _set_state(self, kind: str, words: str) -> None:
         self.state.setText(words)

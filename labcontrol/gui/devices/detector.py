@@ -20,9 +20,9 @@ from labcontrol.host.jobs.manual import DetectorFacts, Facts
 
 
 class DetectorCard(DeviceCard):
-    """Signal: `trace_asked` with the number of samples and their rate in Hz."""
+    """Signal: `trace_requested` with the number of samples and their rate in Hz."""
 
-    trace_asked = pyqtSignal(int, float)
+    trace_requested = pyqtSignal(int, float)
     title, role = "Detector", "detector"
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -111,4 +111,4 @@ class DetectorCard(DeviceCard):
         self.curve.setPen(pg.mkPen(theme.accent, width=1.5))
 
     def _ask(self) -> None:
-        self.trace_asked.emit(self.samples.value(), self.rate.si)
+        self.trace_requested.emit(self.samples.value(), self.rate.si)

@@ -4,34 +4,38 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PyQt5.QtCore import pyqtSignal
-from PyQt5.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PyQt5.QtCore import QSettings
+from PyQt5.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout
 
-from labcontrol.bench import bench_for
-from labcontrol.config import BenchConfig, ExperimentConfig, load_bench, load_experiment, load_fault_script
+from labcontrol.config import ExperimentConfig, load_bench, load_experiment, load_fault_script
 from labcontrol.config.toml_text import commented_toml
 from labcontrol.errors import UserError
 from labcontrol.formatting import count
 from labcontrol.gui.experiment.form import ExperimentForm
-from labcontrol.gui.experiment.queue_list import QueuedRun
 from labcontrol.gui.experiment.queue_panel import QueuePanel
+from labcontrol.gui.session.context import WindowContext
+from labcontrol.gui.session.page import Invitation, Page
+from labcontrol.gui.session.run_queue import QueuedRun
 from labcontrol.gui.shared.buttons import button
 
 _FILES = "Experiment files (*.toml)"
 _BENCHES = "Bench files (*.toml)"
 _FAULT_SCRIPTS = "Fault scripts (*.toml)"
+_QUEUE_KEY = "queue/waiting"
+_FILE_PROBLEM = "The file cannot be used."
 
 
-class ExperimentPage(QWidget):
-    """Edits the experiment of the next run. `problem` emits a UserError about a file."""
+class ExperimentPage(Page):
+    """Edits the experiment of the next run, and the queue of runs."""
 
-    problem = pyqtSignal(object)
+    title = "Experiment"
+    invitation = Invitation("Set up an experiment", "task, reservoir, learning rule, bench; from and to a file")
 
-    def __init__(self, experiment: ExperimentConfig, bench: BenchConfig, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._given = (experiment, bench)
+    def __init__(self, context: WindowContext) -> None:
+        super().__init__(context)
+        self._setup, self._queue = context.setup, context.queue
         self.form = ExperimentForm()
-        self.form.set_experiment(experiment)
+        self.form.set_experiment(self._setup.experiment())
         self.summary = QLabel("")
         self.summary.setProperty("role", "muted")
         heading = QLabel("The next run")
@@ -45,7 +49,7 @@ class ExperimentPage(QWidget):
             ("Bench…", "Choose the bench file this experiment runs on", self._choose_bench),
             ("Faults…", "Play the faults of a script on the simulated table, or no longer", self._choose_faults),
             ("Save as…", "Write these settings as an experiment file, with every key explained", self._choose_and_save),
-            ("Defaults", "The experiment that needs no setting", lambda: self.show_experiment(ExperimentConfig())),
+            ("Defaults", "The experiment that needs no setting", lambda: self._setup.replace(ExperimentConfig())),
         ):
             bar.addWidget(button(text, tip, act))
         scroll = QScrollArea()
@@ -54,56 +58,59 @@ class ExperimentPage(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 8, 12, 12)
         layout.addLayout(bar)
-        self.queue = QueuePanel()
+        self.queue_panel = QueuePanel(self._queue)
         row = QHBoxLayout()
         row.setSpacing(8)
         row.addWidget(scroll, 1)
-        row.addWidget(self.queue)
+        row.addWidget(self.queue_panel)
         layout.addLayout(row, 1)
-        self.queue.add_asked.connect(self._add_to_queue)
-        self.queue.edit_asked.connect(lambda run: self.show_experiment(run.experiment))
-        self.form.changed.connect(self._summarise)
-        self._summarise()
+        self.queue_panel.add_requested.connect(self._add_to_queue)
+        self.queue_panel.edit_requested.connect(lambda run: self._setup.replace(run.experiment))
+        self.form.changed.connect(self._on_edit)
+        self._setup.replaced.connect(self._on_replaced)
+        context.table.changed.connect(lambda: self.queue_panel.show_run(active=context.table.is_running))
+        self._summarise(self._setup.experiment())
 
-    def chosen(self) -> tuple[ExperimentConfig, BenchConfig]:
-        """The experiment of the form, and the bench it names. Raises UserError."""
-        experiment = self.form.experiment()
-        return experiment, self.bench_of(experiment)
+    def save(self, settings: QSettings) -> None:
+        settings.setValue(_QUEUE_KEY, self._queue.to_text())
 
-    def bench_of(self, experiment: ExperimentConfig) -> BenchConfig:
-        """The bench an experiment names. Raises UserError."""
-        given, bench = self._given
-        if (experiment.bench, experiment.neurons, experiment.seed) == (given.bench, given.neurons, given.seed):
-            return bench
-        return bench_for(experiment)
+    def restore(self, settings: QSettings) -> None:
+        self._queue.load(str(settings.value(_QUEUE_KEY, "")))
 
-    def open(self, path: Path) -> None:
+    def open_file(self, path: Path) -> None:
         """Show the experiment of a file."""
         try:
-            self.show_experiment(load_experiment(path))
+            self._setup.replace(load_experiment(path))
         except UserError as error:
-            self.problem.emit(error)
+            self.problem.emit(error, _FILE_PROBLEM)
 
-    def save(self, path: Path) -> None:
+    def save_file(self, path: Path) -> None:
         """Write the experiment of the form to a file."""
         try:
             path.write_text(commented_toml(self.form.experiment()), encoding="utf-8", newline="\n")
         except UserError as error:
-            self.problem.emit(error)
+            self.problem.emit(error, _FILE_PROBLEM)
         except OSError as error:
-            self.problem.emit(UserError(f"{path} cannot be written: {error.strerror}.", "Choose another place."))
+            problem = UserError(f"{path} cannot be written: {error.strerror}.", "Choose another place.")
+            self.problem.emit(problem, _FILE_PROBLEM)
 
-    def show_experiment(self, experiment: ExperimentConfig) -> None:
-        """Put an experiment into the form."""
+    def _on_replaced(self) -> None:
+        experiment = self._setup.experiment()
         self.form.set_experiment(experiment)
-        self._summarise()
+        self._summarise(experiment)
+        self.wants_front.emit()
 
-    def _summarise(self) -> None:
+    def _on_edit(self) -> None:
         try:
             experiment = self.form.experiment()
-        except UserError:
+        except UserError as error:
+            self._setup.edit(error)
             self.summary.setText("Some values cannot be used yet; see the fields.")
-            return
+        else:
+            self._setup.edit(experiment)
+            self._summarise(experiment)
+
+    def _summarise(self, experiment: ExperimentConfig) -> None:
         replays = experiment.epochs + experiment.prediction.pilot_flips
         steps = replays * (experiment.task.washout + experiment.task.steps)
         self.summary.setText(
@@ -115,7 +122,7 @@ class ExperimentPage(QWidget):
     def _choose_and_open(self) -> None:
         name, _ = QFileDialog.getOpenFileName(self, "Open an experiment", "", _FILES)
         if name:
-            self.open(Path(name))
+            self.open_file(Path(name))
 
     def _choose_bench(self) -> None:
         name, _ = QFileDialog.getOpenFileName(self, "Choose a bench", "", _BENCHES)
@@ -127,7 +134,7 @@ class ExperimentPage(QWidget):
         try:
             load_bench(path)
         except UserError as error:
-            self.problem.emit(error)
+            self.problem.emit(error, _FILE_PROBLEM)
         else:
             self.form.set_value("bench", str(path))
 
@@ -141,19 +148,20 @@ class ExperimentPage(QWidget):
         """Play the faults of this script during the next run; None: no faults."""
         try:
             script = None if path is None else load_fault_script(path)
-            self.show_experiment(self.form.experiment().model_copy(update={"fault_script": script}))
+            self._setup.replace(self._setup.experiment().model_copy(update={"fault_script": script}))
         except UserError as error:
-            self.problem.emit(error)
+            self.problem.emit(error, _FILE_PROBLEM)
 
     def _add_to_queue(self) -> None:
         try:
-            experiment, _ = self.chosen()
+            experiment, _ = self._setup.chosen()
         except UserError as error:
-            self.problem.emit(error)
+            self.problem.emit(error, "This run cannot wait in the queue.")
         else:
-            self.queue.add(QueuedRun(experiment))
+            self._queue.add(QueuedRun(experiment))
+            self.queue_panel.select_last()
 
     def _choose_and_save(self) -> None:
         name, _ = QFileDialog.getSaveFileName(self, "Save the experiment", "experiment.toml", _FILES)
         if name:
-            self.save(Path(name))
+            self.save_file(Path(name))

@@ -16,7 +16,7 @@ from PyQt5.QtWidgets import (
 )
 
 from labcontrol.formatting import count
-from labcontrol.gui.experiment.queue_list import QueuedRun, RunQueue
+from labcontrol.gui.session.run_queue import RunQueue
 from labcontrol.gui.shared.buttons import button
 
 _EMPTY = "Nothing waits.\nSet up a run in the form, then “Add to queue”.\nRuns that wait are kept between sessions."
@@ -27,18 +27,16 @@ _LONG = 30
 class QueuePanel(QFrame):
     """Shows a `RunQueue` and edits it.
 
-    Signals: `add_asked`; `start_asked` with the first QueuedRun; `edit_asked` with a QueuedRun taken out of the queue.
+    Signals: `add_requested`; `edit_requested` with a QueuedRun taken out of the queue.
     """
 
-    add_asked = pyqtSignal()
-    start_asked = pyqtSignal(object)
-    edit_asked = pyqtSignal(object)
-    changed = pyqtSignal()
+    add_requested = pyqtSignal()
+    edit_requested = pyqtSignal(object)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, queue: RunQueue, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("panel")
-        self.queue = RunQueue()
+        self.queue = queue
         self._run_is_active = False
         self.heading = QLabel("Queue")
         self.heading.setProperty("role", "title")
@@ -55,29 +53,24 @@ class QueuePanel(QFrame):
         self.empty.setProperty("role", "muted")
         self.empty.setWordWrap(True)
         self.empty.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.add_button = button("Add to queue", "Let the run of the form wait for its turn", self.add_asked.emit)
+        self.add_button = button("Add to queue", "Let the run of the form wait for its turn", self.add_requested.emit)
         self.up_button = button("Up", "One place earlier", lambda: self._move(-1))
         self.down_button = button("Down", "One place later", lambda: self._move(1))
         self.edit_button = button("Edit", "Take it out of the queue and into the form (double click)", self._edit)
         self.remove_button = button("Remove", "Take it out of the queue", self._remove)
         self.go_button = QPushButton("Run the queue")
         self.go_button.setToolTip("Start the first run; each next one starts when the one before has ended by itself")
-        self.go_button.clicked.connect(lambda _: self._go())
+        self.go_button.clicked.connect(lambda _: queue.run_through())
         self.halt = QCheckBox("Stop after this run")
         self.halt.setToolTip("Start nothing more from the queue when the present run is over")
-        self.halt.toggled.connect(self._on_halt)
+        self.halt.toggled.connect(queue.halt)
         self._lay_out()
+        queue.changed.connect(self.refresh)
         self.refresh()
 
-    def add(self, run: QueuedRun) -> None:
-        self.queue.add(run)
-        self.refresh()
+    def select_last(self) -> None:
+        """Select the run that was added last."""
         self.list.setCurrentRow(self.list.count() - 1)
-
-    def load(self, queue: RunQueue) -> None:
-        """Show this queue from now on."""
-        self.queue = queue
-        self.refresh()
 
     def show_run(self, *, active: bool) -> None:
         """Whether a run owns the table now."""
@@ -90,10 +83,10 @@ class QueuePanel(QFrame):
         row = self.list.currentRow()
         self.list.clear()
         for place, run in enumerate(self.queue.waiting, start=1):
-            what, _, how = run.words.partition(" neurons · ")
-            if len(how) > _LONG:  # what does not fit into its line would be cut with all that follows
-                how = how.replace(" · ", "\n", 1)
-            item = QListWidgetItem(f"{place}.  {what} neurons\n{how}")
+            rule, rest = run.how
+            # what does not fit into its line would be cut with all that follows
+            gap = "\n" if len(rule) + len(rest) > _LONG else " · "
+            item = QListWidgetItem(f"{place}.  {run.what}\n{rule}{gap}{rest}")
             note = f"\n{run.experiment.note}" if run.experiment.note else ""
             item.setToolTip(f"At most {count(run.experiment.epochs)} epochs on {run.experiment.bench}{note}")
             self.list.addItem(item)
@@ -106,32 +99,16 @@ class QueuePanel(QFrame):
         self.halt.setChecked(self.queue.halts)
         self.halt.blockSignals(False)
         self._show_buttons()
-        self.changed.emit()
 
     # --- parts --------------------------------------------------------------------------------------------------
-    def _go(self) -> None:
-        first = self.queue.begin()
-        self.refresh()
-        if first is not None:
-            self.start_asked.emit(first)
-
     def _move(self, by: int) -> None:
-        place = self.queue.move(self.list.currentRow(), by)
-        self.refresh()
-        self.list.setCurrentRow(place)
+        self.list.setCurrentRow(self.queue.move(self.list.currentRow(), by))
 
     def _remove(self) -> None:
         self.queue.remove(self.list.currentRow())
-        self.refresh()
 
     def _edit(self) -> None:
-        run = self.queue.waiting[self.list.currentRow()]
-        self._remove()
-        self.edit_asked.emit(run)
-
-    def _on_halt(self, halts: bool) -> None:
-        self.queue.halts = halts
-        self.changed.emit()
+        self.edit_requested.emit(self.queue.remove(self.list.currentRow()))
 
     def _show_buttons(self) -> None:
         row, waiting = self.list.currentRow(), len(self.queue.waiting)

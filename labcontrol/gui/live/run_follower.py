@@ -66,6 +66,15 @@ class LiveViews:
     table: TableViews | None = None
 
 
+@dataclass(frozen=True)
+class Pause:
+    """A pause that lasts still. mark: on the curve. unix_s: when it began."""
+
+    mark: Mark
+    unix_s: float
+    reason: str
+
+
 class RunFollower(QObject):
     """Follows one run after the other; never asks anything of them.
 
@@ -80,9 +89,9 @@ class RunFollower(QObject):
         self._background = Background(self)
         self._target: NDArray[np.float64] = np.zeros(0)
         self._mask: NDArray[np.bool_] = np.zeros(0, dtype=bool)
-        self._forget()
+        self._reset()
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self._measure: ErrorMeasure | None = None
         self._washout = 0
         self._prediction: Prediction | None = None
@@ -91,14 +100,17 @@ class RunFollower(QObject):
         self._modelled_s = 0.0
         self._modelled_epochs = 0
         self._marks: list[Mark] = []
-        self._paused_unix_s: float | None = None
+        self._pause: Pause | None = None
+        self._is_over = False
 
-    def begin(self, experiment: ExperimentConfig) -> None:
-        """A new run starts."""
-        self._forget()
+    def begin(self, experiment: ExperimentConfig, record: Path | None = None) -> None:
+        """A run starts, or one that has been going is shown from now on. record: of such a run, for its epochs."""
+        self._reset()
         self._experiment = experiment
         self._data = LearningData(experiment.learning.loss, experiment.neurons)
         self._views.learning.begin(self._data, experiment.epochs, experiment.learning)
+        if record is not None:
+            self._recall(record)
 
     @property
     def is_up_to_date(self) -> bool:
@@ -159,12 +171,15 @@ class RunFollower(QObject):
             if found[0] is not None:
                 self._prediction, self._is_predicted_whole = found[0], True
             self._views.learning.set_models(found[1])
+            if self._is_over:
+                self.renew_models(at_once=True)
 
         if self._background.run(job, show):
             self._modelled_s, self._modelled_epochs = now_s, epochs
 
     def end(self) -> None:
         """The run is over."""
+        self._is_over = True
         self._views.learning.set_over()
 
     def close(self) -> None:
@@ -197,8 +212,12 @@ class RunFollower(QObject):
         self._views.learning.set_models(curve for curve in self._prediction.curves if curve.key == "prediction")
 
     def _on_epochs(self, done: list[EpochDone]) -> None:
-        if not len(self._data):
-            self._recall(done[0].epoch.index, done[0].status.record)
+        first = done[0].epoch.index
+        if not len(self._data) and first > 0 and done[0].status.record is not None:
+            self._recall(done[0].status.record, first)
+        done = [event for event in done if event.epoch.index >= len(self._data)]  # not what the record had already
+        if not done:
+            return
         self._data.append([event.epoch for event in done], [event.incumbent_error for event in done])
         accepted = [event.epoch for event in done if event.epoch.accepted]
         if accepted:
@@ -209,28 +228,31 @@ class RunFollower(QObject):
         self._views.mask.set_mask(self._mask, last.mirror, last.accepted)
 
     def _on_state(self, status: RunStatus) -> None:
-        """Remember pauses, and how long they lasted."""
-        now_s, began_s = time.time(), self._paused_unix_s
-        if status.state is RunState.PAUSED and began_s is None:
-            self._paused_unix_s = now_s
-            self._mark(pause_mark(max(status.epoch - 1, 0), now_s, status.reason))
-        elif status.state is not RunState.PAUSED and began_s is not None:
-            self._paused_unix_s = None
-            begun = next(mark for mark in reversed(self._marks) if mark.kind == "pause")
-            reason = begun.text.split("  ", 1)[-1]
-            self._marks.remove(begun)
-            self._mark(pause_mark(begun.epoch, began_s, reason, now_s - began_s))
+        """Mark pauses, and how long they lasted."""
+        now_s, pause = time.time(), self._pause
+        if status.state is RunState.PAUSED and pause is None:
+            mark = pause_mark(max(status.epoch - 1, 0), now_s, status.reason)
+            self._pause = Pause(mark, now_s, status.reason)
+            self._mark(mark)
+        elif status.state is not RunState.PAUSED and pause is not None:
+            self._pause = None
+            self._marks.remove(pause.mark)
+            self._mark(pause_mark(pause.mark.epoch, pause.unix_s, pause.reason, now_s - pause.unix_s))
 
     def _mark(self, mark: Mark | None) -> None:
         if mark is not None:
             self._marks = [*self._marks[-_MOST_MARKS:], mark]
             self._views.learning.set_marks(self._marks)
 
-    def _recall(self, epochs: int, record: Path | None) -> None:
-        """The epochs before the first event: those of a run that is continued."""
-        if record is None or epochs == 0:
-            return
+    def _recall(self, record: Path, epochs: int | None = None) -> None:
+        """Epochs before the first event. epochs: so many at most."""
         try:
-            self._data.begin_with(read_contents(record).data, epochs)
+            contents = read_contents(record)
         except UserError as error:
             log.warning("earlier epochs are not shown: %s", error)
+            return
+        self._data.begin_with(contents.data, len(contents.data) if epochs is None else epochs)
+        self._marks = contents.marks[-_MOST_MARKS:]
+        self._mask = contents.mask
+        self._views.learning.set_marks(self._marks)
+        self._views.learning.renew()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from pathlib import Path
 
-from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtCore import Qt
 from PyQt5.QtGui import QGuiApplication, QShowEvent
 from PyQt5.QtWidgets import (
     QComboBox,
@@ -18,11 +17,12 @@ from PyQt5.QtWidgets import (
     QSplitter,
     QTableView,
     QVBoxLayout,
-    QWidget,
 )
 
 from labcontrol.errors import UserError
 from labcontrol.gui.log.model import TEXT_ROLE, LogFilter, LogModel
+from labcontrol.gui.session.context import WindowContext
+from labcontrol.gui.session.page import Page
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.theme import Theme
 from labcontrol.gui.shared.ticking import ticking
@@ -34,36 +34,17 @@ LEVELS = {
     "errors": logging.ERROR,
 }
 _FLUSH_MS = 100
-_MOST_WAITING = 20_000
 
 
-class LogRelay(logging.Handler):
-    """Takes log records of any thread and keeps them until the window asks."""
+class LogPage(Page):
+    """A table of log lines with a choice of level and a search; its tab says how many errors nobody has seen yet."""
 
-    def __init__(self) -> None:
-        super().__init__(logging.INFO)
-        self._records: deque[logging.LogRecord] = deque(maxlen=_MOST_WAITING)
+    title = "Log"
 
-    def emit(self, record: logging.LogRecord) -> None:
-        self._records.append(record)
-
-    def drain(self) -> list[logging.LogRecord]:
-        return [self._records.popleft() for _ in range(len(self._records))]
-
-
-class LogPage(QWidget):
-    """A table of log lines with a choice of level and a search.
-
-    Signals: `unread` carries how many errors came since the page was last shown; `problem` a UserError.
-    """
-
-    unread = pyqtSignal(int)
-    problem = pyqtSignal(object)
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, context: WindowContext) -> None:
+        super().__init__(context)
         self._unread = 0
-        self._relay: LogRelay | None = None
+        self._relay = context.log
         self.model = LogModel(self)
         self.filter = LogFilter(self)
         self.filter.setSourceModel(self.model)
@@ -84,10 +65,6 @@ class LogPage(QWidget):
         selection = self.table.selectionModel()
         assert selection is not None
         selection.currentRowChanged.connect(lambda *_: self._show_whole())
-
-    def listen(self, relay: LogRelay) -> None:
-        """Show what this relay takes in."""
-        self._relay = relay
         self._timer.start()
 
     def add(self, records: list[logging.LogRecord]) -> None:
@@ -100,19 +77,23 @@ class LogPage(QWidget):
         errors = sum(record.levelno >= logging.ERROR for record in records)
         if errors and not self.isVisible():
             self._unread += errors
-            self.unread.emit(self._unread)
+            self.tab_text.emit(f"{self.title} · {self._unread} new")
 
     def text(self) -> str:
         """The lines that are shown now, with times and whole texts."""
         rows = (self.filter.index(row, 0) for row in range(self.filter.rowCount()))
         return "".join(f"{self.filter.data(index, TEXT_ROLE)}\n" for index in rows)
 
-    def save(self, path: Path) -> None:
+    def save_file(self, path: Path) -> None:
         """Write the lines that are shown now."""
         try:
             path.write_text(self.text(), encoding="utf-8", newline="\n")
         except OSError as error:
-            self.problem.emit(UserError(f"{path} cannot be written: {error.strerror}.", "Choose another place."))
+            problem = UserError(f"{path} cannot be written: {error.strerror}.", "Choose another place.")
+            self.problem.emit(problem, "The log was not written.")
+
+    def shut_down(self) -> None:
+        self._timer.stop()
 
     def set_theme(self, theme: Theme) -> None:
         self.model.set_theme(theme)
@@ -120,12 +101,12 @@ class LogPage(QWidget):
     def showEvent(self, event: QShowEvent | None) -> None:
         super().showEvent(event)
         self._unread = 0
-        self.unread.emit(0)
+        self.tab_text.emit(self.title)
         self.table.scrollToBottom()
 
     # --- parts --------------------------------------------------------------------------------------------------
     def _flush(self) -> None:
-        if self._relay is not None and (records := self._relay.drain()):
+        if records := self._relay.drain():
             self.add(records)
 
     def _show_whole(self) -> None:
@@ -143,7 +124,7 @@ class LogPage(QWidget):
     def _choose_and_save(self) -> None:
         name, _ = QFileDialog.getSaveFileName(self, "Save the log as shown", "labcontrol.log", "Logs (*.log *.txt)")
         if name:
-            self.save(Path(name))
+            self.save_file(Path(name))
 
     def _lay_out(self) -> None:
         bar = QHBoxLayout()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PyQt5.QtCore import QItemSelectionModel, QPoint, Qt, QUrl, pyqtSignal
+from PyQt5.QtCore import QItemSelectionModel, QPoint, Qt, QUrl
 from PyQt5.QtGui import QDesktopServices
 from PyQt5.QtWidgets import (
     QFileDialog,
@@ -19,7 +19,6 @@ from PyQt5.QtWidgets import (
     QStackedWidget,
     QTableView,
     QVBoxLayout,
-    QWidget,
 )
 
 from labcontrol.errors import UserError
@@ -29,6 +28,8 @@ from labcontrol.gui.learning.view import LearningView
 from labcontrol.gui.runs.selection import RunsSelection
 from labcontrol.gui.runs.table import COLUMNS, CURVE_COLUMN, NOTE_COLUMN, RunsFilter, RunsModel
 from labcontrol.gui.runs.thumbnail import ThumbnailDelegate
+from labcontrol.gui.session.context import WindowContext
+from labcontrol.gui.session.page import Invitation, Page
 from labcontrol.gui.shared.background import Background
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.output_view import OutputView
@@ -42,21 +43,15 @@ _UNFINISHED = ("interrupted", "stopped", "aborted", "failed")
 _ROW_PX = 30
 
 
-class RunsPage(QWidget):
-    """Browse, compare, note, report, export, delete, continue.
+class RunsPage(Page):
+    """Browse, compare, note, report, export, delete, continue."""
 
-    Signals: `problem` emits a UserError; `use_settings` an experiment to set the form to; `continue_run` the path of a
-    record to go on with; `compare` the overlays to lay over the live run.
-    """
+    title = "Runs"
+    invitation = Invitation("Browse earlier runs", "compare, report, export, continue an interrupted one")
 
-    problem = pyqtSignal(object)
-    use_settings = pyqtSignal(object)
-    continue_run = pyqtSignal(object)
-    compare = pyqtSignal(object)
-
-    def __init__(self, folder: Path, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._folder = folder
+    def __init__(self, context: WindowContext) -> None:
+        super().__init__(context)
+        self._context, self._folder = context, context.folder
         self._selected: list[RunSummary] = []
         self.model = RunsModel(self)
         self._filter = RunsFilter(self)
@@ -81,15 +76,15 @@ class RunsPage(QWidget):
         self._buttons = self._make_buttons()
         self._lay_out()
         self.search.textChanged.connect(self._filter_by)
-        self.model.problem.connect(self.problem)
+        self.model.problem.connect(self._refuse)
         self.model.read_all.connect(self._show_what_is_there)
         self._selection.arrived.connect(self._show)
         self._selection.modelled.connect(self.learning.set_models)
-        self._selection.problem.connect(self.problem)
+        self._selection.problem.connect(self._refuse)
         self._on_selection()
 
-    def read(self) -> None:
-        """Look at the folder again."""
+    def refresh(self) -> None:
+        """Read the folder again."""
         self.model.read(self._folder)
         self._show_what_is_there()
 
@@ -106,7 +101,7 @@ class RunsPage(QWidget):
             with RunReader(self._selected[0].path) as run:
                 export_epochs(run, path)
         except UserError as error:
-            self.problem.emit(error)
+            self._refuse(error)
 
     def delete(self) -> None:
         """Move the selected runs to the trash; what cannot be moved stays, with a word."""
@@ -114,13 +109,12 @@ class RunsPage(QWidget):
             try:
                 trash_run(run.path)
             except UserError as error:
-                self.problem.emit(error)
+                self._refuse(error)
                 return
             self.model.remove(run.path)
         self._show_what_is_there()
 
-    def close_background(self) -> None:
-        """Let go of what works beside the window."""
+    def shut_down(self) -> None:
         self.model.close_background()
         self._selection.close()
         self._drawing.close()
@@ -147,6 +141,9 @@ class RunsPage(QWidget):
         self._buttons["settings"].setEnabled(len(readable) == 1)
         self._selection.set([run.path for run in readable])
 
+    def _refuse(self, error: UserError) -> None:
+        self.problem.emit(error, "This run cannot be used.")
+
     def _show(self, contents: list[RecordContents]) -> None:
         first = contents[0]
         self._views.setCurrentIndex(1)
@@ -163,14 +160,14 @@ class RunsPage(QWidget):
             self.output.set_output(first.output, first.measure, first.data.loss)
 
     def _compare(self) -> None:
-        self.compare.emit(overlays(self._selection.contents))
+        self._context.overlays_chosen.emit(overlays(self._selection.contents))
 
     def _continue(self) -> None:
-        self.continue_run.emit(self._selected[0].path)
+        self._context.starter.continue_run(self._selected[0].path)
 
     def _use_settings(self) -> None:
         if self._selection.contents:
-            self.use_settings.emit(self._selection.contents[0].experiment)
+            self._context.setup.replace(self._selection.contents[0].experiment)
 
     def _open_figure(self) -> None:
         def draw(path: Path) -> Path:
@@ -200,7 +197,7 @@ class RunsPage(QWidget):
 
         def deliver(made: Path | UserError) -> None:
             if isinstance(made, UserError):
-                self.problem.emit(made)
+                self._refuse(made)
             else:
                 open_file(made)
 
@@ -298,7 +295,7 @@ class RunsPage(QWidget):
     def _lay_out(self) -> None:
         top = QHBoxLayout()
         top.addWidget(self.search, 1)
-        top.addWidget(button("Refresh", "Reload the folder", self.read))
+        top.addWidget(button("Refresh", "Reload the folder", self.refresh))
         top.addWidget(button("Folder", f"Open {self._folder.absolute()}", lambda: open_file(self._folder)))
         top.addSpacing(12)
         for action in self._buttons.values():

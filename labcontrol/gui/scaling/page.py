@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyqtgraph as pg
-from PyQt5.QtCore import QSize, Qt, pyqtSignal
+from PyQt5.QtCore import QSettings, QSize, Qt, pyqtSignal
 from PyQt5.QtGui import QHideEvent, QPainter, QPaintEvent, QShowEvent
 from PyQt5.QtWidgets import (
     QButtonGroup,
@@ -26,6 +26,8 @@ from pyqtgraph.graphicsItems.ScatterPlotItem import drawSymbol
 from labcontrol.errors import UserError
 from labcontrol.formatting import rounded
 from labcontrol.gui.scaling.plots import SYMBOLS, CollapsePlot, GroupFigures, QuantityPlot, group_colour
+from labcontrol.gui.session.context import WindowContext
+from labcontrol.gui.session.page import Page
 from labcontrol.gui.shared.background import Background
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.elided import ElidedLabel
@@ -35,25 +37,27 @@ from labcontrol.theory.scaling import Exponent, Group, Study, load_study
 from labcontrol.theory.scaling.storage import STUDY_FILE
 
 _POLL_MS = 2000
+_FOLDER = "scaling"
+_FOLDER_KEY = "scaling/folder"
 _HEADINGS = ("", "", "exponent of τ, 95 %", "of k(5 %), 95 %", "τ / N", "R²", "sizes", "runs", "collapse")
 
 
-class ScalingPage(QWidget):
-    """Shows the study of a folder, also while `labcontrol scaling` is making it. `problem` emits a UserError."""
+class ScalingPage(Page):
+    """Shows the study of a folder, also while `labcontrol scaling` is making it."""
 
-    problem = pyqtSignal(object)
+    title = "Scaling"
 
-    def __init__(self, folder: Path, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._folder = folder
+    def __init__(self, context: WindowContext) -> None:
+        super().__init__(context)
+        self._folder = Path(_FOLDER)
         self._seen_mtime = 0.0
         self._study: Study | None = None
         self._groups: list[GroupFigures] = []
         self._theme = LIGHT
         self._background = Background(self)
         self._timer = ticking(self, _POLL_MS, self.poll)
-        self.title = QLabel("Scaling of learning time")
-        self.title.setProperty("role", "title")
+        self.heading = QLabel("Scaling of learning time")
+        self.heading.setProperty("role", "title")
         self.verdict = QLabel("")
         self.where = ElidedLabel()
         self.where.setProperty("role", "muted")
@@ -96,7 +100,7 @@ class ScalingPage(QWidget):
             if folder != self._folder:
                 self.poll()
             elif isinstance(read, UserError):
-                self.problem.emit(read)
+                self.problem.emit(read, "This study cannot be shown.")
             else:
                 self._show(*read)
 
@@ -112,8 +116,13 @@ class ScalingPage(QWidget):
     def is_busy(self) -> bool:
         return self._background.is_busy
 
-    def close_background(self) -> None:
-        """Let go of what works beside the window."""
+    def save(self, settings: QSettings) -> None:
+        settings.setValue(_FOLDER_KEY, str(self.folder))
+
+    def restore(self, settings: QSettings) -> None:
+        self._folder = Path(str(settings.value(_FOLDER_KEY, _FOLDER)))
+
+    def shut_down(self) -> None:
         self._timer.stop()
         self._background.close()
 
@@ -166,7 +175,7 @@ class ScalingPage(QWidget):
 
     def _lay_out(self) -> None:
         bar = QHBoxLayout()
-        bar.addWidget(self.title)
+        bar.addWidget(self.heading)
         bar.addSpacing(8)
         bar.addWidget(self.verdict)
         bar.addSpacing(16)

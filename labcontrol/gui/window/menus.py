@@ -22,19 +22,20 @@ def fill_menus(window: MainWindow) -> None:
     _menu(window, "&Run").addActions(window.header.actions())
     _fill_view(window, _menu(window, "&View"))
     guide = _menu(window, "&Help")
-    guide.addAction("Welcome", window.show_welcome)
+    guide.addAction(window.welcome.title, partial(window.show_page, window.welcome))
     guide.addAction("Open the folder of the log", _open_log_folder)
     guide.addSeparator()
     guide.addAction("About labcontrol", lambda: show_about(window))
 
 
 def _fill_view(window: MainWindow, view: QMenu) -> None:
-    for number, (title, page) in enumerate(window.tabs.numbered.items(), start=1):
-        action = view.addAction(title, partial(window.show_page, page))
+    for number, page in enumerate(window.tabs.numbered, start=1):
+        action = view.addAction(page.title, partial(window.show_page, page))
         assert action is not None
         action.setShortcut(QKeySequence(f"Ctrl+{number}"))
     view.addSeparator()
-    view.addActions(window.live.dock_actions)
+    for page in window.tabs.numbered:
+        view.addActions(page.view_actions())
     view.addAction("Restore default layout", window.restore_default_layout)
     view.addSeparator()
     themes = QActionGroup(window)

@@ -9,7 +9,6 @@ from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
 
 from labcontrol.engine import PauseCause, RunState, RunStatus
 from labcontrol.gui.shared.buttons import button
-from labcontrol.records import Fault
 
 
 class PauseNotice(QFrame):
@@ -22,7 +21,6 @@ class PauseNotice(QFrame):
         super().__init__(parent)
         self.setObjectName("banner")
         self.setProperty("kind", "caution")
-        self._fault: Fault | None = None
         self.text = QLabel("")
         self.text.setWordWrap(True)
         self.resume_button = button(
@@ -37,21 +35,8 @@ class PauseNotice(QFrame):
         layout.addWidget(self.abort_button)
         self.hide()
 
-    def show_fault(self, fault: Fault) -> None:
-        """The newest fault; it explains the pause that comes with it."""
-        self._fault = fault
-
     def show_status(self, status: RunStatus) -> None:
-        held_up = status.state is RunState.PAUSED and status.cause in (PauseCause.DEVICE, PauseCause.DISK)
+        held_up = status.state is RunState.PAUSED and status.cause is not PauseCause.USER
         if held_up:
-            self.text.setText(self._words(status.reason))
+            self.text.setText(f"<b>The run is paused.</b> {escape(status.reason)}")
         self.setVisible(held_up)
-
-    def _words(self, reason: str) -> str:
-        fault = self._fault
-        if fault is None or fault.text not in reason:
-            return f"<b>The run is paused.</b> {escape(reason)}"
-        return (
-            f"<b>The run is paused.</b> The {escape(fault.device)} {escape(fault.text)}"
-            f"<br><b>Now:</b> {escape(fault.action)}."
-        )

@@ -18,14 +18,19 @@ from PyQt5.QtWidgets import (
 
 from labcontrol.engine import RunState, RunStatus
 from labcontrol.formatting import count, duration, power, rounded
+from labcontrol.gui.session.table import TableSession
 from labcontrol.gui.shared.run_states import STATE_LABELS
 from labcontrol.gui.shared.theme import set_kind
+from labcontrol.host import HostState
 
 _HOLDING = (RunState.PREPARING, RunState.RUNNING, RunState.STOPPING)
+_MANUAL = ("idle", "Manual", "Devices are connected on the Devices page; no run holds the table")
+_CALIBRATION = ("idle", "Calibration", "The calibration holds the table")
+_CALIBRATING = ("active", "Calibrating", "The calibration holds the table")
 
 
 class RunHeader(QFrame):
-    """Shows a run's status and turns buttons and keys into wishes; it decides nothing.
+    """Shows who holds the table and how its run is; turns buttons and keys into signals, and decides nothing.
 
     Signals: start, pause, resume, stop, abort, safe_off.
     """
@@ -91,18 +96,24 @@ class RunHeader(QFrame):
         layout.addLayout(row)
         layout.addWidget(self.progress)
         self.setSizePolicy(QSizePolicy.Preferred, QSizePolicy.Fixed)
-        self.show_status(RunStatus(), "nmse", None)
+        self.show_status(RunStatus(), "nmse")
 
-    def show_status(self, status: RunStatus, loss: str, power_w: float | None) -> None:
-        """loss: name of the error shown. power_w: the laser's setpoint, named while it emits."""
+    def show_table(self, table: TableSession) -> None:
+        """What is done with the table now."""
+        run = table.run
+        self.show_status(table.status, run.experiment.learning.loss if run is not None else "nmse")
+        self._show_laser(table)
+        if table.state is HostState.MANUAL:
+            _set_chip(self.state, *_MANUAL)
+        elif table.state is HostState.CALIBRATION:
+            _set_chip(self.state, *(_CALIBRATING if table.is_measuring else _CALIBRATION))
+            self.start_action.setEnabled(not table.is_measuring)
+
+    def show_status(self, status: RunStatus, loss: str) -> None:
+        """loss: name of the error shown."""
         self._state = state = status.state
-        kind, word = STATE_LABELS[state]
-        _set_chip(self.state, kind, word, status.reason)
-        if status.laser_on:
-            words = "☀  Laser ON" + (f" · {power(power_w)}" if power_w else "")
-            _set_chip(self.laser, "light", words, "Emission is on; the power is the setpoint")
-        else:
-            _set_chip(self.laser, "idle", "○  Laser off", "The program has not switched emission on")
+        kind, label = STATE_LABELS[state]
+        _set_chip(self.state, kind, label, status.reason)
         measured = status.epoch > 0
         self.error.set(rounded(status.error) if measured else "–", f"best {loss}")
         self.epoch.set(f"{count(status.epoch)} / {count(status.epochs)}" if status.epochs else "–")
@@ -116,19 +127,15 @@ class RunHeader(QFrame):
             self.progress.setValue(status.epoch)
         self._enable(state)
 
-    def show_light(self, kind: str, words: str, tip: str) -> None:
-        """What is known of the laser from somebody else than the program that used it."""
-        _set_chip(self.laser, kind, words, tip)
-
-    def show_by_hand(self) -> None:
-        """No run owns the table, but a person uses its devices."""
-        _set_chip(self.state, "idle", "Manual", "Devices are connected on the Devices page; no run holds the table")
-
-    def show_calibrating(self, *, measuring: bool) -> None:
-        """No run owns the table, but the calibration does; while it measures no run can start."""
-        kind, word = ("active", "Calibrating") if measuring else ("idle", "Calibration")
-        _set_chip(self.state, kind, word, "The calibration holds the table")
-        self.start_action.setEnabled(not measuring)
+    def _show_laser(self, table: TableSession) -> None:
+        lost = table.lost_laser.known
+        if lost is not None:
+            _set_chip(self.laser, lost.kind, lost.chip, lost.words)
+        elif table.light_is_on:
+            text = "☀  Laser ON" + (f" · {power(table.power_w)}" if table.power_w else "")
+            _set_chip(self.laser, "light", text, "Emission is on; the power is the setpoint")
+        else:
+            _set_chip(self.laser, "idle", "○  Laser off", "The program has not switched emission on")
 
     def _enable(self, state: RunState) -> None:
         over = state is RunState.IDLE or state.is_final

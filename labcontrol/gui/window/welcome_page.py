@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from PyQt5.QtCore import Qt, pyqtSignal
-from PyQt5.QtWidgets import QCheckBox, QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from collections.abc import Iterable
+from functools import partial
 
+from PyQt5.QtCore import QSettings, Qt, pyqtSignal
+from PyQt5.QtWidgets import QCheckBox, QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
+
+from labcontrol.gui.session.context import WindowContext
+from labcontrol.gui.session.page import Page
 from labcontrol.gui.shared.buttons import button
 
 _TEXT = (
@@ -13,22 +18,21 @@ _TEXT = (
     "sequence, keep the flip if the error fell. This program does that, beside the curve that theory predicts."
 )
 _WIDTH_PX = 640
+_KEY = "welcome/show"
 
 
-class WelcomePage(QWidget):
-    """Signals: `start_simulated`, `open_experiment`, `show_devices`, `show_calibration`,
-    `show_runs`; `shown_at_start` with a choice.
+class WelcomePage(Page):
+    """One click to a simulated run, and a button for each page that has an invitation.
+
+    Signal: `page_chosen` with the Page that a person wants to begin with.
     """
 
-    start_simulated = pyqtSignal()
-    show_experiment = pyqtSignal()
-    show_devices = pyqtSignal()
-    show_calibration = pyqtSignal()
-    show_runs = pyqtSignal()
-    shown_at_start = pyqtSignal(bool)
+    title = "Welcome"
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    page_chosen = pyqtSignal(object)
+
+    def __init__(self, context: WindowContext, pages: Iterable[Page]) -> None:
+        super().__init__(context)
         card = QFrame()
         card.setObjectName("panel")
         card.setFixedWidth(_WIDTH_PX)
@@ -39,12 +43,13 @@ class WelcomePage(QWidget):
         self.start_button = QPushButton("Start a simulated run")
         self.start_button.setObjectName("primary")
         self.start_button.setMinimumHeight(44)
-        self.start_button.clicked.connect(lambda _: self.start_simulated.emit())
+        self.start_button.setToolTip("Run the experiment that needs no setting, on the simulated table")
+        self.start_button.clicked.connect(lambda _: context.starter.start_simulated())
         note = QLabel("256 neurons learn to predict a chaotic series; about a minute, no hardware needed.")
         note.setProperty("role", "muted")
         self.at_start = QCheckBox("Show this when the window opens")
         self.at_start.setChecked(True)
-        self.at_start.toggled.connect(self.shown_at_start.emit)
+        self.at_start.setToolTip("The Help menu shows it at any time")
         layout = QVBoxLayout(card)
         layout.setContentsMargins(32, 28, 32, 24)
         layout.setSpacing(12)
@@ -54,7 +59,7 @@ class WelcomePage(QWidget):
         layout.addWidget(self.start_button)
         layout.addWidget(note)
         layout.addSpacing(8)
-        layout.addLayout(self._other_ways())
+        layout.addLayout(self._invitations(pages))
         layout.addSpacing(8)
         layout.addWidget(self.at_start)
         row = QHBoxLayout()
@@ -66,24 +71,21 @@ class WelcomePage(QWidget):
         whole.addLayout(row)
         whole.addStretch(3)
 
-    def _other_ways(self) -> QGridLayout:
+    def save(self, settings: QSettings) -> None:
+        settings.setValue(_KEY, self.at_start.isChecked())
+
+    def restore(self, settings: QSettings) -> None:
+        self.at_start.setChecked(settings.value(_KEY, True, type=bool))
+
+    def _invitations(self, pages: Iterable[Page]) -> QGridLayout:
         grid = QGridLayout()
         grid.setHorizontalSpacing(14)
         grid.setVerticalSpacing(6)
         grid.setColumnStretch(1, 1)
-        for row, (words, meaning, signal) in enumerate(
-            (
-                (
-                    "Set up an experiment",
-                    "task, reservoir, learning rule, bench; from and to a file",
-                    self.show_experiment,
-                ),
-                ("Check the devices", "connect, test patterns, live camera, manual laser", self.show_devices),
-                ("Calibrate a table", "step by step, then see whether it can learn", self.show_calibration),
-                ("Browse earlier runs", "compare, report, export, continue an interrupted one", self.show_runs),
-            )
-        ):
-            way = button(words, f"{words}: {meaning}", signal.emit)
+        for row, page in enumerate(page for page in pages if page.invitation is not None):
+            assert page.invitation is not None
+            text, meaning = page.invitation
+            way = button(text, f"{text}: {meaning}", partial(self.page_chosen.emit, page))
             way.setMinimumWidth(180)
             what = QLabel(meaning)
             what.setProperty("role", "muted")

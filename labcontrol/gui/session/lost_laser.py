@@ -22,12 +22,15 @@ _SWITCHED_OFF = "tripped"
 
 
 @dataclass(frozen=True)
-class Light:
-    """kind: of the chip. chip: in a few words. words: what is known, and from whom."""
+class LaserKnowledge:
+    """What is known. kind: of the chip. chip: in a few words. words: in a sentence, and from whom."""
 
     kind: str
     chip: str
     words: str
+
+
+_SIMULATED = LaserKnowledge("idle", "○  No light: simulated", "The laser was a simulated one and ended with it.")
 
 
 def guardian_journal() -> Path:
@@ -38,7 +41,7 @@ def guardian_journal() -> Path:
 
 
 class LostLaser(QObject):
-    """Looks at what the laser's guardian writes when nobody else is left to hear it.
+    """Polls what the laser's guardian writes when nobody else is left to hear it.
 
     `changed` is emitted when more is known. The guardian is a third process: it outlives the one that was lost.
     """
@@ -47,7 +50,7 @@ class LostLaser(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.known: Light | None = None
+        self.known: LaserKnowledge | None = None
         """None while no process is lost."""
         self._journal = Path()
         self._was_on = False
@@ -58,7 +61,9 @@ class LostLaser(QObject):
         self._journal, self._was_on, self.known = journal, was_on, None
         if _is_simulated(bench):
             self._timer.stop()
-            self._set(Light("idle", "○  No light: simulated", "The laser was a simulated one and ended with it."))
+            self._set(
+                LaserKnowledge("idle", "○  No light: simulated", "The laser was a simulated one and ended with it.")
+            )
             return
         self._timer.start()
         self.poll()
@@ -66,7 +71,7 @@ class LostLaser(QObject):
     def poll(self) -> None:
         """Read what the guardian has written so far."""
         told = read_journal(self._journal)
-        light = _told(told[-1]) if told else _not_told(self._was_on)
+        light = _reported(told[-1]) if told else _not_reported(self._was_on)
         if told and told[-1].state == _SWITCHED_OFF:
             self._timer.stop()
         self._set(light)
@@ -76,18 +81,18 @@ class LostLaser(QObject):
         self._timer.stop()
         self._set(None)
 
-    def _set(self, light: Light | None) -> None:
+    def _set(self, light: LaserKnowledge | None) -> None:
         if light != self.known:
             self.known = light
             self.changed.emit()
 
 
-def _told(news: Transition) -> Light:
+def _reported(news: Transition) -> LaserKnowledge:
     when = datetime.fromtimestamp(news.unix_s).strftime("%H:%M:%S")
     if news.state == _SWITCHED_OFF:
         words = f"Its guardian, a process of its own, switched the laser off at {when}: {news.reason}."
-        return Light("idle", "○  Laser off, by its guardian", words)
-    return Light(
+        return LaserKnowledge("idle", "○  Laser off, by its guardian", words)
+    return LaserKnowledge(
         "danger",
         "⚠  Laser not confirmed off",
         f"Its guardian tries to switch the laser off, which has not confirmed that at {when}: {news.reason}. "
@@ -95,15 +100,15 @@ def _told(news: Transition) -> Light:
     )
 
 
-def _not_told(was_on: bool) -> Light:
+def _not_reported(was_on: bool) -> LaserKnowledge:
     if was_on:
-        return Light(
+        return LaserKnowledge(
             "caution",
             "?  Laser: not known",
             "The laser was on. Its guardian, a process of its own, switches it off when this happens, but has not said "
             "so yet. Check the laser.",
         )
-    return Light(
+    return LaserKnowledge(
         "caution",
         "?  Laser: last heard off",
         "The laser was off when it was last heard of, and nothing holds the permission to switch it on. Check the "

@@ -1,0 +1,165 @@
+"""The window's line to a host: connects beside the event loop, asks without waiting, takes in at a pace."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from PyQt5.QtCore import QObject, QTimer, pyqtSignal
+
+from labcontrol.errors import UserError
+from labcontrol.gui.shared.background import Background
+from labcontrol.gui.shared.ticking import ticking
+from labcontrol.host import HostClient, HostFile, HostState, HostStatus, hosts, start_host
+from labcontrol.host.protocol import Request, SafeOff
+
+log = logging.getLogger(__name__)
+
+Then = Callable[[Any], None]
+Refused = Callable[[Exception], None]
+
+CLIENT = "window"
+_TICK_MS = {HostState.FREE: 100, HostState.MANUAL: 20, HostState.CALIBRATION: 20, HostState.RUN: 80}
+_MOST_TICK_MS = 500
+_DRAWING_FRACTION = 0.15  # of the time: a run on the same computer needs the rest
+_NO_HOST = HostStatus(host="", pid=0, version="")
+
+
+class HostConnection(QObject):
+    """At most one client of a host, which is started when something is asked and there is none.
+
+    Parameters
+    ----------
+    start : callable
+        Starts a host and attaches to it; called in a thread.
+
+    Signals
+    -------
+    heard : (event)
+        Everything that the host emits, and LostHostError at last when it has gone.
+    ticked : ()
+        What has arrived is delivered; from a timer, the more seldom the longer drawing takes.
+    """
+
+    heard = pyqtSignal(object)
+    ticked = pyqtSignal()
+
+    def __init__(self, start: Callable[[], HostClient] | None = None, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.client: HostClient | None = None
+        self._start = start or (lambda: start_host(CLIENT))
+        self._connecting = Background(self)
+        self._unsent: list[tuple[Request, Then, Refused]] = []
+        self._timer = ticking(self, _TICK_MS[HostState.FREE], self._tick_at_pace)
+        self._begun_s = 0.0
+        self._painted = QTimer(self)  # of no time: due when what a tick has changed is painted
+        self._painted.setSingleShot(True)
+        self._painted.timeout.connect(self._set_pace)
+
+    @property
+    def status(self) -> HostStatus:
+        """Of the host that is attached; that of a free one where there is none."""
+        return _NO_HOST if self.client is None else self.client.status
+
+    def ask(self, request: Request, then: Then = lambda _: None, refused: Refused | None = None) -> None:
+        """Send a request; a later tick calls one of the two. Without `refused` errors are logged."""
+        refused = refused or (lambda error: log.error("%s: %s", request.name, error))
+        if self.client is None:
+            self._unsent.append((request, then, refused))
+            self._connect(self._start)
+        else:
+            self.client.ask(request, then, refused)
+            self.hurry()
+
+    def hurry(self) -> None:
+        """Somebody waits for an answer."""
+        self._timer.setInterval(_TICK_MS[self.status.state])
+
+    def safe_off(self, not_confirmed: Refused) -> None:
+        """Light off at once; what was asked for before and is not sent yet is dropped."""
+        unsent, self._unsent = self._unsent, []
+        for _, _, refused in unsent:
+            refused(UserError("It was asked to be dark meanwhile; nothing was begun.", "Begin again."))
+        if self.client is not None:
+            self.client.ask(SafeOff(), refused=not_confirmed)
+
+    def attach_to_run(self, none: Callable[[], None] = lambda: None) -> None:
+        """Attach to the newest run that a host of this user holds; where there is none, do that."""
+        self._connecting.run(_client_of_run, lambda client: none() if client is None else self.use(client))
+
+    def attach(self, host: HostFile) -> None:
+        """Attach to another host."""
+        self._connect(lambda: HostClient.connect(host, CLIENT))
+
+    def use(self, client: HostClient) -> None:
+        """Talk to this host from now on."""
+        self.drop()
+        self.client = client
+        client.hear(self.heard.emit)
+        unsent, self._unsent = self._unsent, []
+        for request, then, refused in unsent:
+            client.ask(request, then, refused)
+        self._timer.start()
+
+    def drop(self) -> None:
+        """Leave the host. A run goes on; anything else that this window holds ends."""
+        self._timer.stop()
+        client, self.client = self.client, None
+        if client is not None:
+            client.close()
+
+    def close(self) -> None:
+        """Leave the host, and connect to no other."""
+        self._connecting.close()
+        self.drop()
+
+    def tick(self) -> None:
+        """Deliver what has arrived."""
+        if self.client is not None:
+            self.client.poll()
+        self.ticked.emit()
+
+    # --- parts --------------------------------------------------------------------------------------------------
+    def _connect(self, connect: Callable[[], HostClient]) -> None:
+        def job() -> HostClient | UserError:
+            try:
+                return connect()
+            except UserError as error:
+                return error
+
+        def deliver(connected: HostClient | UserError) -> None:
+            if not isinstance(connected, UserError):
+                self.use(connected)
+                return
+            unsent, self._unsent = self._unsent, []
+            for _, _, refused in unsent:
+                refused(connected)
+
+        self._connecting.run(job, deliver)
+
+    def _tick_at_pace(self) -> None:
+        """The slower a tick and its drawing are, on a large screen or a busy computer, the fewer there are."""
+        self._begun_s = time.perf_counter()
+        self.tick()
+        self._painted.start()
+
+    def _set_pace(self) -> None:
+        taken_s = time.perf_counter() - self._begun_s
+        shortest_ms = _TICK_MS[self.status.state]
+        self._timer.setInterval(min(max(shortest_ms, round(1e3 * taken_s / _DRAWING_FRACTION)), _MOST_TICK_MS))
+
+
+def _client_of_run() -> HostClient | None:
+    """A client of the newest host that holds a run; None where there is none."""
+    for host in hosts():
+        try:
+            client = HostClient.connect(host, CLIENT)
+        except UserError as error:
+            log.info("the host %s is not asked: %s", host.name, error)
+            continue
+        if client.status.state is HostState.RUN:
+            return client
+        client.close()
+    return None
