@@ -3,9 +3,11 @@
 python benchmarks/kill_campaign.py
 python benchmarks/kill_campaign.py --kills 5 --neurons 16 --epochs 120
 python benchmarks/kill_campaign.py --laser     # an emulated laser on a serial line lights the table; not on Windows
+python benchmarks/kill_campaign.py --host      # detached, as by `labcontrol run --detach`: the host is killed
 
-Each run has a process of its own, which gets SIGKILL (on Windows, TerminateProcess) at a moment drawn evenly from the
-time such a run takes. It is then continued by `Run.continued`, and killed again up to twice.
+The runs take turns with the learning strategies. Each has a process of its own, which gets SIGKILL (on Windows,
+TerminateProcess) at a moment drawn evenly from the time such a run takes. It is then continued by `Run.continued`, and
+killed again up to twice.
 
 With --laser the real driver speaks to the emulated laser through the guardian's process; the laser itself notes when it
 stopped to emit. On a busy computer the guardian may switch off a run that is late with its heartbeats. What such a
@@ -22,7 +24,7 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -30,6 +32,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import psutil
 import typer
 from rich.console import Console
 from rich.table import Table as Print
@@ -38,6 +41,10 @@ from labcontrol.bench import simulated_bench
 from labcontrol.config import BenchConfig, ExperimentConfig, LaserEntry
 from labcontrol.engine import Run
 from labcontrol.engine.verify import verify
+from labcontrol.host import start_host
+from labcontrol.host.jobs.run import RunSettings
+from labcontrol.host.remote_run import RemoteRun
+from labcontrol.learning import STRATEGIES
 from labcontrol.records import RunReader
 
 log = logging.getLogger(__name__)
@@ -53,10 +60,11 @@ _NOBODY = "the campaign: no laser here is real"
 class Killed:
     """A run that was killed and continued.
 
-    kills: epochs on disk at each kill. dark_s: of kills in the light, how long light stayed on. held_up: whether a
-    guardian stopped it meanwhile. difference: empty when there is none.
+    strategy: it learned with. kills: epochs on disk at each kill. dark_s: of kills in the light, how long light stayed
+    on. held_up: whether a guardian stopped it meanwhile. difference: empty when there is none.
     """
 
+    strategy: str
     kills: list[int]
     dark_s: list[float]
     held_up: bool
@@ -111,7 +119,7 @@ def lamp(*, on_a_line: bool) -> Iterator[Lamp]:
 
 
 # --- runs -------------------------------------------------------------------------------------------------------
-def experiment(neurons: int, epochs: int) -> ExperimentConfig:
+def experiment(strategy: str, neurons: int, epochs: int) -> ExperimentConfig:
     """A run of about a second, small enough to be made often; checkpoints still come several times."""
     return ExperimentConfig.model_validate(
         {
@@ -119,6 +127,7 @@ def experiment(neurons: int, epochs: int) -> ExperimentConfig:
             "task": {"steps": 20, "test_steps": 10, "washout": 5},
             "reservoir": {"reference_patterns": 2},
             "prediction": {"pilot_flips": 8},
+            "learning": {"strategy": strategy, "masks_per_replay": 4},  # many replays also for who asks for many masks
             "stop": {"epochs": epochs},
         }
     )
@@ -138,41 +147,68 @@ def run_here(config: ExperimentConfig, bench: BenchConfig, folder: Path) -> Path
     return run.record
 
 
-def child(line: Connection, errors: int, config: ExperimentConfig, bench: BenchConfig, folder: Path) -> None:
-    """A run, or its continuation, in a process of its own; says when it begins. errors: its standard error, or -1."""
-    if errors >= 0:
-        os.dup2(errors, 2)
-        os.close(errors)
+Kill = Callable[[ExperimentConfig, BenchConfig, Path, float], "tuple[float | None, float]"]
+"""Starts a run or its continuation and kills it after so many seconds; returns when, None when it was over before, and
+how long it lasted."""
+
+
+def _child(line: Connection, config: ExperimentConfig, bench: BenchConfig, folder: Path) -> None:
+    """A run, or its continuation, in a process of its own; says when it begins."""
     run = begun(config, bench, folder)
     line.send("beginning")
     run.execute()
 
 
-def kill_once(context: Any, config: ExperimentConfig, bench: BenchConfig, folder: Path, delay_s: float) -> float | None:
-    """Start a run or its continuation and kill it after a while; returns when. None when it was over before.
-
-    Waits until its guardian has ended too, which inherits its standard error: the next one needs the line.
-    """
+def kill_process(
+    config: ExperimentConfig, bench: BenchConfig, folder: Path, delay_s: float
+) -> tuple[float | None, float]:
+    """A run in a process made for it."""
+    methods = multiprocessing.get_all_start_methods()
+    context: Any = multiprocessing.get_context(
+        "fork" if "fork" in methods else "spawn"
+    )  # what is compiled here stays so
     ours, theirs = context.Pipe()
-    listening, errors = os.pipe() if bench.laser.address else (-1, -1)
-    process = context.Process(target=child, args=(theirs, errors, config, bench, folder))
+    process = context.Process(target=_child, args=(theirs, config, bench, folder))
     process.start()
     theirs.close()
-    if errors >= 0:
-        os.close(errors)
     if not ours.poll(_TIMEOUT_S):
         process.kill()
         raise TimeoutError("a run did not begin")
     ours.recv()
+    began_s = time.monotonic()
     process.join(delay_s)
-    in_time, killed_s = process.is_alive(), time.monotonic()
-    process.kill()
+    lasted_s = time.monotonic() - began_s
+    killed_s = _kill(process.pid) if process.is_alive() else None
     process.join()
-    if listening >= 0:
-        while os.read(listening, 4096):
+    return killed_s, lasted_s
+
+
+def kill_host(config: ExperimentConfig, bench: BenchConfig, folder: Path, delay_s: float) -> tuple[float | None, float]:
+    """A run that a detached host has."""
+    record = only_record(folder)
+    settings = (
+        RunSettings(record=str(record), armed_by=_NOBODY, unattended=True)
+        if record is not None
+        else RunSettings(experiment=config, bench=bench, folder=str(folder), armed_by=_NOBODY, unattended=True)
+    )
+    with start_host("campaign") as client:
+        run = RemoteRun.begin(client, settings)
+        began_s = time.monotonic()
+        while (left_s := began_s + delay_s - time.monotonic()) > 0 and not run.wait(left_s):
             pass
-        os.close(listening)
-    return killed_s if in_time else None
+        lasted_s, in_time = time.monotonic() - began_s, not run.wait(0)
+        killed_s = _kill(client.host.pid)
+    return killed_s if in_time else None, lasted_s
+
+
+def _kill(pid: int) -> float:
+    """Kill a process; returns when. Waits until its guardian has ended too: the next one needs the line."""
+    process = psutil.Process(pid)
+    others = process.children(recursive=True)
+    killed_s = time.monotonic()
+    process.kill()
+    psutil.wait_procs(others, timeout=_TIMEOUT_S)
+    return killed_s
 
 
 def only_record(folder: Path) -> Path | None:
@@ -206,23 +242,21 @@ def held_up(run: RunReader) -> bool:
     return any(fault.device == "laser" for fault in run.faults)
 
 
-def campaign(kills: int, config: ExperimentConfig, seed: int, folder: Path, lamp: Lamp) -> list[Killed]:
-    """Kill so many runs at least once each."""
-    bench = lamp.bench(config)
-    expected = run_here(config, bench, folder / "undisturbed")
-    started_s = time.perf_counter()
-    run_here(config, bench, folder / "timed")  # the first one compiled
-    duration_s = time.perf_counter() - started_s
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("fork" if "fork" in methods else "spawn")  # what is compiled here stays so
+def campaign(
+    kills: int, configs: list[ExperimentConfig], seed: int, folder: Path, lamp: Lamp, kill: Kill
+) -> list[Killed]:
+    """Kill so many runs at least once each, one of each experiment in turn."""
+    undisturbed = [_undisturbed(config, lamp.bench(config), folder / str(k), kill) for k, config in enumerate(configs)]
     random = np.random.default_rng(seed)
     done: list[Killed] = []
     while len(done) < kills:
-        place = folder / str(len(done))
+        turn = len(done) % len(configs)
+        config, (expected, duration_s) = configs[turn], undisturbed[turn]
+        bench, place = lamp.bench(config), folder / f"{turn}-{len(done)}"
         at: list[int] = []
         dark_s: list[float] = []
         while len(at) < _MOST_KILLS:
-            killed_s = kill_once(context, config, bench, place, random.uniform(0, duration_s))
+            killed_s, _ = kill(config, bench, place, random.uniform(0, duration_s))
             epochs_on_disk, over = look(only_record(place))
             if killed_s is not None and (lit_s := lamp.after(killed_s)) is not None:
                 dark_s.append(lit_s)
@@ -235,11 +269,18 @@ def campaign(kills: int, config: ExperimentConfig, seed: int, folder: Path, lamp
         if at:
             with RunReader(record) as run:
                 stopped = held_up(run)
-            done.append(Killed(at, dark_s, stopped, difference(record, expected)))
+            done.append(Killed(config.learning.strategy, at, dark_s, stopped, difference(record, expected)))
             log.info("run %d: %s", len(done), done[-1])
         else:
             record.unlink()  # it was faster than its killer
     return done
+
+
+def _undisturbed(config: ExperimentConfig, bench: BenchConfig, folder: Path, kill: Kill) -> tuple[Path, float]:
+    """Its record, and how long such a run lasts when nobody kills it."""
+    expected = run_here(config, bench, folder / "undisturbed")
+    _, lasted_s = kill(config, bench, folder / "timed", _TIMEOUT_S)
+    return expected, lasted_s
 
 
 def look(record: Path | None) -> tuple[int, bool]:
@@ -258,20 +299,24 @@ def main(
     laser: Annotated[
         bool, typer.Option("--laser", help="An emulated laser on a serial line lights the table.")
     ] = False,
+    host: Annotated[bool, typer.Option("--host", help="A detached host has each run, and is killed.")] = False,
+    strategy: Annotated[list[str] | None, typer.Option(help="Only this; may be given several times.")] = None,
 ) -> None:
     """Print where runs were killed, whether their records differ from the undisturbed one's, and when it was dark."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     log.setLevel(logging.INFO)
+    configs = [experiment(name, neurons, epochs) for name in strategy or STRATEGIES]
     with tempfile.TemporaryDirectory() as folder, lamp(on_a_line=laser) as light:
-        done = campaign(kills, experiment(neurons, epochs), seed, Path(folder), light)
+        os.environ["XDG_STATE_HOME"] = folder  # hosts of its own
+        done = campaign(kills, configs, seed, Path(folder), light, kill_host if host else kill_process)
     moments = [epoch for run in done for epoch in run.kills]
     table = Print("runs", "kills", "before the first epoch", "epochs at a kill", "records that differ")
-    wrong = Counter(run.difference for run in done if run.difference)
+    wrong = Counter(f"{run.strategy}: {run.difference}" for run in done if run.difference)
     table.add_row(
         str(len(done)),
         str(len(moments)),
         str(sum(epoch == 0 for epoch in moments)),
-        f"{min(moments)} to {max(moments)} of {epochs}",
+        f"{min(moments)} to {max(moments)}",
         str(sum(wrong.values())),
     )
     console = Console()
