@@ -12,12 +12,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 
+from labcontrol.analysis.plots.run_figures import RUN_FIGURES, save_run_figure
 from labcontrol.cli.runs_tables import comparison_column, comparison_table, list_table, show_table
 from labcontrol.cli.terminal_text import wide_console
 from labcontrol.config import ExperimentConfig
 from labcontrol.config.toml_text import commented_toml
 from labcontrol.errors import UserError
-from labcontrol.records import reading
+from labcontrol.records import RunReader, reading
 from labcontrol.records.catalogue import find_run, read_note, run_files, summary, trash_run, write_note
 from labcontrol.records.export import TABLES, export_epochs
 from labcontrol.records.json_text import to_json
@@ -157,6 +158,9 @@ def export(
     to: Annotated[
         str, typer.Option(help=f"Formats, with commas between: {', '.join(s[1:] for s in (*TABLES, *FIGURES))}.")
     ] = "csv",
+    figure: Annotated[
+        str, typer.Option(help=f"Which figure of the run: {', '.join(RUN_FIGURES)}.", metavar="NAME")
+    ] = "run",
     output: Annotated[Path | None, typer.Option(help="Folder to write to.", show_default="beside the record")] = None,
 ) -> None:
     """Write the epochs as a table (csv, json, parquet) or the run as a figure (png, svg, pdf).
@@ -168,11 +172,17 @@ def export(
     suffixes = [_known_suffix(name) for name in to.split(",")]
     if output is not None:
         _make_folder(output)
+    kind = "" if figure == "run" else f".{figure}"
     for path in [find_run(name, folder) for name in runs]:
-        for suffix in suffixes:
-            target = (output or path.parent) / f"{path.stem}{suffix}"
-            with reading(path) as record:
-                _write(record, target)
+        place = (output or path.parent) / path.stem
+        tables = [place.with_name(place.name + suffix) for suffix in suffixes if suffix in TABLES]
+        figures = [place.with_name(place.name + kind + suffix) for suffix in suffixes if suffix in FIGURES]
+        with reading(path) as record:
+            for table in tables:
+                _write_table(record, table)
+            if figures:
+                save_run_figure(record, figures, figure)
+        for target in (*tables, *figures):
             typer.echo(target)
 
 
@@ -216,16 +226,11 @@ def delete(
         typer.echo(f"moved to the trash: {record.stem} ({len(moved)} file{'s' if len(moved) > 1 else ''})")
 
 
-def _write(record: Any, target: Path) -> None:
-    if target.suffix in TABLES:
-        from labcontrol.engine.drift_correction import drift_normalised_mse
+def _write_table(record: RunReader, target: Path) -> None:
+    from labcontrol.engine.drift_correction import drift_normalised_mse
 
-        more = {"mse_drift_normalised": drift_normalised_mse(record)} if record.drift else None
-        export_epochs(record, target, more)
-        return
-    from labcontrol.analysis.plots.run_figure import save_figure  # Matplotlib takes long to import
-
-    save_figure(record, target)
+    more = {"mse_drift_normalised": drift_normalised_mse(record)} if record.drift else None
+    export_epochs(record, target, more)
 
 
 def _known_suffix(name: str) -> str:

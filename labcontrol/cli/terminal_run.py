@@ -19,7 +19,7 @@ from typing import Any
 
 import typer
 
-from labcontrol.analysis.plots.run_figure import save_run_figure
+from labcontrol.analysis.plots.run_figures import save_run_figure
 from labcontrol.analysis.run_models import record_models
 from labcontrol.cli.progress import RunProgress
 from labcontrol.engine import Mailbox, Run, RunState
@@ -51,10 +51,17 @@ def run_in_terminal(job: RunJob, *, as_json: bool) -> None:
         terminal.show(progress, mailbox)
     if run.error is not None:
         raise run.error
-    figures = save_run_figure(run.record) if run.status.epoch else []
+    figures = _save_figures(run.record) if run.status.epoch else []
     print_end(run, progress, figures, as_json=as_json)
     if run.status.state is RunState.ABORTED or interrupts:
         raise typer.Exit(130)
+
+
+def _save_figures(record: Path) -> list[Path]:
+    paths = [record.with_suffix(suffix) for suffix in (".png", ".svg")]
+    with reading(record) as run:
+        save_run_figure(run, paths)
+    return paths
 
 
 def run_detached(settings: RunSettings, *, as_json: bool) -> None:

@@ -40,6 +40,7 @@ class Palette:
     )
     text: str = "#222222"
     muted: str = "#999999"
+    danger: str = "#b3261e"
     overlays: tuple[str, ...] = OVERLAYS_LIGHT
 
 

@@ -7,11 +7,9 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from labcontrol.analysis.plots.axes_content import PALETTE, thinned
-from labcontrol.analysis.plots.run_figure import write_figure
+from labcontrol.analysis.plots.figure_files import new_figure, write_figure
 from labcontrol.errors import UserError
 from labcontrol.learning import strategy_label
 from labcontrol.records import RunReader, reading
@@ -19,8 +17,7 @@ from labcontrol.records import RunReader, reading
 
 def save_comparison_figure(records: Sequence[Path], path: Path) -> None:
     """Draw the incumbent's loss of each record over epochs and over replays: .png, .svg or .pdf. Raises UserError."""
-    figure = Figure(figsize=(11, 5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(11, 5)
     by_epoch, by_replay = figure.subplots(1, 2, sharey=True)
     losses = set()
     for k, record in enumerate(records):

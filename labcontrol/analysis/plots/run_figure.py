@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from datetime import datetime
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from labcontrol.analysis.plots.axes_content import (
@@ -18,56 +16,19 @@ from labcontrol.analysis.plots.axes_content import (
     draw_ratios,
     shown_output,
 )
+from labcontrol.analysis.plots.figure_files import new_figure
 from labcontrol.analysis.run_models import RunModels, record_models
 from labcontrol.config import with_moved_settings
 from labcontrol.errors import UserError
 from labcontrol.learning import strategy_label
 from labcontrol.records import RunReader
 
-_DPI = 150
-
-
-class _NotebookFigure(Figure):
-    """A figure that a notebook shows as the value of a cell, without pyplot."""
-
-    def _repr_png_(self) -> bytes:
-        buffer = io.BytesIO()
-        self.savefig(buffer, format="png", dpi=_DPI // 2)
-        return buffer.getvalue()
-
-
-def save_run_figure(record: Path) -> list[Path]:
-    """Draw a record as PNG and SVG beside it. Returns the two paths. Raises UserError."""
-    paths = [record.with_suffix(suffix) for suffix in (".png", ".svg")]
-    with RunReader(record) as run:
-        figure = run_figure(run)
-    for path in paths:
-        write_figure(figure, path)
-    return paths
-
-
-def save_figure(run: RunReader, path: Path) -> None:
-    """Draw a run to a .png, .svg or .pdf file. Raises UserError."""
-    write_figure(run_figure(run), path)
-
-
-def write_figure(figure: Figure, path: Path) -> None:
-    """Write a figure, the same bytes for the same run. Raises UserError where that is not possible."""
-    dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-    if path.suffix not in (".png", *dates):
-        raise UserError(f"{path} is no name for a figure.", "Use .png, .svg or .pdf.")
-    try:
-        figure.savefig(path, dpi=_DPI, metadata=dates.get(path.suffix))
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror or error}.", "Choose another place.") from error
-
 
 def run_figure(run: RunReader) -> Figure:
     """One page about a run with at least one epoch, finished or not. Raises UserError for one without."""
     if not len(run.epochs):
         raise UserError(f"{run.path} has no epoch yet, so there is nothing to draw.", "Wait for the first one.")
-    figure = _NotebookFigure(figsize=(12, 7.5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(12, 7.5)
     grid = figure.add_gridspec(3, 3, height_ratios=(3.2, 1.1, 1.9), width_ratios=(1, 1, 0.75))
     learning = figure.add_subplot(grid[0, :2])
     ratios = figure.add_subplot(grid[1, :2], sharex=learning)

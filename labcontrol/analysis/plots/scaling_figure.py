@@ -8,12 +8,11 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter, ScalarFormatter
 
 from labcontrol.analysis.plots.axes_content import PALETTE
-from labcontrol.analysis.plots.run_figure import write_figure
+from labcontrol.analysis.plots.figure_files import new_figure, write_figure
 from labcontrol.errors import UserError
 from labcontrol.theory import coverage
 from labcontrol.theory.scaling import Group, Study
@@ -38,8 +37,7 @@ def scaling_figure(study: Study) -> Figure:
         raise UserError("The study has no finished cell yet, so there is nothing to draw.")
     losses = list(dict.fromkeys(group.loss for group in study.groups))
     selections = list(dict.fromkeys(group.selection for group in study.groups))
-    figure = Figure(figsize=(max(10, 4 * len(selections)), 5 + 3.2 * len(losses)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(max(10, 4 * len(selections)), 5 + 3.2 * len(losses))
     parts: Any = figure.subfigures(2, 1, height_ratios=(4.6, 3.2 * len(losses)))
     above, below = parts
     for axes, quantity in zip(above.subplots(1, 2), _LABELS, strict=True):

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from labcontrol.analysis.compare import DEFAULT_CONTENDERS, Study, median_ceilings
 from labcontrol.analysis.compare.study_summary import Axis, curves, positions_of
+from labcontrol.analysis.plots.figure_files import new_figure, write_figure
 
 # Okabe and Ito's palette and some beyond it: every default contender has the same colour in every figure.
 _PALETTE = (
@@ -42,7 +42,7 @@ _WORST_SHOWN = 2.0  # nmse of an output that has nothing to do with the target
 
 def save_study_figure(study: Study, path: Path) -> Path:
     """Draw a study that is complete as PNG. Returns the path."""
-    study_figure(study).savefig(path, dpi=150)
+    write_figure(study_figure(study), path)
     return path
 
 
@@ -50,8 +50,7 @@ def study_figure(study: Study) -> Figure:
     """Medians over seeds with a band from the lower to the upper quartile; ceilings as lines across."""
     settings = study.settings
     rows = len(settings.noise)
-    figure = Figure(figsize=(13, 3.7 * rows + 1.6), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(13, 3.7 * rows + 1.6)
     panels = figure.subplots(rows, 2, squeeze=False, sharex="col", sharey=True)
     for line, noise in zip(panels, settings.noise, strict=True):
         _draw(line[0], study, noise, "replays")

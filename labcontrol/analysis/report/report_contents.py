@@ -254,7 +254,7 @@ def _timeline(run: RunReader, found: Outcome) -> Picture | None:
         *(["a dashed one a continuation"] if any(state.reason == "continued" for state in run.states) else []),
     ]
     caption = "; ".join([f"The incumbent's {run.loss} over wall time", *lines])
-    return Picture(pictures.timeline_svg(run, found.models), f"{caption}.")
+    return Picture(pictures.timeline_svg(run), f"{caption}.")
 
 
 def _drift(run: RunReader) -> Picture | None:

@@ -29,9 +29,10 @@ from labcontrol.analysis.plots.axes_content import (
     standardised_output,
     thinned,
 )
+from labcontrol.analysis.plots.drift import draw_drift
+from labcontrol.analysis.plots.timeline import draw_timeline
 from labcontrol.analysis.run_models import RunModels
-from labcontrol.engine.drift_correction import reference_gain
-from labcontrol.records import RETRIED, RunReader
+from labcontrol.records import RunReader
 
 Floats = NDArray[np.float64]
 
@@ -41,13 +42,13 @@ _COLOUR = {variable: f"#0a0b{number:02x}" for number, variable in enumerate(_VAR
 
 EACH = "#79a9cc"
 """Colour of single epochs, on any ground."""
-_UNITS = ((3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
 
 PALETTE = Palette(
     # Dots may be drawn as an image, which cannot follow the page: a tone that stands on white and on black.
     curves={key: _COLOUR[f"--{key}"] for key in (*MEASURED, *MODELS)} | {"each": EACH},
     text=_COLOUR["--text"],
     muted=_COLOUR["--muted"],
+    danger=_COLOUR["--danger"],
 )
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text, in the page's font
@@ -91,43 +92,17 @@ def output_svg(run: RunReader) -> tuple[str, str]:
         return finished(), part
 
 
-def timeline_svg(run: RunReader, models: RunModels) -> str:
+def timeline_svg(run: RunReader) -> str:
     """Loss of the incumbent over wall time, with every fault, retry and continuation."""
-    begun_s = run.states[0].unix_s
-    since_s = run.epochs.unix_s - begun_s
-    unit_s, unit = next((u for u in _UNITS if since_s[-1] > 2 * u[0]), _UNITS[-1])
     with _figure(10, 2.4) as (figure, finished):
-        axes = figure.subplots()
-        k = thinned(len(since_s))
-        axes.plot(
-            since_s[k] / unit_s, models.incumbent[k], color=PALETTE.curves["incumbent"], lw=1.8, drawstyle="steps-post"
-        )
-        for fault in run.faults:
-            colour, width = (PALETTE.muted, 0.7) if fault.kind == RETRIED else (_COLOUR["--danger"], 1.4)
-            axes.axvline((fault.unix_s - begun_s) / unit_s, color=colour, lw=width, alpha=0.7, zorder=1)
-        for state in run.states:
-            if state.reason == "continued":
-                axes.axvline((state.unix_s - begun_s) / unit_s, color=PALETTE.text, lw=1.2, ls="--", zorder=1)
-        if np.nanmin(models.incumbent) > 0:
-            axes.set_yscale("log")
-        axes.set_xlabel(f"{unit} since the record was begun")
-        axes.set_ylabel(f"error ({run.loss})")
-        axes.grid(alpha=0.25)
+        draw_timeline(figure.subplots(), run, PALETTE)
         return finished()
 
 
 def drift_svg(run: RunReader) -> str:
-    """Gain of the reference mask's output, the camera's light and the laser's power over the epochs, in per cent."""
-    drift, (at, gain) = run.drift, reference_gain(run)
+    """How the table drifted over the epochs, in per cent."""
     with _figure(10, 2.6) as (figure, finished):
-        axes = figure.subplots()
-        axes.plot(at, 100 * (gain - 1), ".-", color=PALETTE.curves["incumbent"], label="gain of the reference's output")
-        axes.plot(at, 100 * (drift["light"] - 1), ".-", color=PALETTE.curves["prediction"], label="light at the camera")
-        axes.plot(at, 100 * (drift["power"] - 1), ".-", color=PALETTE.text, label="laser's own meter")
-        axes.set_xlabel(EPOCH)
-        axes.set_ylabel("change (%)")
-        axes.grid(alpha=0.25)
-        axes.legend(frameon=False, fontsize=9)
+        draw_drift(figure.subplots(), run, PALETTE)
         return finished()
 
 

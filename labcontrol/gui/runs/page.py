@@ -21,6 +21,7 @@ from PyQt5.QtWidgets import (
     QVBoxLayout,
 )
 
+from labcontrol.analysis.plots.run_figures import save_run_figure
 from labcontrol.errors import UserError
 from labcontrol.gui.learning.plot import Overlay
 from labcontrol.gui.learning.record_contents import RecordContents
@@ -171,9 +172,10 @@ class RunsPage(Page):
 
     def _open_figure(self) -> None:
         def draw(path: Path) -> Path:
-            from labcontrol.analysis.plots.run_figure import save_run_figure  # Matplotlib takes long to import
-
-            return save_run_figure(path)[0]
+            drawn = path.with_suffix(".png")
+            with RunReader(path) as run:
+                save_run_figure(run, [drawn])
+            return drawn
 
         self._make_and_open(draw)
 
