@@ -70,8 +70,8 @@ def test_errors_and_masks_can_be_computed_again_from_the_record(finished: dict[s
     [
         (("--neurons", 150), "150"),
         (("--neurons", 150), "144 (12 x 12)"),
-        (("--selection", "gredy"), "Did you mean 'greedy'"),
-        (("--loss", "rmse"), "'mse' or 'nmse'"),
+        (("--selection", "gredy"), "did you mean 'greedy'"),
+        (("--loss", "rmse"), "should be one of nmse, mse"),
         (("--task", "lorenz"), "Known: mackey-glass"),
         (("--task", "missing.csv"), "missing.csv"),
         (("--bench", "missing.toml"), "labcontrol init"),
