@@ -64,7 +64,6 @@ class HostClient:
         self._inbox: queue.Queue[bytes] = queue.Queue(_MOST_WAITING)  # full: the host is not read from for a while
         self._outbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._hearers: tuple[Hear, ...] = ()
-        self._unheard: list[Any] = []
         self._waiting: dict[int, tuple[Then, Refused]] = {}
         self._codecs: dict[str, Codec] = {}
         self._number = 0
@@ -180,12 +179,9 @@ class HostClient:
         """Have every event handed to this function by `poll`.
 
         These are `HostStatus`, what the job emits, `Gap`, and last, when the host has gone, `LostHostError`. Log lines
-        are logged here instead. The first one is handed what has arrived before.
+        are logged here instead.
         """
         self._hearers = (*self._hearers, hearer)
-        unheard, self._unheard = self._unheard, []
-        for event in unheard:
-            hearer(event)
 
     def poll(self) -> None:
         """Deliver what has arrived, as far as that can be done soon; to be called more often than once a second.
@@ -252,8 +248,6 @@ class HostClient:
             return
         if isinstance(event, HostStatus):
             self.status = event
-        if not self._hearers:
-            self._unheard.append(event)
         for hearer in self._hearers:
             hearer(event)
 

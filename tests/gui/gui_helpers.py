@@ -20,7 +20,7 @@ from labcontrol.host import HostClient, HostState, HostStatus, hosts
 from labcontrol.host.directory import HostPlace, hosts_folder
 from labcontrol.host.errors import LostHostError, described
 from labcontrol.host.jobs.run import RunDescription, RunFailed, RunSettings
-from labcontrol.host.protocol import Begin, End, Note, Request, SafeOff
+from labcontrol.host.protocol import Begin, End, Note, Request, SafeOff, Welcome
 from labcontrol.host.server import Host
 from labcontrol.records import Epoch
 from labcontrol.reservoir import StepView
@@ -62,7 +62,7 @@ class ScriptedHost:
         self.asked.append(request)
         if isinstance(request, Begin):
             self._begin(request, then, refused)
-        elif isinstance(request, End | SafeOff | Note):
+        elif isinstance(request, End | SafeOff | Note | Welcome):
             then(None)
         else:
             self._open.append((request, then, refused))

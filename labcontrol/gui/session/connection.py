@@ -13,7 +13,7 @@ from labcontrol.errors import UserError
 from labcontrol.gui.shared.background import Background
 from labcontrol.gui.shared.ticking import ticking
 from labcontrol.host import HostClient, HostFile, HostState, HostStatus, hosts, start_host
-from labcontrol.host.protocol import Request, SafeOff
+from labcontrol.host.protocol import Request, SafeOff, Welcome
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +98,8 @@ class HostConnection(QObject):
         self.drop()
         self.client = client
         client.hear(self.heard.emit)
+        if client.status.state is HostState.RUN:
+            client.ask(Welcome())  # its run has begun before
         unsent, self._unsent = self._unsent, []
         for request, then, refused in unsent:
             client.ask(request, then, refused)

@@ -92,6 +92,7 @@ class MainWindow(QMainWindow):
         self._connect_pages()
         self._restore()
         self.set_theme(appearance.theme)
+        self._show_table()
 
     # --- pages --------------------------------------------------------------------------------------------------
     def page(self, kind: type[P]) -> P:

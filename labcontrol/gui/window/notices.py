@@ -50,5 +50,6 @@ class TableNotices(QObject):
         """How the host ended, and as much as is known of the laser by now."""
         loss, laser = self._table.loss, self._table.lost_laser.known
         if loss is not None and laser is not None:
-            error = UserError(f"{loss.error.message} {laser.words}", loss.error.remedy)
+            remedy = loss.error.remedy if loss.held_for is HostState.RUN else "Connect the devices again."
+            error = UserError(f"{loss.error.message} {laser.words}", remedy)
             self._banner.show_error(error, _FAILED[loss.held_for])
