@@ -30,6 +30,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -43,16 +44,7 @@ PACKAGES = ("labcontrol", "drivers", "mock_devices")
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".*_cache", "runs")
 CPU_LIMIT_S = 400  # a change that makes a loop endless is found by this
 # Loaded once, before the process is forked for every change.
-PRELOADED = (
-    "numba",
-    "scipy.stats",
-    "scipy.optimize",
-    "h5py",
-    "pydantic",
-    "matplotlib.pyplot",
-    "pyqtgraph",
-    "hypothesis",
-)
+PRELOADED = ("numba", "scipy.stats", "scipy.optimize", "h5py", "pydantic", "matplotlib.figure", "pyqtgraph")
 
 TURNED: dict[type[ast.AST], tuple[str, ...]] = {
     ast.Lt: ("<=", ">="),
@@ -249,23 +241,39 @@ def _imports(test: Path, module: str, package: str, defined: set[str]) -> bool:
 
 
 def run_tests(tree: Path, tests: Sequence[str], report: Path) -> bool:
-    """Whether the tests pass, in a process forked from this one. The report names the first that failed."""
+    """Whether the tests pass, in a process forked from this one. The report names the first that failed.
+
+    Raises RuntimeError where they could not be begun at all.
+    """
     process = os.fork()
     if process == 0:
-        os.setsid()
-        resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT_S, CPU_LIMIT_S))
-        os.chdir(tree)
-        os.environ["PYTHONPATH"] = str(tree)
-        sys.path[:] = [str(tree), *(entry for entry in sys.path if Path(entry or ".").resolve() != ROOT)]
-        with report.open("w") as said:
-            os.dup2(said.fileno(), 1)
-            os.dup2(said.fileno(), 2)
-        quiet = ["-x", "-q", "--tb=line", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "timeout=1200"]
-        os._exit(int(pytest.main([*quiet, *tests])))
+        code = int(pytest.ExitCode.INTERNAL_ERROR)
+        try:
+            with report.open("w") as said:
+                os.dup2(said.fileno(), 1)
+                os.dup2(said.fileno(), 2)
+            code = int(pytest.main(_begin_tests(tree, tests)))
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
     _, status = os.waitpid(process, 0)
     with suppress(ProcessLookupError):
         os.killpg(process, signal.SIGTERM)  # displays, and what tests had started
-    return os.waitstatus_to_exitcode(status) in (0, 5)  # 5: no test is there for this kind of computer
+    code = os.waitstatus_to_exitcode(status)
+    if code in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):
+        raise RuntimeError(f"The tests {tests} could not be begun:\n{report.read_text()[-2000:]}")
+    return code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+
+
+def _begin_tests(tree: Path, tests: Sequence[str]) -> list[str]:
+    """Make this process one that knows the tree only; returns the arguments of pytest."""
+    os.setsid()
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT_S, CPU_LIMIT_S))
+    os.chdir(tree)
+    os.environ["PYTHONPATH"] = str(tree)
+    sys.path[:] = [str(tree), *(entry for entry in sys.path if Path(entry or ".").resolve() not in (ROOT, tree))]
+    return ["-x", "-q", "--tb=line", "-p", "no:cacheprovider", "-o", "timeout=1200", *tests]
 
 
 def verdict(mutation: Mutation, tree: Path) -> dict[str, object]:
@@ -278,7 +286,7 @@ def verdict(mutation: Mutation, tree: Path) -> dict[str, object]:
     path.write_bytes(mutation.apply(source))
     try:
         while result == "survived" and not run_tests(tree, tests, report):
-            failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", report.read_text(errors="replace"), re.MULTILINE)
+            failed = re.findall(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", report.read_text(errors="replace"), re.MULTILINE)
             if not failed or not run_tests(tree, failed, report):
                 result, by = "found", failed[0] if failed else "a process that ended or never did"
             elif failed[0] in by:

@@ -99,7 +99,9 @@ def install_program(extras: Sequence[str]) -> None:
     _say("installing the program and the packages it needs into .venv (only now; takes some minutes)")
     verbosity = [] if sys.stderr.isatty() else ["--quiet"]
     target = f".[{','.join(extras)}]" if extras else "."
-    if _call([str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", *verbosity, "--editable", target]):
+    # Python compiles what is imported, when it is imported first; most of what is installed never is.
+    options = ["--disable-pip-version-check", "--no-compile", *verbosity]
+    if _call([str(PYTHON), "-m", "pip", "install", *options, "--editable", target]):
         raise SetUpError(
             "the packages could not be installed; pip says why above. The first call needs the internet "
             "(behind a proxy, set HTTPS_PROXY) and about 1 GB of disk."
