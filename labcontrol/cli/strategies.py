@@ -17,6 +17,6 @@ def strategies(name: str | None = typer.Argument(None, help="Show the options of
         console.print(fields_table(strategy_class(name).Settings, name))
         return
     table = Table("strategy", "what it does", box=None, header_style="bold")
-    for known, description in STRATEGIES.items():
+    for known, (_, description) in STRATEGIES.items():
         table.add_row(known, description)
     console.print(table)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import ValidationError
@@ -15,29 +15,60 @@ from labcontrol.errors import UserError
 from labcontrol.learning.problem import Problem
 from labcontrol.learning.strategy import Mask, Strategy, StrategyFacts
 
-STRATEGIES: dict[str, str] = {
-    "coordinate-descent": "flip one mirror an epoch, keep the flip if the error fell",
-    "noise-aware": "flip one mirror, repeat the measurement only until it can tell",
-    "speculative": "measure many single flips in one replay, take the best subset of them together",
-    "multiplexed-identification": "measure what every mirror does with an S-matrix of masks, solve in software, polish",
-    "quadratic-identification": "the same for a coherent readout: fields, by phase retrieval where they interfere",
-    "cma-es": "baseline: separable CMA-ES on real numbers, of which the positive ones are mirrors on",
-    "one-plus-lambda": "baseline: evolution with one parent, on such numbers",
-    "spsa": "baseline: gradient from two random points, on such numbers",
-    "pepg": "baseline: parameter-exploring policy gradients, on such numbers",
-}
 
-# Imported when used: a window that only lists names should not wait for a compiler or an optimiser library.
-_HOMES: dict[str, str] = {
-    "coordinate-descent": "coordinate_descent:CoordinateDescent",
-    "noise-aware": "noise_aware:NoiseAwareDescent",
-    "speculative": "speculative:SpeculativeDescent",
-    "multiplexed-identification": "identification:MultiplexedIdentification",
-    "quadratic-identification": "quadratic_identification:QuadraticIdentification",
-    "cma-es": "black_box:CmaEs",
-    "one-plus-lambda": "black_box:OnePlusLambda",
-    "spsa": "black_box:Spsa",
-    "pepg": "black_box:Pepg",
+class StrategyEntry(NamedTuple):
+    """Where a strategy is found, and what it does in a line.
+
+    Attributes
+    ----------
+    home : str
+        Module and class; imported when it is used: a window that only lists names should not wait for a compiler or an
+        optimiser library.
+    description : str
+        For people who choose one.
+    """
+
+    home: str
+    description: str
+
+
+STRATEGIES: dict[str, StrategyEntry] = {
+    "coordinate-descent": StrategyEntry(
+        "labcontrol.learning.coordinate_descent:CoordinateDescent",
+        "flip one mirror an epoch, keep the flip if the error fell",
+    ),
+    "noise-aware": StrategyEntry(
+        "labcontrol.learning.noise_aware:NoiseAwareDescent",
+        "flip one mirror, repeat the measurement only until it can tell",
+    ),
+    "speculative": StrategyEntry(
+        "labcontrol.learning.speculative:SpeculativeDescent",
+        "measure many single flips in one replay, take the best subset of them together",
+    ),
+    "multiplexed-identification": StrategyEntry(
+        "labcontrol.learning.identification:MultiplexedIdentification",
+        "measure what every mirror does with an S-matrix of masks, solve in software, polish",
+    ),
+    "quadratic-identification": StrategyEntry(
+        "labcontrol.learning.quadratic_identification:QuadraticIdentification",
+        "the same for a coherent readout: fields, by phase retrieval where they interfere",
+    ),
+    "cma-es": StrategyEntry(
+        "labcontrol.learning.black_box:CmaEs",
+        "baseline: separable CMA-ES on real numbers, of which the positive ones are mirrors on",
+    ),
+    "one-plus-lambda": StrategyEntry(
+        "labcontrol.learning.black_box:OnePlusLambda",
+        "baseline: evolution with one parent, on such numbers",
+    ),
+    "spsa": StrategyEntry(
+        "labcontrol.learning.black_box:Spsa",
+        "baseline: gradient from two random points, on such numbers",
+    ),
+    "pepg": StrategyEntry(
+        "labcontrol.learning.black_box:Pepg",
+        "baseline: parameter-exploring policy gradients, on such numbers",
+    ),
 }
 
 
@@ -47,8 +78,8 @@ def strategy_class(name: str) -> type[Strategy]:
         near = difflib.get_close_matches(name, STRATEGIES, n=1)
         hint = f"Did you mean {near[0]!r}? " if near else ""
         raise UserError(f"learning.strategy: there is no {name!r}.", f"{hint}Known: {', '.join(STRATEGIES)}.")
-    module, kind = _HOMES[name].split(":")
-    found: type[Strategy] = getattr(import_module(f"labcontrol.learning.{module}"), kind)
+    module, kind = STRATEGIES[name].home.split(":")
+    found: type[Strategy] = getattr(import_module(module), kind)
     return found
 
 

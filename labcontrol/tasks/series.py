@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 
@@ -70,10 +69,3 @@ def narma10(length: int, seed: int) -> Series:
     inputs, targets = datasets.narma(length + 1, order=10, a1=0.3, a2=0.05, b=1.5, c=0.1, seed=seed)
     # reservoirpy's target n is made of the inputs up to n - 1, counted from its tenth; the next one answers input n.
     return Series(np.asarray(inputs)[10:-1, 0], np.asarray(targets)[1:, 0])
-
-
-NAMED_SERIES: dict[str, Callable[[int, int], Series]] = {
-    "mackey-glass": mackey_glass,
-    "santa-fe": santa_fe,
-    "narma-10": narma10,
-}

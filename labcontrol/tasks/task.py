@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,16 +14,34 @@ from labcontrol.config import TaskConfig
 from labcontrol.errors import UserError
 from labcontrol.tasks.csv_file import read_series
 from labcontrol.tasks.errors import standardised
-from labcontrol.tasks.series import NAMED_SERIES, Series
+from labcontrol.tasks.series import Series
 
 Floats = NDArray[np.float64]
 
-TASKS: dict[str, str] = {
-    "mackey-glass": "next value of the chaotic Mackey-Glass series",
-    "santa-fe": "next value of a measured chaotic laser intensity",
-    "narma-10": "nonlinear moving average over ten steps of a random input",
-    "FILE.csv": "one column: its next value; two columns: input and target",
+
+class TaskEntry(NamedTuple):
+    """Where the series of a task is found, and what it is in a line.
+
+    Attributes
+    ----------
+    home : str
+        Module and function, which makes a `Series` of so many steps with a seed; imported when it is used.
+    description : str
+        For people who choose one.
+    """
+
+    home: str
+    description: str
+
+
+TASKS: dict[str, TaskEntry] = {
+    "mackey-glass": TaskEntry("labcontrol.tasks.series:mackey_glass", "next value of the chaotic Mackey-Glass series"),
+    "santa-fe": TaskEntry("labcontrol.tasks.series:santa_fe", "next value of a measured chaotic laser intensity"),
+    "narma-10": TaskEntry(
+        "labcontrol.tasks.series:narma10", "nonlinear moving average over ten steps of a random input"
+    ),
 }
+"""Tasks by name; beside them, every CSV file is one: one column, its next value; two columns, input and target."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +94,13 @@ def make_task(config: TaskConfig, seed: int) -> Task:
 
 
 def _series(name: str, length: int, seed: int) -> Series:
-    if name in NAMED_SERIES:
-        return NAMED_SERIES[name](length, seed)
+    if name in TASKS:
+        module, function = TASKS[name].home.split(":")
+        series: Series = getattr(import_module(module), function)(length, seed)
+        return series
     if name.lower().endswith(".csv"):
         return read_series(Path(name))
-    raise UserError(f"There is no task {name!r}.", f"Known: {', '.join(TASKS)}.")
+    raise UserError(f"There is no task {name!r}.", f"Known: {', '.join(TASKS)}, FILE.csv.")
 
 
 def _scaled(name: str, inputs: Floats, known: int) -> Floats:

@@ -19,7 +19,7 @@ from labcontrol.tasks import TASKS
 # What a text field of the file may say, where that is known; other values can be typed.
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "bench": tuple(BUILT_IN_BENCHES),
-    "task.name": tuple(name for name in TASKS if not name.endswith(".csv")),
+    "task.name": tuple(TASKS),
     "learning.strategy": tuple(STRATEGIES),
 }
 _OPTIONS = "learning.options"
@@ -127,7 +127,8 @@ class ExperimentForm(QWidget):
     def _show_options(self) -> None:
         """The options of the strategy that is named now, and what it does."""
         named = self._editors["learning.strategy"]
-        named.explain(STRATEGIES.get(named.value() or "", ""))
+        chosen = STRATEGIES.get(named.value() or "")
+        named.explain(chosen.description if chosen else "")
         try:
             wanted = strategy_class(self._editors["learning.strategy"].value() or "").Settings
         except UserError:
