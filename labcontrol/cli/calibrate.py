@@ -24,6 +24,7 @@ from labcontrol.calibration.plot import save_calibration_figure
 from labcontrol.cli.terminal_run import ARMED
 from labcontrol.config import BenchConfig, load_bench
 from labcontrol.errors import UserError
+from labcontrol.host.real_devices import held
 
 _STEPS = "; ".join(f"{kind}: {procedure.title}" for kind, procedure in PROCEDURES.items())
 
@@ -51,7 +52,7 @@ def calibrate(
     repeat = set(steps or wanted) if again else set()
     done: dict[str, str] = {}
     try:
-        with Bench(config) as opened:
+        with held(config), Bench(config) as opened:
             if arm:
                 opened.light.arm(ARMED)
             _calibrate(console, Session(opened, config, store, watch=None), wanted, repeat, store, done, figures)

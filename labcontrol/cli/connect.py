@@ -14,6 +14,7 @@ from labcontrol.calibration import calibrated, check_devices
 from labcontrol.config import BenchConfig
 from labcontrol.errors import UserError
 from labcontrol.formatting import counted, duration
+from labcontrol.host.real_devices import held
 
 
 def connect_and_report(console: Console, config: BenchConfig, steps: int | None) -> bool:
@@ -23,7 +24,7 @@ def connect_and_report(console: Console, config: BenchConfig, steps: int | None)
     """
     with suppress(UserError):  # where it is not calibrated yet, the file is what there is
         config = calibrated(config)
-    with Console(stderr=True).status("connecting") as status:
+    with held(config), Console(stderr=True).status("connecting") as status:
         bench = Bench(config)
         examination = examine(bench, lambda doing: status.update(escape(doing)))
     examination.together += _others_than_calibrated(config, examination)

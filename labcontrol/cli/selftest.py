@@ -18,6 +18,7 @@ from labcontrol.cli.terminal_run import ARMED
 from labcontrol.config import ExperimentConfig
 from labcontrol.config.toml_text import commented_toml
 from labcontrol.errors import UserError
+from labcontrol.host.real_devices import held
 from labcontrol.learning import strategy_settings
 from labcontrol.selftest import Report, Scan, Trial, scan, selftest
 from labcontrol.selftest.scan import METHODS
@@ -67,7 +68,7 @@ def self_test(
     bench_config = bench_for(config)
     bench_config = calibrated(stale_allowed(bench_config) if allow_stale else bench_config)
     work = make_task(config.task, config.seed)
-    with Bench(bench_config) as opened:
+    with held(bench_config), Bench(bench_config) as opened:
         check_devices(opened.config, opened.identities)
         if arm:
             opened.light.arm(ARMED)

@@ -8,7 +8,6 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from logging.handlers import QueueHandler
@@ -109,7 +108,7 @@ class Host:
         self._taking = threading.Lock()  # who changes the job, or asks for dark
         self._publishing = threading.Lock()  # between draining events and handing them to all who listen
         self._sessions: tuple[Session, ...] = ()
-        self._asked: queue.SimpleQueue[_Asked | Callable[[], None] | None] = queue.SimpleQueue()
+        self._asked: queue.SimpleQueue[_Asked | Job | None] = queue.SimpleQueue()
         self._over = threading.Event()
         self._busy = False
         self._since_unix_s = time.time()
@@ -279,9 +278,10 @@ class Host:
             if isinstance(asked, _Asked):
                 self._carry_out(asked)
             else:
-                asked()
+                self._try_let_go(asked)
             self._busy = False
-        self._let_go()
+        if self._job is not None:
+            self._try_let_go(self._job)
 
     def _carry_out(self, asked: _Asked) -> None:
         try:
@@ -302,13 +302,13 @@ class Host:
         if isinstance(request, End):
             if not job.leased:
                 raise UserError("A run ends by itself, or when it is stopped or aborted.", "Use stop or abort.")
-            return self._let_go()
+            return self._let_go(job)
         handle = job.requests[type(request)]
         return handle(request, asked.darks[1]) if request.lights else handle(request)
 
     def _begin(self, asked: _Asked, request: Begin) -> Any:
         if self._job is not None and self._job.is_over:
-            self._let_go()
+            self._try_let_go(self._job)
         if self._job is not None:
             status = self.status()
             raise UserError(
@@ -333,23 +333,33 @@ class Host:
         return job.description()
 
     def _install(self, job: Job, lease: Session | None) -> None:
-        job.begin()
+        try:
+            job.begin()
+        except BaseException:
+            job.end()
+            raise
         self._codec = Codec((*COMMON, *job.carries))
         self._since_unix_s, self._attended_s = time.time(), time.monotonic()
         self._job, self._lease = job, lease
         log.info("the table is held for %s on the bench %s", job.state, job.bench.name)
 
-    def _let_go(self) -> None:
-        job = self._job
-        if job is None:
-            return
-        job.end()
-        self._publish()
-        with self._taking:
-            self._job, self._lease, self._last = None, None, job.outcome()
-            self._since_unix_s, self._used_s = time.time(), time.monotonic()
-        self._place.let_go()
-        log.info("the table is free")
+    def _try_let_go(self, job: Job) -> None:
+        try:
+            if job is self._job:
+                self._let_go(job)
+        except Exception:
+            log.exception("%s did not end properly; check by eye that the laser is off", job.state)
+
+    def _let_go(self, job: Job) -> None:
+        try:
+            job.end()
+        finally:
+            self._publish()
+            with self._taking:
+                self._job, self._lease, self._last = None, None, job.outcome()
+                self._since_unix_s, self._used_s = time.time(), time.monotonic()
+            self._place.let_go()
+            log.info("the table is free")
         job.afterwards()
 
     # --- every now and then -------------------------------------------------------------------------------------
@@ -380,7 +390,7 @@ class Host:
                 self._try_light_off(job, f"the {lease} {'was silent' if silent else 'has gone'}")
         if self._ending is not job and (job.is_over or (lease is not None and lease.is_over)):
             self._ending = job
-            self._asked.put(lambda: self._let_go() if self._job is job else None)
+            self._asked.put(job)
         if self.attended_here or any(session.attends for session in self._sessions):
             self._attended_s = now_s
         job.attend(now_s - self._attended_s < UNATTENDED_S)

@@ -63,7 +63,7 @@ class Job(ABC):
 
     @abstractmethod
     def begin(self) -> None:
-        """Take the table, or as much of it as is needed first."""
+        """Take the table, or as much of it as is needed first; without light, and soon: dark is not heard meanwhile."""
 
     @abstractmethod
     def light_off(self, reason: str) -> None:
