@@ -202,12 +202,12 @@ def kill_host(config: ExperimentConfig, bench: BenchConfig, folder: Path, delay_
 
 
 def _kill(pid: int) -> float:
-    """Kill a process; returns when. Waits until its guardian has ended too: the next one needs the line."""
+    """Kill a process; returns when. Waits for its end and its guardian's: the next one needs record and line."""
     process = psutil.Process(pid)
     others = process.children(recursive=True)
     killed_s = time.monotonic()
     process.kill()
-    psutil.wait_procs(others, timeout=_TIMEOUT_S)
+    psutil.wait_procs([process, *others], timeout=_TIMEOUT_S)
     return killed_s
 
 

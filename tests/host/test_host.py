@@ -387,7 +387,7 @@ def manual(serve: Serve, attach: Attach) -> tuple[Host, HostClient]:
 
 
 def emits(host: Host) -> bool:
-    job = host._job
+    job = host._table.job
     assert isinstance(job, ManualJob)
     return job._bench.laser.is_open and bool(job._bench.laser.emission)
 
@@ -396,7 +396,7 @@ def test_silence_of_the_client_with_the_lease_means_dark(
     manual: tuple[Host, HostClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host, client = manual
-    monkeypatch.setattr("labcontrol.host.server.SILENCE_S", 0.2)
+    monkeypatch.setattr("labcontrol.host.holder.SILENCE_S", 0.2)
     until(lambda: not emits(host))
     assert host.status().state is HostState.MANUAL
     client.request(LightOn(power_w=0.01))  # it is there again
@@ -405,7 +405,7 @@ def test_silence_of_the_client_with_the_lease_means_dark(
 
 def test_the_end_of_the_client_with_the_lease_frees_the_table(manual: tuple[Host, HostClient]) -> None:
     host, client = manual
-    job = host._job
+    job = host._table.job
     assert isinstance(job, ManualJob)
     client.close()
     until(lambda: host.status().state is HostState.FREE)
@@ -431,7 +431,7 @@ def test_any_client_may_switch_off_and_only_the_one_with_the_lease_on(
 def test_light_asked_for_before_dark_never_comes(manual: tuple[Host, HostClient], attach: Attach) -> None:
     host, client = manual
     other = attach(host)
-    job = host._job
+    job = host._table.job
     assert isinstance(job, ManualJob)
     client.request(SafeOff())
     busy, go_on = threading.Event(), threading.Event()

@@ -147,8 +147,8 @@ def client(host: Host, tmp_path: Path) -> Iterator[HostClient]:
 
 
 def job_of(host: Host) -> ManualJob:
-    assert isinstance(host._job, ManualJob)
-    return host._job
+    assert isinstance(host._table.job, ManualJob)
+    return host._table.job
 
 
 def test_the_host_says_that_there_is_light_and_of_which_power(client: HostClient) -> None:
@@ -168,7 +168,7 @@ def test_a_client_that_is_gone_leaves_the_light_off(host: Host, client: HostClie
 def test_a_client_that_hangs_leaves_the_light_off(
     host: Host, client: HostClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labcontrol.host.server.SILENCE_S", 0.3)
+    monkeypatch.setattr("labcontrol.host.holder.SILENCE_S", 0.3)
     until(lambda: not emits(job_of(host)))
 
 

@@ -57,7 +57,7 @@ def job(bench: BenchConfig, folder: Path, **choices: Any) -> RunJob:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labcontrol.host.server.UNATTENDED_S", 0.3)
+    monkeypatch.setattr("labcontrol.host.holder.UNATTENDED_S", 0.3)
 
 
 def test_a_run_waits_in_the_dark_when_its_last_client_has_gone(
