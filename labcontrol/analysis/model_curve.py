@@ -74,7 +74,8 @@ def interval_text(value: Interval) -> str:
 
 def is_determined(value: Interval) -> bool:
     """Whether an interval says anything."""
-    return value[1] == value[2] or (value[1] > 0 and value[2] / value[1] <= _WIDEST)
+    _, low, high = value
+    return math.isfinite(high) and not (low > 0 and high / low > _WIDEST)
 
 
 def sampled_curve(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from labcontrol.analysis.model_curve import interval_text
 from labcontrol.analysis.run_models import RunModels, law_prediction, record_prediction, run_models
-from labcontrol.analysis.twin_model import twin_model
+from labcontrol.analysis.twin_model import TwinModel, main
 from labcontrol.analysis.verdict import VerdictKind, verdict
 from labcontrol.bench import simulated_bench
 from labcontrol.config import ExperimentConfig, LearningConfig
@@ -73,6 +74,8 @@ def test_an_interval_over_orders_of_magnitude_is_not_determined_yet() -> None:
     assert interval_text((14.3, 3.4e-4, 592068.0)) == "14.3 (not determined yet)"
     assert interval_text((14.3, 10.0, 20.0)) == "14.3 (10.0 to 20.0)"
     assert interval_text((16.0, 16.0, 16.0)) == "16.0"
+    assert interval_text((0.01, -0.002, 0.022)) == "0.0100 (-0.00200 to 0.0220)"
+    assert interval_text((5.0, 1.0, math.inf)) == "5.00 (not determined yet)"
 
 
 @pytest.mark.parametrize("selection", ["uniform", "cyclic", "greedy"])
@@ -119,7 +122,10 @@ def test_a_curve_whose_later_epochs_are_thinned_has_the_same_fit() -> None:
     assert thinned[0] == pytest.approx(whole[0], rel=0.02)
 
 
-def test_law_three_is_known_before_learning_and_the_twin_on_demand(tmp_path: Path) -> None:
+def test_law_three_is_known_before_learning_and_the_twin_on_demand(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.nice", lambda _: 0, raising=False)
     experiment = ExperimentConfig.model_validate(
         {"neurons": 16, "task": {"steps": 60, "washout": 10, "test_steps": 20}, "stop": {"epochs": 60},
          "learning": {"loss": "mse", "selection": "cyclic"}}
@@ -132,7 +138,9 @@ def test_law_three_is_known_before_learning_and_the_twin_on_demand(tmp_path: Pat
     law = next(model for model in prediction.curves if model.key == "mean-field")
     assert law.at(0.0) == pytest.approx(errors[0], rel=0.05)
     assert law.at(59.0) < law.at(0.0)
-    twin = twin_model(run.record).curve()
+    capsys.readouterr()
+    assert main(str(run.record)) == 0  # as the window has it computed
+    twin = TwinModel(**json.loads(capsys.readouterr().out)).curve()
     assert "measured states" in twin.name
     low, high = twin.interval_at(59.0) or (0.0, 0.0)
     assert low <= twin.at(59.0) <= high

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
 from numpy.typing import NDArray
 
 from labcontrol.analysis.curve_facts import MEASURED, MODELS, OVERLAYS_LIGHT, LineStyle
@@ -91,6 +91,7 @@ def draw_ratios(axes: Axes, models: RunModels, palette: Palette = PALETTE) -> No
     axes.set_yscale("log")
     reach = min(reach, _FARTHEST_RATIO)
     axes.set_ylim(1 / reach, reach)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(ScalarFormatter())
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylabel("measured / model")
