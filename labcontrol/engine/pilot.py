@@ -65,14 +65,15 @@ def posed_problem(
     mask: NDArray[np.bool_],
     rng: np.random.Generator,
     target: NDArray[np.float64],
+    phases_rad: NDArray[np.float64] | None = None,
 ) -> Problem:
     """What a strategy gets to know from a pilot of a mask (N,) and the law that came of it.
 
-    rng: the generator that drew the mask. target: (T,) standardised.
+    rng: the generator that drew the mask. target: (T,) standardised. phases_rad: (N, T) of the neurons, where known.
     """
     amplitudes = completed_amplitudes(len(mask), law.mirrors, law.amplitudes)
     noise_std = noise_from_repeats(_repeats(pilot))
-    return Problem(mask, rng, amplitudes, ErrorMeasure(target, law.gain), noise_std)
+    return Problem(mask, rng, amplitudes, ErrorMeasure(target, law.gain), noise_std, phases_rad)
 
 
 def _repeats(pilot: Pilot) -> NDArray[np.float32]:

@@ -66,6 +66,7 @@ class Session:
         # The strategy's generator is the experiment's seed itself, so that the twin can repeat its decisions.
         self._rng = np.random.default_rng(self._experiment.seed)
         self._start = initial_mask(self._experiment.learning, self._experiment.neurons, self._rng)
+        self._phases_rad: NDArray[np.float64] | None = None
         # What a pilot decides.
         self._law: AmplitudeLaw
         self._measure: ErrorMeasure
@@ -121,6 +122,13 @@ class Session:
         states = self._in_good_light(lambda: self._reservoir.measure_reference_replay(self._task.whole_sequence))
         if (reference := self._reservoir.reference_replay) is not None:
             self._write(lambda: self._writer.write_reference_replay(states, astuple(reference.typical)))
+            self._phases_rad = self._phases_of(states)
+
+    def _phases_of(self, states: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(N, T) of the neurons in the training part, from states of the whole sequence."""
+        first = len(self._task.washout_input)
+        part = slice(first, first + len(self._task.train_target))
+        return self._reservoir.phases_rad(self._task.whole_sequence, states)[:, part]
 
     def _measure_pilot(self) -> Pilot:
         flips, rng = self._experiment.prediction.pilot_flips, np.random.default_rng([self._experiment.seed, 2])
@@ -135,7 +143,7 @@ class Session:
         law = predict(pilot, self._start, self._task.train_target, self._experiment.learning.loss)
         if write:
             self._write(lambda: self._writer.write_pilot(pilot.mirrors, pilot.outputs, law.gain))
-        problem = posed_problem(pilot, law, self._start, self._rng, self._task.train_target)
+        problem = posed_problem(pilot, law, self._start, self._rng, self._task.train_target, self._phases_rad)
         self._measure = problem.measure
         self._law = law
         self._strategy = make_strategy(self._experiment.learning, problem)
@@ -147,10 +155,12 @@ class Session:
     def _continue(self, recorded: Recorded, state: dict[str, Any]) -> str | None:
         """Take up the run after its last epoch. Returns why it is over, if it already is."""
         preparation = preparation_from_record(recorded.preparation)
+        self._reservoir.preparation = preparation
+        if recorded.reference_replay is not None:
+            self._phases_rad = self._phases_of(recorded.reference_replay[0])
         self._predict(recorded.pilot, write=False)
         self._strategy.restore(state["strategy"])
         self._epochs, self._accepted, self._replays = state["epochs"], state["accepted"], state["replays"]
-        self._reservoir.preparation = preparation
         if recorded.reference_replay is not None:
             states, spread = recorded.reference_replay
             self._reservoir.know(self._task.whole_sequence, states, Spread(*map(float, spread)))

@@ -19,6 +19,7 @@ from labcontrol.learning.acceptance import accept
 from labcontrol.records import RunReader
 from labcontrol.records.json_text import to_json
 from labcontrol.records.reader import DAMAGE
+from labcontrol.reservoir.coupling import Coupling
 from labcontrol.tasks import ErrorMeasure
 
 _ROWS = 4096  # outputs in memory at a time
@@ -212,6 +213,17 @@ def _decoded(data: bytes) -> dict[str, Any] | None:
         return None
 
 
+def _phases(run: RunReader) -> NDArray[np.float64] | None:
+    """(N, T) of the neurons in the training part, as the run computed them; None where its states are not on record."""
+    if run.reference_replay is None or not run.preparations:
+        return None
+    experiment, states = ExperimentConfig.model_validate(run.experiment), run.reference_replay[0]
+    coupling = Coupling.drawn(experiment.reservoir, run.neurons, np.random.default_rng([experiment.seed, 1]))
+    inputs = np.concatenate([run.washout_input, run.input])
+    counts = run.preparations[0]["reference_counts"]
+    return coupling.phases_rad(counts, inputs, states)[:, len(run.washout_input) :]
+
+
 def _proposals(run: RunReader, progress: Callable[[float], None]) -> Iterator[Finding]:
     """Learn again from the recorded outputs and errors: the strategy must ask for what was shown."""
     if run.pilot is None:
@@ -224,7 +236,7 @@ def _proposals(run: RunReader, progress: Callable[[float], None]) -> Iterator[Fi
         return
     pilot = Pilot(run.pilot.mirrors, run.pilot.outputs)
     law = predict(pilot, start, run.target, run.loss)
-    strategy = make_strategy(experiment.learning, posed_problem(pilot, law, start, rng, run.target))
+    strategy = make_strategy(experiment.learning, posed_problem(pilot, law, start, rng, run.target, _phases(run)))
     epochs = run.epochs
     errors, mirrors, accepted, replays = epochs.error(run.loss), epochs.mirror, epochs.accepted, epochs.replay
     checkpoints = {int(after): number for number, after in enumerate(run.checkpoint_epochs)}

@@ -16,7 +16,8 @@ class Problem:
 
     start: (N,) initial mask. rng: the generator that drew it; it goes on from there. amplitudes: (N,) of the neurons.
     measure: both errors, with the standardised target (T,) and the gain. noise_std: of one output sample, from the
-    pilot's repeats, in the unit of the output.
+    pilot's repeats, in the unit of the output. phases_rad: (N, T) phase of every neuron at every step, as the modulator
+    is told to show it; None where it is not known.
     """
 
     start: NDArray[np.bool_]
@@ -24,6 +25,7 @@ class Problem:
     amplitudes: NDArray[np.float64]
     measure: ErrorMeasure
     noise_std: float = 0.0
+    phases_rad: NDArray[np.float64] | None = None
 
     @property
     def neurons(self) -> int:

@@ -49,6 +49,10 @@ STRATEGIES: dict[str, StrategyEntry] = {
         "labcontrol.learning.identification:MultiplexedIdentification",
         "measure what every mirror does with an S-matrix of masks, solve in software, polish",
     ),
+    "physics-informed-identification": StrategyEntry(
+        "labcontrol.learning.informed_identification:InformedIdentification",
+        "the same from a few masks, with the phases that the program knows already",
+    ),
     "quadratic-identification": StrategyEntry(
         "labcontrol.learning.quadratic_identification:QuadraticIdentification",
         "the same for a coherent readout: fields, by phase retrieval where they interfere",

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from drivers.interfaces import DeviceFaultError, Pattern
 from labcontrol.bench import Bench, NeuronMap
-from labcontrol.bench.response import update_phases
 from labcontrol.config import ReservoirConfig
 from labcontrol.reservoir import markers
+from labcontrol.reservoir.coupling import Coupling
 from labcontrol.reservoir.mask_readout import MaskReadout, Reading
 from labcontrol.reservoir.pattern_check import LEAST_NOISE, MirrorLevels, PatternCheck, different, same
 from labcontrol.reservoir.pictures import Pictures, Seen
@@ -29,9 +29,6 @@ from labcontrol.reservoir.retries import Retries
 Observer = Callable[[StepView], None]
 
 _PATIENCE = 4  # settle times that a pattern is given when it is under suspicion of being late
-
-# The intensity that the mean over random patterns stands for: that of cos^2 on an evenly lit table.
-REFERENCE_INTENSITY = 0.5
 
 
 class Reservoir:
@@ -53,12 +50,10 @@ class Reservoir:
         self.retries = Retries(config.retakes)
         self._pictures = Pictures(bench, self.map, self.retries)
         self._readout = MaskReadout(bench, self.map, self.retries)
-        self.input_weights: NDArray[np.float64] = rng.random(self.neurons)
-        second = (rng.permutation(self.neurons) < round(config.phase_share * self.neurons)).astype(np.float64)
-        self.offset_rad = np.pi * (config.phase_offset + config.phase_step * second)
+        self._coupling = Coupling.drawn(config, self.neurons, rng)
+        self.input_weights, self.offset_rad = self._coupling.input_weights, self._coupling.offset_rad
         reference_rad = rng.random((config.reference_patterns, self.neurons)) * 2 * np.pi
         self._reference_phases = self._pictures.table.index(reference_rad)
-        self._drive_rad = np.pi * config.injection * self.input_weights
         self._phases = np.empty(self.neurons, dtype=np.int64)
         self.preparation: Preparation | None = None
         self._pattern_check = PatternCheck(0.0, 0.0)
@@ -147,6 +142,10 @@ class Reservoir:
                 inputs, states, spread, self._noise_counts / 2
             )  # other phases are noisier
 
+    def phases_rad(self, inputs: NDArray[np.float64], states: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Phases (N, S) that were shown at every step of a replay of inputs (S,), from the states (S, N) seen in it."""
+        return self._coupling.phases_rad(self._require_preparation().reference_counts, inputs, states)
+
     def _states(self, inputs: NDArray[np.float64]) -> NDArray[np.float32]:
         states = np.empty((len(inputs), self.neurons), dtype=np.float32)
         signals = np.zeros(self.neurons)
@@ -221,8 +220,7 @@ class Reservoir:
         self, step: int, u: float, signals: NDArray[np.float64], read: Reading
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         preparation = self._require_preparation()
-        feedback_rad = np.pi * self._config.feedback * REFERENCE_INTENSITY / preparation.reference_counts
-        update_phases(signals, feedback_rad, self._drive_rad, u, self.offset_rad, self._phases)
+        self._coupling.update(signals, preparation.reference_counts, u, self._phases)
         pattern = self._pictures.pattern(self._phases)
         values, frame, signals = self._pictures.acquire(pattern, read)
         known = self._compare

@@ -30,7 +30,15 @@ def record(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return run.record
 
 
-@pytest.mark.parametrize("changes", [{}, {"drift": {"every_epochs": 10}}, {"learning": {"strategy": "speculative"}}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"drift": {"every_epochs": 10}},
+        {"learning": {"strategy": "speculative"}},
+        {"learning": {"strategy": "physics-informed-identification"}},
+    ],
+)
 @pytest.mark.parametrize("stop_at", [1, 23])
 def test_a_run_stopped_and_continued_is_the_same_as_one_that_was_not(
     tmp_path: Path, changes: dict[str, Any], stop_at: int

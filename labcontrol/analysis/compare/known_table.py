@@ -25,6 +25,7 @@ class KnownTable:
     responses: (N, T + S) light of each mirror alone, or its field for a coherent readout (all mirrors in phase).
     background: (T + S,) with all mirrors off, in the same unit. train_target: (T,), test_target: (S,) standardised.
     spread: standard deviation over time of the output of random masks, root mean square; noise is stated as a share.
+    phases_rad: (N, T) phases shown over the training part, where they are known.
     """
 
     responses: NDArray[np.float32]
@@ -33,6 +34,7 @@ class KnownTable:
     train_target: Floats
     test_target: Floats
     spread: float
+    phases_rad: Floats | None = None
 
     @property
     def neurons(self) -> int:
@@ -58,23 +60,40 @@ def measured_table(experiment: ExperimentConfig, readout: ReadoutKind) -> KnownT
     neurons = experiment.neurons
     task = make_task(experiment.task, experiment.seed)
     masks = np.concatenate([np.zeros((1, neurons), dtype=np.bool_), np.eye(neurons, dtype=np.bool_)])
-    light = quiet_outputs(experiment, readout, masks)
+    light, phases_rad = _quiet_replay(experiment, readout, masks)
     coherent = readout == "coherent"
     values = np.sqrt(np.maximum(light, 0.0)) if coherent else light
     background, responses = values[0], np.ascontiguousarray(values[1:] - values[0])
     steps = len(task.train_target)
     random = _outputs(spread_masks(neurons), background[:steps], responses[:, :steps], coherent=coherent)
-    return KnownTable(responses, background, coherent, task.train_target, task.test_target, spread(random))
+    return KnownTable(
+        responses, background, coherent, task.train_target, task.test_target, spread(random), phases_rad[:, :steps]
+    )
 
 
 def quiet_outputs(experiment: ExperimentConfig, readout: ReadoutKind, masks: NDArray[np.bool_]) -> NDArray[np.float32]:
     """(B, T + S) outputs of masks (B, N) over training and test part, on the table without noise."""
+    return _quiet_replay(experiment, readout, masks)[0]
+
+
+def _quiet_replay(
+    experiment: ExperimentConfig, readout: ReadoutKind, masks: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], Floats]:
+    """Outputs (B, T + S), and the phases (N, T + S) that were shown meanwhile."""
     task = make_task(experiment.task, experiment.seed)
+    states = np.empty((len(task.whole_sequence), experiment.neurons), dtype=np.float32)
+
+    def keep(step: int, signals: Floats) -> None:
+        states[step] = signals
+
     with Bench(quiet_bench(experiment.neurons, experiment.seed, readout)) as bench:
         rng = np.random.default_rng([experiment.seed, 1])
         reservoir = Reservoir(bench, experiment.reservoir, experiment.side, rng)
         reservoir.prepare()
-        return reservoir.replay(masks, task.whole_sequence, len(task.washout_input)).outputs
+        reservoir.on_signals = keep
+        washout = len(task.washout_input)
+        outputs = reservoir.replay(masks, task.whole_sequence, washout).outputs
+        return outputs, reservoir.phases_rad(task.whole_sequence, states)[:, washout:]
 
 
 def spread_masks(neurons: int) -> NDArray[np.bool_]:

@@ -69,7 +69,7 @@ def run_trial(table: KnownTable, learning: LearningConfig, *, seed: int, noise: 
     noise_std = noise * table.spread
     measure = ErrorMeasure(table.train_target, 2 * table.spread)
     amplitudes = np.std(table.responses[:, : table.steps], axis=1, dtype=np.float64)
-    problem = Problem(initial_mask(learning, table.neurons, rng), rng, amplitudes, measure, noise_std)
+    problem = Problem(initial_mask(learning, table.neurons, rng), rng, amplitudes, measure, noise_std, table.phases_rad)
     strategy = make_strategy(learning, problem)
     trial = Trial(learning.masks_per_replay)
     judged, error = b"", np.inf  # of the incumbent
