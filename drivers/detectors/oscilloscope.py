@@ -28,7 +28,7 @@ from drivers.interfaces import (
     Samples,
     Search,
 )
-from drivers.transports import Line, Reply, ScpiConversation, VisaLine
+from drivers.transports import Condition, Line, Reply, ScpiConversation, VisaLine, establish
 from drivers.transports.scpi import scpi_error
 
 _MODEL = re.compile(r"(agilent|keysight)[^,]*,\s*(DSO|MSO)-?X", re.IGNORECASE)
@@ -36,6 +36,7 @@ _RUNNING = 1 << 3  # bit of the operation status condition register
 _WORD = 1
 _NORMAL, _HIGH_RESOLUTION = 0, 3
 _POLL_S = 1e-3
+_HOLDOFF_S = 6e-8  # as short as every series allows
 # The trigger stands one of ten divisions from the left; the rest of the screen is to hold the samples, and a bit more.
 _SHARE_AFTER_TRIGGER = 0.88
 _POINTS = (100, 250, 500, *(step * 10**decade for decade in range(3, 7) for step in (1, 2, 5)))
@@ -46,6 +47,10 @@ class OscilloscopeOptions(DriverOptions):
 
     channel: int = Field(1, ge=1, le=4, description="input channel")
     range_v: float = Field(gt=0, le=100, description="full vertical range, in V")
+    probe: float = Field(
+        1.0, ge=0.001, le=10_000, description="attenuation of the probe; range and voltages count at its tip"
+    )
+    impedance: Literal["ONEM", "FIFT"] = Field("ONEM", description="input impedance: ONEM for 1 MOhm, FIFT for 50 Ohm")
     offset_v: float = Field(0.0, description="voltage in the middle of the range, in V")
     trigger: Literal["EXT", "CHAN1", "CHAN2", "CHAN3", "CHAN4"] = Field("EXT", description="input of the trigger pulse")
     trigger_level_v: float = Field(1.0, description="level of the rising edge that triggers, in V")
@@ -122,6 +127,14 @@ def average_in_steps(
     return np.asarray(np.bincount(steps[inside], weights=volts[inside], minlength=samples) / counts, dtype=np.float64)
 
 
+def _word(name: str, header: str, wanted: str, *, optional: bool = False) -> Condition:
+    return Condition(name, f"{header}?", (wanted,), f"{header} {wanted}", optional=optional)
+
+
+def _number(name: str, header: str, wanted: float, *, remedy: str = Condition.remedy) -> Condition:
+    return Condition(name, f"{header}?", wanted, f"{header} {wanted:.6g}", remedy=remedy)
+
+
 class OscilloscopeDetector(Detector):
     """One channel, sampled after a trigger pulse, or at once. address: VISA resource name."""
 
@@ -158,36 +171,48 @@ class OscilloscopeDetector(Detector):
 
     # --- device -------------------------------------------------------------------------------------------------
     def _open(self) -> None:
-        options = self._options
         self._counter, self._armed, self._set_up = 0, None, None
         self._talk.open()
-        for command in (
-            ":STOP",
-            f":CHAN{options.channel}:DISP 1",
-            f":CHAN{options.channel}:COUP DC",
-            f":CHAN{options.channel}:RANG {options.range_v:.6g}",
-            f":CHAN{options.channel}:OFFS {options.offset_v:.6g}",
-            f":ACQ:TYPE {'HRES' if options.high_resolution else 'NORM'}",
-            ":TIM:MODE MAIN",
-            ":TIM:REF LEFT",
-            ":TIM:POS 0",
-            ":TRIG:MODE EDGE",
-            ":TRIG:SWE NORM",
-            f":TRIG:EDGE:SOUR {options.trigger}",
-            ":TRIG:EDGE:SLOP POS",
-            f":TRIG:LEV {options.trigger_level_v:.6g},{options.trigger}",
-            f":WAV:SOUR CHAN{options.channel}",
-            ":WAV:FORM WORD",
-            ":WAV:BYT MSBF",
-            ":WAV:UNS 1",
-            ":WAV:POIN:MODE RAW",
-        ):
-            self._talk.tell(command)
-        taken_v = self._talk.ask(f":CHAN{options.channel}:RANG?", Reply.number)
-        if abs(taken_v - options.range_v) > 0.01 * options.range_v:
-            raise DeviceRefusedError(
-                self.name, f"was told a range of {options.range_v:g} V and took {taken_v:g} V.", "Set another range."
-            )
+        self._talk.tell(":STOP")
+        self._conditions = establish(self._talk, self._needed())
+
+    def _needed(self) -> Iterable[Condition]:
+        options = self._options
+        channel = f":CHAN{options.channel}"
+        kind = "HRES" if options.high_resolution else "NORM"
+        level = f":TRIG:LEV {options.trigger_level_v:.6g},{options.trigger}"
+        range_remedy = "Set another range: this one is none of the oscilloscope's, or too small for its probe."
+        return (
+            _word("display", f"{channel}:DISP", "1"),
+            _word("coupling", f"{channel}:COUP", "DC"),
+            _word("impedance", f"{channel}:IMP", options.impedance, optional=True),
+            _word("inverted", f"{channel}:INV", "0"),
+            _word("bandwidth_limit", f"{channel}:BWL", "0"),
+            _word("unit", f"{channel}:UNIT", "VOLT"),
+            _number("probe", f"{channel}:PROB", options.probe),  # before the range, which changes with it
+            _number("range_v", f"{channel}:RANG", options.range_v, remedy=range_remedy),
+            _number("offset_v", f"{channel}:OFFS", options.offset_v),
+            _word("acquisition_mode", ":ACQ:MODE", "RTIM", optional=True),
+            _word("acquisition_type", ":ACQ:TYPE", kind),
+            _word("time_mode", ":TIM:MODE", "MAIN"),
+            _word("time_reference", ":TIM:REF", "LEFT"),
+            _number("time_position_s", ":TIM:POS", 0.0),
+            _word("trigger_mode", ":TRIG:MODE", "EDGE"),
+            _word("trigger_sweep", ":TRIG:SWE", "NORM"),
+            _word("trigger_source", ":TRIG:EDGE:SOUR", options.trigger),
+            _word("trigger_slope", ":TRIG:EDGE:SLOP", "POS"),
+            _word("trigger_coupling", ":TRIG:EDGE:COUP", "DC"),
+            _word("trigger_reject", ":TRIG:EDGE:REJ", "OFF"),
+            _word("trigger_noise_reject", ":TRIG:NREJ", "0"),
+            _word("trigger_hf_reject", ":TRIG:HFR", "0"),
+            _number("trigger_holdoff_s", ":TRIG:HOLD", _HOLDOFF_S),
+            Condition("trigger_level_v", f":TRIG:LEV? {options.trigger}", options.trigger_level_v, level),
+            _word("waveform_source", ":WAV:SOUR", f"CHAN{options.channel}"),
+            _word("waveform_format", ":WAV:FORM", "WORD"),
+            _word("byte_order", ":WAV:BYT", "MSBF"),
+            _word("unsigned", ":WAV:UNS", "1"),
+            _word("points_mode", ":WAV:POIN:MODE", "RAW"),
+        )
 
     def _close(self) -> None:
         self._talk.close()
@@ -202,6 +227,7 @@ class OscilloscopeDetector(Detector):
             summary="waiting for a trigger" if running else "ready",
             values={
                 "running": running,
+                **self._conditions,
                 "sampling_rate_hz": self._talk.ask(":ACQ:SRAT?", Reply.number),
                 "round_trip_s": self._talk.round_trip_s,
             },

@@ -27,7 +27,7 @@ from drivers.interfaces import (
     Samples,
     Search,
 )
-from drivers.transports import Line, Reply, ScpiConversation, VisaLine
+from drivers.transports import Condition, Line, Reply, ScpiConversation, VisaLine, establish
 from drivers.transports.scpi import INFINITY
 
 _USB = {(0x1313, product) for product in (0x8072, 0x8075, 0x8076, 0x8078, 0x8079, 0x807B, None)}
@@ -35,6 +35,7 @@ _MODEL = re.compile(r"thorlabs,\s*PM\d", re.IGNORECASE)
 _ENERGY_SENSOR = "3"  # photodiode 1, thermopile 2, pyroelectric 3
 _MOST_SAMPLES = 100_000
 _TRIALS = 5
+_SETTLE_S = 5.0  # for a meter that changes its range by itself
 
 
 class PowerMeterOptions(DriverOptions):
@@ -42,7 +43,13 @@ class PowerMeterOptions(DriverOptions):
 
     wavelength_nm: float = Field(gt=0, description="wavelength of the light, in nm, for the sensor's calibration")
     range_w: float | None = Field(
-        None, gt=0, description="largest power to be measured, in W; by default the meter changes ranges by itself"
+        None,
+        gt=0,
+        description="largest power to be measured, in W; by default the meter changes ranges by itself, which "
+        "interrupts samples where the light changes much: better fix it",
+    )
+    attenuation_db: float = Field(
+        0.0, ge=-60, le=60, description="attenuation in front of the sensor that the meter takes into account, in dB"
     )
     averages: int = Field(
         1, ge=1, le=10_000, description="readings of about 0.3 ms averaged by the meter for one sample"
@@ -94,15 +101,29 @@ class PowerMeter(Detector):
         self._counter = 0
         self._talk.open()
         self._sensor = self._read_sensor()
-        self._set_wavelength(self._options.wavelength_nm)
-        self._talk.tell("SENS:POW:UNIT W")
-        self._talk.tell(f"SENS:AVER:COUN {self._options.averages}")
-        if self._options.range_w is None:
-            self._talk.tell("SENS:POW:RANG:AUTO 1")
-        else:
+        self._require_wavelength(self._options.wavelength_nm)
+        self._conditions = establish(self._talk, self._needed())
+        if self._options.range_w is not None:
             self._set_range(self._options.range_w)
         self._talk.tell("CONF:POW")
         self._max_rate_hz = self._options.max_rate_hz or 1.0 / self._time_of_one_sample()
+
+    def _needed(self) -> Iterable[Condition]:
+        options = self._options
+        automatic = f"{options.range_w is None:d}"
+        loss = f"SENS:CORR:LOSS:INP:MAGN {options.attenuation_db:g}"
+        return (
+            Condition(
+                "wavelength_nm", "SENS:CORR:WAV?", options.wavelength_nm, f"SENS:CORR:WAV {options.wavelength_nm:g}"
+            ),
+            Condition("attenuation_db", "SENS:CORR:LOSS:INP:MAGN?", options.attenuation_db, loss),
+            Condition("unit", "SENS:POW:UNIT?", ("W",), "SENS:POW:UNIT W"),
+            Condition("relative_to_reference", "SENS:POW:REF:STAT?", ("0",), "SENS:POW:REF:STAT 0", optional=True),
+            Condition("low_pass_filter", "INP:PDI:FILT:LPAS:STAT?", ("0",), "INP:PDI:FILT:LPAS:STAT 0", optional=True),
+            Condition("averages", "SENS:AVER:COUN?", float(options.averages), f"SENS:AVER:COUN {options.averages}"),
+            Condition("automatic_range", "SENS:POW:RANG:AUTO?", (automatic,), f"SENS:POW:RANG:AUTO {automatic}"),
+            Condition("zero_correction_w", "SENS:CORR:COLL:ZERO:MAGN?", optional=True),
+        )
 
     def _close(self) -> None:
         self._talk.close()
@@ -119,8 +140,8 @@ class PowerMeter(Detector):
             summary="over range" if overload else "ready",
             values={
                 "power_w": power_w,
-                "wavelength_nm": self._talk.ask("SENS:CORR:WAV?", Reply.number),
-                "range_w": self._talk.ask("SENS:POW:RANG?", Reply.number),
+                **self._conditions,
+                "range_w": self._read_range(),
                 "round_trip_s": self._talk.round_trip_s,
             },
         )
@@ -128,10 +149,22 @@ class PowerMeter(Detector):
     # --- detector -----------------------------------------------------------------------------------------------
     def _read(self, samples: int, rate_hz: float) -> Samples:
         self._talk.get_in_step()  # would take longer than one sample may
+        if self._options.range_w is None:
+            self._settle_range()
         start_s, taken = take_paced(self.name, self.clock, samples, rate_hz, self._sample)
         data = np.array(taken)
         self._counter += 1
         return Samples(data, start_s, rate_hz, self._counter, overload=bool(np.isinf(data).any()))
+
+    def _settle_range(self) -> None:
+        """Let the meter find its range before samples are paced: a change of range takes longer than a sample may."""
+        give_up_s, before_w = self.clock.now_s() + _SETTLE_S, -1.0
+        while (range_w := self._read_range()) != before_w and self.clock.now_s() < give_up_s:
+            before_w = range_w
+            self._sample()
+
+    def _read_range(self) -> float:
+        return self._talk.ask("SENS:POW:RANG?", Reply.number)
 
     def _sample(self) -> float:
         power_w = self._talk.ask("READ?", Reply.number)
@@ -148,18 +181,16 @@ class PowerMeter(Detector):
             )
         return f"{name} {serial_number}"
 
-    def _set_wavelength(self, nanometres: float) -> None:
+    def _require_wavelength(self, nanometres: float) -> None:
         low = self._talk.ask("SENS:CORR:WAV? MIN", Reply.number)
         high = self._talk.ask("SENS:CORR:WAV? MAX", Reply.number)
         self._require_within("the wavelength of this sensor", nanometres, (low, high), "nm")
-        self._talk.tell(f"SENS:CORR:WAV {nanometres:g}")
 
     def _set_range(self, watts: float) -> None:
         high = self._talk.ask("SENS:POW:RANG? MAX", Reply.number)
         self._require_within("the range of this sensor", watts, (0.0, high), "W")
-        self._talk.tell("SENS:POW:RANG:AUTO 0")
         self._talk.tell(f"SENS:POW:RANG {watts:.6g}")
-        taken = self._talk.ask("SENS:POW:RANG?", Reply.number)
+        taken = self._read_range()
         if taken < watts:
             raise DeviceRefusedError(
                 self.name, f"was told a range of {watts:g} W and took {taken:g} W.", "Set another."

@@ -211,6 +211,7 @@ class Device(ABC):
         self.name = context.device
         self.clock = context.clock
         self._identity: Identity | None = None
+        self._conditions: dict[str, str | float] = {}
 
     @classmethod
     @abstractmethod
@@ -300,6 +301,12 @@ class Device(ABC):
         if self._identity is None:
             raise DeviceNotOpenError(self.name, "is not open.", "Open it before it is used.")
         return self._identity
+
+    @property
+    def conditions(self) -> Mapping[str, str | float]:
+        """Settings of the device that the driver relies on, as read when it was opened, by name; kept in the record."""
+        self._require_open()
+        return self._conditions
 
     def status(self) -> DeviceStatus:
         """Ask the device for its own report on itself.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
-from drivers.interfaces.device import Device
+from drivers.interfaces.device import Device, DriverContext
 from drivers.interfaces.errors import DeviceFaultError, DeviceRefusedError
 
 
@@ -14,6 +15,11 @@ class Laser(Device):
     """A laser whose emission only ever starts by `emission_on`; closing it switches emission off."""
 
     role: ClassVar[str] = "laser"
+
+    def __init__(self, context: DriverContext) -> None:
+        super().__init__(context)
+        self.while_starting: Callable[[str], None] = _unheard
+        """Called with what a start still waits for, and what a person must do, whenever that changes."""
 
     @property
     @abstractmethod
@@ -62,12 +68,15 @@ class Laser(Device):
         return self._read_faults()
 
     def emission_on(self) -> None:
-        """Start emission.
+        """Start emission, and return when light is there.
+
+        A start may take as long as the laser's own procedure does: warm-up, key, the delay of its class, temperature.
+        `while_starting` is told what it waits for.
 
         Raises
         ------
         DeviceRefusedError
-            While the interlock is open.
+            While the interlock is open, and where no light came in time; emission is off then.
         DeviceFaultError
             While the laser reports a fault.
         """
@@ -127,3 +136,7 @@ class Laser(Device):
 
     @abstractmethod
     def _read_faults(self) -> tuple[str, ...]: ...
+
+
+def _unheard(words: str) -> None:
+    """Progress of a start, where nobody listens."""

@@ -1,6 +1,7 @@
 """Cobolt 06-01 lasers (Hübner Photonics): 06-MLD diode and 06-DPL diode-pumped heads, on their serial or USB port.
 
-Source: command tables of the 06-01 series manuals, as used by the maker's package pycobolt and by pylablib.
+Source: command tables of the 06-01 series manuals, as used by the maker's package pycobolt, by pylablib and by
+Micro-Manager. They do not agree on what ``gom?`` answers while a 06-DPL starts: 1, 2 and 3 are all "not yet" here.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from drivers.interfaces import (
     Identity,
     Search,
 )
-from drivers.lasers.wired_laser import SerialLaserOptions, WiredLaser
-from drivers.transports import LandmarkConversation, Line, Reply, SerialLine
+from drivers.lasers.wired_laser import SerialLaserOptions, Waiting, WiredLaser
+from drivers.transports import Condition, LandmarkConversation, Line, Reply, SerialLine
 
 _FAULTS = {
     b"0": (),
@@ -32,25 +33,25 @@ _FAULTS = {
 # What `gom?` answers depends on the kind of head.
 _MLD_STATES = {
     b"0": "off",
-    b"1": "waiting for key",
+    b"1": "waiting for its key",
     b"2": "on",
-    b"3": "on",
-    b"4": "modulated",
+    b"3": "on, modulated",
+    b"4": "on, modulated",
     b"5": "fault",
     b"6": "aborted",
 }
 _DPL_STATES = {
     b"0": "off",
-    b"1": "waiting for key",
-    b"2": "waiting for power supply",
-    b"3": "warming up",
+    b"1": "starting (1: waiting for its key or its temperatures)",
+    b"2": "starting (2: waiting for its supply or its key)",
+    b"3": "starting (3: warming up)",
     b"4": "on",
     b"5": "fault",
     b"6": "aborted",
-    b"7": "modulated",
+    b"7": "on, modulated",
 }
-_CONSTANT_POWER = b"1"
-_MODEL = re.compile(rb"\d{4}-\d\d-\d\d-\d{4}-\d{3}")  # wavelength in nm, series, power in mW, variant
+# Wavelength in nm, series, power in mW, variant; four digits at the end are heads that speak other commands.
+_MODEL = re.compile(rb"(\d{4})-06-(?P<kind>[059])\d-\d{4}-\d{3}(?:-C)?(?!\d)")
 
 
 class CoboltOptions(SerialLaserOptions):
@@ -78,10 +79,10 @@ class CoboltConversation(LandmarkConversation):
 
 
 class CoboltLaser(WiredLaser[CoboltConversation]):
-    """A Cobolt 06-MLD or 06-DPL laser in constant-power mode.
+    """A Cobolt 06-MLD or 06-DPL laser in constant-power mode. address: serial port.
 
     Emission starts by the laser's own sequence (``@cob1``) where autostart is enabled, which waits for temperatures
-    and, with a key switch, for the key; by ``l1`` otherwise. address: serial port.
+    and, with a key switch, for the key to be turned off and on; by ``l1`` otherwise.
     """
 
     Options = CoboltOptions
@@ -92,6 +93,7 @@ class CoboltLaser(WiredLaser[CoboltConversation]):
         talk = CoboltConversation(line, timeout_s=options.timeout_s, spacing_s=options.command_spacing_s)
         super().__init__(context, talk, options)
         self._model = ""
+        self._states = _MLD_STATES
         self._autostart = False
 
     @classmethod
@@ -109,11 +111,24 @@ class CoboltLaser(WiredLaser[CoboltConversation]):
         self._talk.tell("cf")
 
     # --- device -------------------------------------------------------------------------------------------------
-    def _prepare(self) -> None:
+    def _needed(self) -> Iterable[Condition]:
         self._model = self._talk.ask("glm?", Reply.text)
+        model = _MODEL.fullmatch(self._model.encode("ascii"))
+        if model is None:
+            raise DeviceRefusedError(
+                self.name,
+                f"is a Cobolt {self._model}, not a 06-01 of the generation this driver speaks to.",
+                "Its number should end in three digits, such as 0638-06-01-0180-100. Name another driver.",
+            )
+        self._states = _MLD_STATES if model["kind"] == b"0" else _DPL_STATES
         self._autostart = self._talk.ask("@cobas?", Reply.flag)
-        if self._talk.ask("gam?", lambda reply: reply.one_of({b"0": b"0", b"1": b"1", b"2": b"2"})) != _CONSTANT_POWER:
-            self._talk.tell("cp")
+        return (
+            Condition("operating_mode", "gam?", ("1",), "cp", remedy="It is to be constant power (1)."),
+            Condition("digital_modulation", "gdmes?", ("0",), "sdmes 0", optional=True),
+            Condition("analog_modulation", "games?", ("0",), "sames 0", optional=True),
+            Condition("on_off_modulation", "", command="xoom", optional=True),
+            Condition("autostart", "@cobas?"),
+        )
 
     def _read_identity(self) -> Identity:
         serial_number, firmware = self._talk.landmark_replies
@@ -122,18 +137,22 @@ class CoboltLaser(WiredLaser[CoboltConversation]):
     def _read_status(self) -> DeviceStatus:
         emission, closed, faults = self._read_emission(), self._read_interlock_closed(), self._read_faults()
         state = self._read_state()
+        readings: dict[str, float | bool | None] = {
+            "key_on": self._talk.ask_if_known("@cobasks?", Reply.flag),
+            "baseplate_temperature_c": self._talk.ask_if_known("rbpt?", Reply.number),
+            "operating_time_h": self._talk.ask_if_known("hrs?", Reply.number),
+        }
         return DeviceStatus(
             ok=closed and not faults,
             summary=", ".join(faults) or ("interlock open" if not closed else state),
             values={
                 "emission": emission,
                 "interlock_closed": closed,
-                "key_on": self._talk.ask("@cobasks?", Reply.flag),
                 "state": state,
                 "power_w": self._read_power(),
                 "power_setpoint_w": self._get_power_setpoint(),
-                "baseplate_temperature_c": self._talk.ask("rbpt?", Reply.number),
-                "operating_time_h": self._talk.ask("hrs?", Reply.number),
+                **{name: value for name, value in readings.items() if value is not None},
+                **self._conditions,
                 "round_trip_s": self._talk.round_trip_s,
             },
         )
@@ -162,21 +181,28 @@ class CoboltLaser(WiredLaser[CoboltConversation]):
 
     def _send_emission_on(self) -> None:
         self._talk.tell("@cob1" if self._autostart else "l1")
+
+    def _waits_for(self) -> Waiting | None:
         state = self._read_state()
-        if state == "waiting for key":
-            self._switch_off_with_retry()
-            raise DeviceRefusedError(self.name, "waits for its key, emission stays off.", "Turn the key to ON.")
         if state in ("fault", "aborted"):
-            self._switch_off_with_retry()
             raise DeviceFaultError(
                 self.name,
                 f"did not start: {', '.join(self._read_faults()) or state}; emission stays off.",
                 "Clear the fault at the laser.",
             )
+        if state.startswith("on") and self._read_emission():
+            return None
+        if state == "waiting for its key" or (state.startswith("starting") and self._key_is_off):
+            turn = "Turn the key to ON." if self._key_is_off else "Turn the key OFF and then ON again."
+            return Waiting(state, turn)
+        return Waiting(state)
+
+    @property
+    def _key_is_off(self) -> bool:
+        return self._talk.ask_if_known("@cobasks?", Reply.flag) is False
 
     def _send_emission_off(self) -> None:
         self._talk.tell("l0")
 
     def _read_state(self) -> str:
-        slow = "-06-5" in self._model or "-06-9" in self._model
-        return self._talk.ask("gom?", lambda reply: reply.one_of(_DPL_STATES if slow else _MLD_STATES))
+        return self._talk.ask("gom?", lambda reply: reply.one_of(self._states))

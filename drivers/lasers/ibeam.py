@@ -6,6 +6,7 @@ Source: the command reference of the iBeam smart manual, as used by pylablib, py
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 from collections.abc import Iterable
 from typing import Self
@@ -21,8 +22,10 @@ from drivers.interfaces import (
     Identity,
     Search,
 )
-from drivers.lasers.wired_laser import SerialLaserOptions, WiredLaser
-from drivers.transports import LandmarkConversation, Line, Reply, SerialLine
+from drivers.lasers.wired_laser import SerialLaserOptions, Waiting, WiredLaser
+from drivers.transports import Condition, LandmarkConversation, Line, Reply, SerialLine
+
+logger = logging.getLogger(__name__)
 
 _SWITCH = {b"ON": True, b"OFF": False}
 _UNIT_W = {b"uW": 1e-6, b"mW": 1e-3}
@@ -38,11 +41,19 @@ _CLIP = {b"GOOD": (), b"PASS": (), b"FAIL": ("the clip test failed",)}
 class IBeamOptions(SerialLaserOptions):
     """Settings of an iBeam smart."""
 
-    channel: int = Field(1, ge=1, le=5, description="channel that sets the power; all others are disabled")
+    channel: int = Field(
+        2,
+        ge=1,
+        le=5,
+        description="channel that sets the power: 2 is the operating level, 1 the bias; all others are disabled",
+    )
 
 
 class IBeamConversation(LandmarkConversation):
-    """Replies are lines closed by ``[OK]``; a line that starts with ``%SYS-`` is a message of the controller."""
+    """Replies are lines closed by ``[OK]``; a line that starts with ``%SYS-`` is a message of the controller.
+
+    Its letter is I for information, W for a warning, which goes to the log, E or F for an error, which is a refusal.
+    """
 
     ending = b"\r\n"
     reply_ending = b"\r\n"
@@ -67,7 +78,9 @@ class IBeamConversation(LandmarkConversation):
 
     def _read_reply(self, timeout_s: float) -> bytes:
         lines = [line.strip() for line in self._read_lines(timeout_s, lambda line: line.strip() == b"[OK]")]
-        return b"\n".join(line for line in lines[:-1] if line and not line.startswith(b"%SYS-I"))
+        for warning in (line for line in lines if line.startswith(b"%SYS-W")):
+            logger.warning("%s: the controller warns: %s", self.device, warning.decode("ascii", "replace"))
+        return b"\n".join(line for line in lines[:-1] if line and not line.startswith((b"%SYS-I", b"%SYS-W")))
 
     def _check(self, reply: Reply) -> None:
         if reply.received.startswith(b"%SYS-"):
@@ -107,9 +120,14 @@ class IBeamLaser(WiredLaser[IBeamConversation]):
         super().emission_on()
 
     # --- device -------------------------------------------------------------------------------------------------
-    def _prepare(self) -> None:
-        self._talk.tell("disable 0")  # all channels
-        self._talk.tell(f"enable {self._channel}")
+    def _needed(self) -> Iterable[Condition]:
+        levels = self._talk.ask("show level power", _levels)
+        self._require_channel(levels)
+        for channel in levels:
+            wanted, command = (("ON",), "enable") if channel == self._channel else (("OFF",), "disable")
+            yield Condition(f"channel_{channel}", f"status channel {channel}", wanted, f"{command} {channel}")
+        yield Condition("external_gating", "", command="disable ext")
+        yield Condition("fine", "status fine", ("OFF",), "fine off", optional=True)
 
     def _read_identity(self) -> Identity:
         serial, firmware = self._talk.landmark_replies
@@ -130,6 +148,7 @@ class IBeamLaser(WiredLaser[IBeamConversation]):
                 "power_setpoint_w": self._get_power_setpoint(),
                 "diode_temperature_c": self._talk.ask("show temperature", _temperature),
                 "system_temperature_c": self._talk.ask("show temperature system", _temperature),
+                **self._conditions,
                 "round_trip_s": self._talk.round_trip_s,
             },
         )
@@ -140,13 +159,16 @@ class IBeamLaser(WiredLaser[IBeamConversation]):
 
     def _get_power_setpoint(self) -> float:
         levels = self._talk.ask("show level power", _levels)
+        self._require_channel(levels)
+        return levels[self._channel]
+
+    def _require_channel(self, levels: dict[int, float]) -> None:
         if self._channel not in levels:
             raise DeviceRefusedError(
                 self.name,
                 f"has no channel {self._channel}, only {', '.join(map(str, levels))}.",
                 "Set the channel in the bench file.",
             )
-        return levels[self._channel]
 
     def _send_power(self, watts: float) -> None:
         self._talk.tell(f"channel {self._channel} power {round(watts * 1e6)} micro")
@@ -171,6 +193,9 @@ class IBeamLaser(WiredLaser[IBeamConversation]):
                 self.name, "was told to emit and stays off.", "Check interlock and key switch of the laser."
             )
         self._started = True
+
+    def _waits_for(self) -> Waiting | None:
+        return None if self._read_emission() else Waiting("it does not emit", "Check interlock and key switch.")
 
     def _send_emission_off(self) -> None:
         self._started = False

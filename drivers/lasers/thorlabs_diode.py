@@ -20,8 +20,8 @@ from drivers.interfaces import (
     Identity,
     Search,
 )
-from drivers.lasers.wired_laser import WiredLaser, WiredLaserOptions
-from drivers.transports import Line, Reply, ScpiConversation, VisaLine
+from drivers.lasers.wired_laser import START_POLL_S, Waiting, WiredLaser, WiredLaserOptions
+from drivers.transports import Condition, Line, Reply, ScpiConversation, VisaLine
 
 _USB = {(0x1313, 0x804A), (0x1313, 0x804F), (0x1313, None)}  # ITC4000, CLD101x
 _MODEL = re.compile(r"thorlabs,\s*(ITC4|LDC4|CLD101)", re.IGNORECASE)
@@ -46,6 +46,9 @@ class ThorlabsDiodeOptions(WiredLaserOptions):
     temperature_c: float | None = Field(
         None, ge=-55, le=150, description="temperature to hold, in degrees C; by default what the controller is set to"
     )
+    temperature_tolerance_k: float = Field(
+        0.5, gt=0, le=20, description="emission starts once the diode is this close to its temperature, in K"
+    )
     visa_backend: str = Field("@py", description="VISA library: @py for pyvisa-py, empty for the system's own")
 
 
@@ -65,6 +68,7 @@ class ThorlabsDiodeLaser(WiredLaser[ScpiConversation]):
         self._slope_w_per_a = options.slope_w_per_a
         self._photodiode = options.photodiode
         self._temperature_c = options.temperature_c
+        self._temperature_tolerance_k = options.temperature_tolerance_k
         self._model = ""
 
     @classmethod
@@ -82,15 +86,28 @@ class ThorlabsDiodeLaser(WiredLaser[ScpiConversation]):
         return 1e-5 * self._slope_w_per_a
 
     # --- device -------------------------------------------------------------------------------------------------
-    def _prepare(self) -> None:
+    def _needed(self) -> Iterable[Condition]:
         self._model = self._talk.identity().model
-        if self._talk.ask("SOUR:FUNC:MODE?", Reply.text) != "CURR":
-            self._talk.tell("SOUR:FUNC:MODE CURR")
+        needed = [
+            Condition("operating_mode", "SOUR:FUNC:MODE?", ("CURR",), "SOUR:FUNC:MODE CURR"),
+            Condition("pulses", "SOUR:FUNC:SHAP?", ("DC",), "SOUR:FUNC:SHAP DC", optional=True),
+            Condition("modulation", "SOUR:AM?", ("0", "OFF"), "SOUR:AM 0", optional=True),
+            Condition(
+                "enable_input",
+                "OUTP:PROT:EXT:MODE?",
+                ("OFF", "PROT"),
+                optional=True,
+                remedy="It would gate the light. Set the LD ENABLE input to off or to protection at the controller.",
+            ),
+            Condition("current_limit_a", "SOUR:CURR:LIM?"),
+        ]
         if self._has_temperature_control:
-            self._talk.tell("UNIT:TEMP CEL")
+            needed.append(Condition("temperature_unit", "UNIT:TEMP?", ("C", "CEL"), "UNIT:TEMP CEL"))
             if self._temperature_c is not None:
-                self._talk.tell(f"SOUR2:TEMP {self._temperature_c:.3f}")
-                self._talk.tell("OUTP2 ON")
+                setting = f"SOUR2:TEMP {self._temperature_c:.3f}"
+                needed.append(Condition("temperature_setpoint_c", "SOUR2:TEMP?", self._temperature_c, setting))
+                needed.append(Condition("temperature_control", "OUTP2?", ("1", "ON"), "OUTP2 ON"))
+        return needed
 
     def _read_identity(self) -> Identity:
         return self._talk.identity()
@@ -104,6 +121,7 @@ class ThorlabsDiodeLaser(WiredLaser[ScpiConversation]):
             "current_setpoint_a": self._talk.ask("SOUR:CURR?", Reply.number),
             "current_limit_a": self._talk.ask("SOUR:CURR:LIM?", Reply.number),
             "power_w": self._read_power(),
+            **self._conditions,
             "round_trip_s": self._talk.round_trip_s,
         }
         if self._has_temperature_control:
@@ -157,14 +175,42 @@ class ThorlabsDiodeLaser(WiredLaser[ScpiConversation]):
             faults.append("temperature control is off")
         return tuple(faults)
 
+    def _start(self) -> None:
+        """Emission only once the diode has its temperature: a cold one may jump between modes, a hot one ages."""
+        if self._has_temperature_control:
+            self._wait_for_temperature()
+        super()._start()
+
+    def _wait_for_temperature(self) -> None:
+        set_c = self._talk.ask("SOUR2:TEMP?", Reply.number)
+        tolerance_k, give_up_s = self._temperature_tolerance_k, self.clock.now_s() + self._options.start_time_s
+        said = False
+        while abs((found_c := self._talk.ask("MEAS:TEMP?", Reply.number)) - set_c) > tolerance_k:
+            if self._off_asked.is_set():
+                raise DeviceRefusedError(self.name, "was switched off while it started.", "Start it again.")
+            words = f"the diode is at {found_c:.1f} °C and is to be at {set_c:.1f} °C within {tolerance_k:g} K"
+            if self.clock.now_s() >= give_up_s:
+                raise DeviceFaultError(
+                    self.name,
+                    f"{words}, after {self._options.start_time_s:g} s; emission stays off.",
+                    "Check the temperature control; start_time_s and temperature_tolerance_k are in the bench file.",
+                )
+            if not said:
+                self.while_starting(words)
+                said = True
+            self.clock.sleep(START_POLL_S)
+
     def _send_emission_on(self) -> None:
         self._talk.tell("OUTP ON")
-        if not self._read_emission():
-            raise DeviceFaultError(
-                self.name,
-                f"was told to emit and stays off: {', '.join(self._read_faults()) or 'no reason given'}.",
-                "Look at the display of the controller.",
-            )
+
+    def _waits_for(self) -> Waiting | None:
+        if self._read_emission():
+            return None
+        raise DeviceFaultError(
+            self.name,
+            f"was told to emit and stays off: {', '.join(self._read_faults()) or 'no reason given'}.",
+            "Look at the display of the controller.",
+        )
 
     def _send_emission_off(self) -> None:
         self._talk.tell("OUTP OFF")

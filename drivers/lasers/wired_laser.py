@@ -9,7 +9,10 @@ exactly is an error: nothing is clipped, neither here nor silently in the laser.
 from __future__ import annotations
 
 import logging
+import threading
 from abc import abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
 from pydantic import Field
@@ -23,9 +26,11 @@ from drivers.interfaces import (
     DriverOptions,
     Laser,
 )
-from drivers.transports import Conversation
+from drivers.transports import Condition, Conversation, establish
 
 C = TypeVar("C", bound=Conversation)
+
+START_POLL_S = 0.05
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +42,24 @@ class WiredLaserOptions(DriverOptions):
     max_power_w: float | None = Field(
         None, gt=0, description="largest power allowed on this bench, in W; by default what the laser itself allows"
     )
+    start_time_s: float = Field(
+        120.0,
+        gt=0,
+        le=3600,
+        description="longest time from switching on until light is there, in s: warm-up of the head, its key, the "
+        "delay of its class",
+    )
     warm_up_time_s: float = Field(
         300.0, ge=0, description="time from emission until the power is stable, in s; see the laser's data sheet"
     )
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What a start waits for, and what a person can do about it."""
+
+    for_what: str
+    remedy: str = "Wait, or give it more time: start_time_s of the laser in the bench file."
 
 
 class SerialLaserOptions(WiredLaserOptions):
@@ -63,6 +83,7 @@ class WiredLaser(Laser, Generic[C]):
         self._talk = talk
         self._options = options
         self._limits_w = (0.0, 0.0)
+        self._off_asked = threading.Event()
 
     @property
     def power_limits_w(self) -> tuple[float, float]:
@@ -79,12 +100,13 @@ class WiredLaser(Laser, Generic[C]):
         return self._talk.last_answer_s
 
     def emission_off_now(self) -> None:
+        self._off_asked.set()
         self._talk.send_blindly(self.off_commands)
 
     # --- for families -------------------------------------------------------------------------------------------
     @abstractmethod
-    def _prepare(self) -> None:
-        """Bring the laser, whose emission is off, into the mode in which this driver works."""
+    def _needed(self) -> Iterable[Condition]:
+        """Every setting that this driver relies on, of the laser whose emission is off."""
 
     @abstractmethod
     def _read_power_limits(self) -> tuple[float, float]: ...
@@ -94,7 +116,14 @@ class WiredLaser(Laser, Generic[C]):
 
     @abstractmethod
     def _send_emission_on(self) -> None:
-        """Start emission and raise, with emission off, when the laser does not start."""
+        """Tell the laser to start; it need not emit yet."""
+
+    @abstractmethod
+    def _waits_for(self) -> Waiting | None:
+        """What keeps a laser that was told to start from emitting; None when it emits.
+
+        Raises DeviceFaultError or DeviceRefusedError when waiting is of no use.
+        """
 
     @abstractmethod
     def _send_emission_off(self) -> None: ...
@@ -103,8 +132,13 @@ class WiredLaser(Laser, Generic[C]):
     def _open(self) -> None:
         self._talk.open(self.off_commands)
         self._switch_off()
-        self._prepare()
+        self._conditions = establish(self._talk, self._needed())
         self._limits_w = self._read_power_limits()
+        # Every question of a run is asked once here: one that this model does not know is found now, in the dark.
+        self._read_interlock_closed()
+        self._read_faults()
+        self._get_power_setpoint()
+        self._read_power()
 
     def _close(self) -> None:
         try:
@@ -129,10 +163,47 @@ class WiredLaser(Laser, Generic[C]):
             )
 
     def _set_emission(self, on: bool) -> None:
-        if on:
-            self._send_emission_on()
-        else:
+        if not on:
             self._switch_off_with_retry()
+            return
+        self._off_asked.clear()
+        try:
+            self._start()
+        except DeviceError:
+            self._switch_off_with_retry()
+            raise
+
+    def _start(self) -> None:
+        """Tell the laser to start and wait until light is there, saying what it waits for."""
+        self._send_emission_on()
+        give_up_s = self.clock.now_s() + self._options.start_time_s
+        said = ""
+        while (waiting := self._waits_for() or self._waits_for_light()) is not None:
+            if self._off_asked.is_set():
+                raise DeviceRefusedError(self.name, "was switched off while it started.", "Start it again.")
+            if self.clock.now_s() >= give_up_s:
+                raise DeviceRefusedError(
+                    self.name,
+                    f"gave no light within {self._options.start_time_s:g} s, and is switched off: {waiting.for_what}.",
+                    waiting.remedy,
+                )
+            if waiting.for_what != said:
+                said = waiting.for_what
+                self.while_starting(f"{said}. {waiting.remedy}")
+            self.clock.sleep(START_POLL_S)
+
+    def _waits_for_light(self) -> Waiting | None:
+        """A laser may say that it emits while a gate or a modulation input holds the light back."""
+        set_w = self._get_power_setpoint()
+        if set_w <= 2 * self.resolution_w:
+            return None
+        power_w = self._read_power()
+        if power_w >= 0.5 * set_w:
+            return None
+        return Waiting(
+            f"emission is on, but {1e3 * power_w:.3g} mW come out of {1e3 * set_w:.3g} mW",
+            "Check gate and modulation inputs of the laser; a cold one may need more time (start_time_s).",
+        )
 
     def _switch_off_with_retry(self) -> None:
         """Off, and confirmed; after any failure once more, over a line opened anew where it was lost.

@@ -128,6 +128,17 @@ class Conversation(ABC):
             self.last_answer_s = time.monotonic()
             return meaning
 
+    @abstractmethod
+    def tell(self, command: str) -> None:
+        """Send a setting. Raises DeviceRefusedError when the instrument does not take it."""
+
+    def ask_if_known(self, command: str, parse: Parse[T]) -> T | None:
+        """What `ask` returns; None where this model does not know the question."""
+        try:
+            return self.ask(command, parse)
+        except DeviceRefusedError:
+            return None
+
     def get_in_step(self) -> None:
         """Make sure now, rather than with the next question, that no old reply is on its way."""
         with self._lock:

@@ -68,12 +68,16 @@ class Reply:
             raise self.unexpected("one line of text")
         return text
 
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a finite decimal number."""
+        return _NUMBER.fullmatch(self.received.strip(b" ")) is not None
+
     def number(self) -> float:
         """A finite decimal number."""
-        line = self.received.strip(b" ")
-        if not _NUMBER.fullmatch(line):
+        if not self.is_number:
             raise self.unexpected("a number")
-        return float(line)
+        return float(self.received)
 
     def whole(self) -> int:
         """A whole number."""

@@ -74,12 +74,18 @@ class Light:
             self._guarded.arm(self._armed_by, by_a_person=self._by_a_person)
             self._by_a_person = False
             self._guarded.because(reason)
+            self._guarded.while_waiting = lambda: self._while_waiting(wait)
         self._laser.power_setpoint_w = self._power_w
         self._laser.emission_on()
         if self._table is not None:
             self._table.shine(self._power_w)
         self._note(on=True, reason=reason or f"{1e3 * self._power_w:.4g} mW")
         wait(self._laser.warm_up_time_s)
+
+    def _while_waiting(self, wait: Callable[[float], None]) -> None:
+        """Pass on what a start waits for; a wait that was ended, by an abort for example, ends the start."""
+        self.tell()
+        wait(0.0)
 
     def off(self, reason: str) -> None:
         """Emission off, from any state.

@@ -45,6 +45,9 @@ def run_header(experiment: ExperimentConfig, bench: Bench, task: Task) -> RunHea
         metadata={
             "seed": experiment.seed,
             "devices": {role: asdict(identity) for role, identity in bench.identities.items()},
+            "conditions": {
+                role: dict(device.conditions) for role, device in bench.devices.items() if device.conditions
+            },
             "calibrations": _calibrations(bench),
             "provenance": provenance(),
         },
@@ -55,6 +58,12 @@ def run_header(experiment: ExperimentConfig, bench: Bench, task: Task) -> RunHea
         test_target=task.test_target,
         initial_mask=start,
     )
+
+
+def _conditions(bench: Bench) -> dict[str, Any]:
+    """Settings of the instruments that the drivers rely on; nothing for a table that has none."""
+    found = {role: dict(device.conditions) for role, device in bench.devices.items() if device.conditions}
+    return {"conditions": found} if found else {}
 
 
 def _calibrations(bench: Bench) -> list[dict[str, Any]]:

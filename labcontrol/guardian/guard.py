@@ -59,6 +59,7 @@ class Guard:
         inhibitor: SleepInhibitor | None = None,
     ) -> None:
         self._laser, self._limits, self._publish, self._wake = laser, limits, publish, wake
+        laser.while_starting = lambda words: self._say("starting", words)
         self._clock, self._wall = clock, wall
         self._inhibitor = inhibitor or SleepInhibitor()
         self._lock = threading.RLock()  # for the permission and the trip, never held while the laser is waited for
@@ -206,6 +207,7 @@ class Guard:
             "identity": [identity.vendor, identity.model, identity.serial_number, identity.firmware],
             "power_limits_w": list(laser.power_limits_w),
             "warm_up_time_s": laser.warm_up_time_s,
+            "conditions": dict(laser.conditions),
         }
 
     def _do_close(self) -> None:

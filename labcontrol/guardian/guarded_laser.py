@@ -72,6 +72,8 @@ class GuardedLaser(Laser):
         self._reason = self._journal = ""
         self._trip: Transition | None = None
         self._guardian_s = float("inf")  # when the guardian was last heard; infinite until it was for the first time
+        self.while_waiting: Callable[[], None] = lambda: None
+        """Called all the time while a start is waited for; whatever it raises ends the start, dark."""
         self._leftover: subprocess.Popen[str] | None = None
         self._patience_s = float("inf")
         self._sign_s = time.monotonic()
@@ -174,6 +176,7 @@ class GuardedLaser(Laser):
         self._listener.start()
         threading.Thread(target=self._beat, args=(self._process, self._leaving), name="heartbeat", daemon=True).start()
         self._facts = self._ask("open", timeout_s=_START_S)
+        self._conditions = self._facts["conditions"]
         self._emits = False
         if self._journal:
             self._ask("journal", self._journal)
@@ -263,12 +266,41 @@ class GuardedLaser(Laser):
         if not on:
             self._say_that_off_is_due()
         try:
-            self._ask("emission", on, reason)
+            if on:
+                self._start_emission(reason)
+            else:
+                self._ask("emission", on, reason)
         except DeviceDisconnectedError:
             if on or self._emits or not self._guardian_has_ended:
                 raise
             return  # switched off in the guardian's place
         self._emits = on
+
+    def _start_emission(self, reason: str) -> None:
+        """Ask for light, and wait as long as the guardian is there: it is the driver that knows when it is too long.
+
+        Whoever does not want to wait any longer, and says so by raising in `while_waiting`, has it switched off.
+        """
+        with self._asking:
+            self._send_line(json.dumps({"do": "emission", "with": (True, reason)}) + "\n")
+            given_up: BaseException | None = None
+            while True:
+                try:
+                    reply = self._replies.get(timeout=BEAT_INTERVAL_S)
+                    break
+                except queue.Empty:
+                    self.heartbeat()
+                if given_up is None:
+                    try:
+                        self.while_waiting()
+                    except BaseException as error:
+                        given_up = error
+                        self._say_that_off_is_due()
+        if given_up is not None:
+            self._ask("emission", False, "given up while it started")
+            self._emits = False
+            raise given_up
+        self._meaning(reply)
 
     def _read_interlock_closed(self) -> bool:
         return bool(self._ask("get", "interlock_closed"))
@@ -287,6 +319,9 @@ class GuardedLaser(Laser):
                 raise DeviceTimeoutError(
                     self.name, f"has a guardian that did not answer within {timeout_s:g} s.", "Look at the laser."
                 ) from None
+        return self._meaning(reply)
+
+    def _meaning(self, reply: dict[str, Any] | None) -> Any:
         if reply is None:
             raise self._gone()
         if "error" in reply:

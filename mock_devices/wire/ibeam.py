@@ -1,4 +1,9 @@
-"""An emulated Toptica iBeam smart. Source: the command reference of its manual, and recorded dialogues."""
+"""An emulated Toptica iBeam smart.
+
+Source: the command reference of its manual, as pylablib, pymeasure, python-microscope and Micro-Manager use it: channel
+1 is the bias, channel 2 the operating level, and each adds to what comes out where it is enabled; a power without unit
+is in mW; ``en ext`` lets an input gate the light. It keeps what the last user set, also prompt, echo and talkativeness.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +16,14 @@ from mock_devices.wire.laser_electronics import LaserElectronics
 _SYNTAX = "%SYS-E-001, unknown command or parameter"
 _LOCKED = "%SYS-E-030, laser locked"
 _RANGE = "%SYS-E-005, value out of range"
+_UNITS_W = {"": 1e-3, "mil": 1e-3, "mic": 1e-6}
 
 
 class IBeamInstrument(Instrument):
-    """An iBeam smart with two channels; their powers add up. Words may be shortened, as in its command line."""
+    """An iBeam smart with two channels. Words may be shortened, as in its command line.
+
+    warns: what it says after ``laser on``, for example that its temperature has not settled yet.
+    """
 
     endings = (b"\r\n", b"\r")
 
@@ -23,13 +32,18 @@ class IBeamInstrument(Instrument):
         self.electronics = laser = electronics or LaserElectronics(max_power_w=0.125)
         self.echo = True
         self.prompt = True
-        self.gabby = True
+        self.talk = "usual"
         self.clip = "GOOD"
+        self.warns = ""
         self.levels_w = {1: 0.0, 2: 0.0}
-        self.enabled: set[int] = {1}
+        self.enabled: set[int] = {2}
+        self.external = False
+        self.fine = False
+        name = f"iBEAM-SMART-640-S-G1-{serial_number}"
         self._rules: list[tuple[re.Pattern[str], Callable[..., str | None]]] = [
-            (_words("show serial"), lambda: f"SN: iBEAM-SMART-640-S-G1-{serial_number}"),
-            (_words("serial"), lambda: f"SN: iBEAM-SMART-640-S-G1-{serial_number}"),
+            (_words("show serial"), lambda: f"SN: {name}"),
+            (_words("serial"), lambda: f"SN: {name}"),
+            (_words("id"), lambda: name),
             (_words("version"), lambda: "iBPs-001A01-05"),
             (_words("show level power"), self._levels),
             (_words("show power"), lambda: self._scaled(f"PIC  = {round(1e6 * laser.power_w()):06d} uW  ")),
@@ -37,16 +51,27 @@ class IBeamInstrument(Instrument):
             (_words("show temperature system"), lambda: self._scaled("TEMP = 029.1  C  ")),
             (_words("show temperature"), lambda: self._scaled("TEMP = 025.0  C  ")),
             (_words("show satellite"), self._satellite),
+            (_words("show limit"), lambda: "Imax: 180.0 mA\nIcal: 150.0 mA"),
+            (_words("show data"), lambda: f"Serial: {name}\nChannels: 2\nCDC: 1"),
+            (_words("status uptime"), lambda: "PowerUp: 1203 h + 15 s\nLaserOn: 812 h + 7 s"),
             (_words("status laser"), lambda: "ON" if laser.emitting or laser.starting else "OFF"),
             (_words("status clip"), lambda: self.clip),
-            (_words("status channel", r"(\d)"), lambda channel: "ON" if int(channel) in self.enabled else "OFF"),
+            (_words("status fine"), lambda: "ON" if self.fine else "OFF"),
+            (_words("status channel", r"(\d)"), self._status_of),
             (_words("laser", "(on|off)"), self._switch),
+            (_words("fine", "(on|off)"), lambda word: self._set("fine", word == "on")),
+            (_words("enable ext"), lambda: self._set_external(True)),
+            (_words("disable ext"), lambda: self._set_external(False)),
             (_words("enable", r"(\d)"), self._enable),
             (_words("disable", r"(\d)"), self._disable),
-            (_words("channel", r"(\d) pow(?:e(?:r)?)? (\d+(?:\.\d+)?) mic(?:r(?:o)?)?"), self._set_level),
+            (
+                _words("channel", r"(?:(\d) )?pow(?:e(?:r)?)? (\d+(?:\.\d+)?)(?: (mic|mil)(?:\w*))?"),
+                self._set_level,
+            ),
             (_words("echo", "(on|off)"), lambda word: self._set("echo", word == "on")),
             (_words("prompt", "(on|off)"), lambda word: self._set("prompt", word == "on")),
-            (_words("talk", "(quiet|usual|gabby)"), lambda word: self._set("gabby", word == "gabby")),
+            (_words("talk", "(quiet|usual|gabby)"), lambda word: self._set("talk", word)),
+            (_words("reset system"), self._reset),
         ]
 
     def answer(self, command: bytes) -> bytes:
@@ -63,20 +88,25 @@ class IBeamInstrument(Instrument):
         return _SYNTAX
 
     def _scaled(self, reply: str) -> str:
-        return f"%SYS-I-077, scaled\n{reply}" if self.gabby else reply
+        return f"%SYS-I-077, scaled\n{reply}" if self.talk == "gabby" else reply
 
     def _levels(self) -> str:
         return "\n".join(f"CH{channel}, PWR: {1e3 * watts:.3f} mW" for channel, watts in self.levels_w.items())
 
     def _satellite(self) -> str:
         milliwatts = 1e3 * self.electronics.max_power_w
-        return f"Satellite data:\n  Pmax:{milliwatts:.0f} mW\n  CH2 setp:{1e3 * self.levels_w[2]:.3f} mW"
+        return f"Satellite data:\n  Pmax: {milliwatts:.0f} mW\n  CH2 setp: {1e3 * self.levels_w[2]:.3f} mW"
 
     def _switch(self, word: str) -> str | None:
         if word == "off":
             self.electronics.switch_off()
             return None
-        return None if self.electronics.switch_on() else _LOCKED
+        return (self.warns or None) if self.electronics.switch_on() else _LOCKED
+
+    def _status_of(self, channel: str) -> str:
+        if int(channel) not in self.levels_w:
+            return _RANGE
+        return "ON" if int(channel) in self.enabled else "OFF"
 
     def _enable(self, channel: str) -> str | None:
         if int(channel) not in self.levels_w:
@@ -88,19 +118,28 @@ class IBeamInstrument(Instrument):
         self.enabled -= {int(channel)} if int(channel) else set(self.levels_w)
         return self._drive()
 
-    def _set_level(self, channel: str, microwatts: str) -> str | None:
-        watts = 1e-6 * float(microwatts)
-        if int(channel) not in self.levels_w or watts > self.electronics.max_power_w:
+    def _set_level(self, channel: str | None, value: str, unit: str | None) -> str | None:
+        watts, number = _UNITS_W[unit or ""] * float(value), int(channel or 2)
+        if number not in self.levels_w or watts > self.electronics.max_power_w:
             return _RANGE
-        self.levels_w[int(channel)] = watts
+        self.levels_w[number] = watts
         return self._drive()
+
+    def _set_external(self, on: bool) -> None:
+        """Nothing is connected to the input that then gates the light."""
+        self.external = self.electronics.gated = on
 
     def _drive(self) -> str | None:
         total_w = sum(watts for channel, watts in self.levels_w.items() if channel in self.enabled)
         return None if self.electronics.set_power(total_w) else _RANGE
 
-    def _set(self, name: str, value: bool) -> None:
+    def _set(self, name: str, value: bool | str) -> None:
         setattr(self, name, value)
+
+    def _reset(self) -> None:
+        self.electronics.switch_off()
+        self.echo = self.prompt = True
+        self.talk = "usual"
 
 
 def _words(words: str, rest: str = "") -> re.Pattern[str]:

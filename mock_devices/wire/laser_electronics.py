@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from drivers.interfaces import Clock, RealClock
@@ -44,6 +45,8 @@ class LaserElectronics:
     max_power_w: largest power that can be set.
     start_delay_s: from switching on until light comes out (CDRH delay, warming up).
     emission_log: every change of emission, as (time in s, on); what really happened, for tests of safety.
+    gated: a modulation or gate input holds the light back, while the laser counts as emitting.
+    on_key_turned: called when the key is turned from off to on.
     """
 
     def __init__(
@@ -64,6 +67,8 @@ class LaserElectronics:
         self.key_on = True
         self.faults: list[str] = []
         self.emission_log: list[tuple[float, bool]] = []
+        self.gated = False
+        self.on_key_turned: Callable[[], object] = lambda: None
         self._clock = clock or RealClock()
         self._on_at_s: float | None = None
         self._emitting = False
@@ -86,7 +91,7 @@ class LaserElectronics:
 
     def power_w(self) -> float:
         self._update()
-        return self.light.power_w()
+        return 0.0 if self.gated else self.light.power_w()
 
     def set_power(self, watts: float) -> bool:
         """Whether the power was taken."""
@@ -122,9 +127,11 @@ class LaserElectronics:
         self.interlock_closed = True
 
     def turn_key(self, on: bool) -> None:
-        self.key_on = on
+        turned_on, self.key_on = on and not self.key_on, on
         if not on:
             self.switch_off()
+        elif turned_on:
+            self.on_key_turned()
 
     def trip(self, fault: str) -> None:
         """The laser finds something wrong with itself and stops."""
@@ -138,4 +145,6 @@ class LaserElectronics:
         if emitting != self._emitting:
             self._emitting = emitting
             self.emission_log.append((now_s, emitting))
+            if emitting:
+                self.light.set_power(self.setpoint_w)
             self.light.set_emission(emitting)

@@ -1,23 +1,35 @@
 """The common part of emulated SCPI instruments: headers in short and long form, common commands, error queue.
 
-Source: IEEE 488.2-1992 and SCPI-1999.
+Source: IEEE 488.2-1992 and SCPI-1999: a header after a semicolon starts where the last one ended, unless a colon comes
+first; numbers may carry a unit with a prefix; words have a short and a long form and no other.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from mock_devices.wire.instrument import Instrument
 
-Query = Callable[[str], str | bytes]
-Command = Callable[[str], None]
+# Given what follows the header, and the digits that stood for each ``#``.
+Query = Callable[..., "str | bytes"]
+Command = Callable[..., None]
 
-UNDEFINED_HEADER = (-113, "Undefined header")
 DATA_TYPE = (-104, "Data type error")
-OUT_OF_RANGE = (-222, "Data out of range")
+PARAMETER_NOT_ALLOWED = (-108, "Parameter not allowed")
+MISSING_PARAMETER = (-109, "Missing parameter")
+UNDEFINED_HEADER = (-113, "Undefined header")
+INVALID_SUFFIX = (-131, "Invalid suffix")
 EXECUTION = (-200, "Execution error")
+SETTINGS_CONFLICT = (-221, "Settings conflict")
+OUT_OF_RANGE = (-222, "Data out of range")
+ILLEGAL_PARAMETER = (-224, "Illegal parameter value")
 QUEUE_LENGTH = 16
+
+_NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:E[+-]?\d+)?)\s*([A-Z%]*)")
+_PREFIXES = {"": 1.0, "K": 1e3, "M": 1e-3, "U": 1e-6, "N": 1e-9, "P": 1e-12}
+_MESSAGES = re.compile(r'(?:"[^"]*"|[^;"])+')
 
 
 class ScpiError(Exception):
@@ -32,8 +44,9 @@ def header_pattern(header: str) -> re.Pattern[str]:
     """The pattern of a header as manuals write it.
 
     Capitals are the short form, brackets hold what may be left out, ``#`` stands for any digits:
-    ``SOURce[1]:POWer[:LEVel]``.
+    ``[SENSe]:POWer[:LEVel]``, ``SOURce[1]:CURRent``.
     """
+    header = re.sub(r"^\[(\w+)\]:", r"[\1:]", header)  # its colon goes with it
     pattern = ""
     for part in re.findall(r"[A-Za-z]+|\*|[\[\]#:?]|\d+", header):
         if part == "[":
@@ -43,24 +56,34 @@ def header_pattern(header: str) -> re.Pattern[str]:
         elif part == "#":
             pattern += r"(\d+)"
         elif part.isalpha():
-            short = "".join(letter for letter in part if letter.isupper())
-            pattern += f"(?:{part}|{short})" if short != part else part
+            pattern += f"(?:{part}|{short_form(part)})"
         else:
             pattern += re.escape(part)
-    return re.compile(f":?{pattern}", re.IGNORECASE)
+    return re.compile(pattern, re.IGNORECASE)
 
 
-def number(text: str, low: float, high: float) -> float:
-    """A parameter within limits, or the limit it names (MINimum, MAXimum)."""
+def short_form(word: str) -> str:
+    """The capitals and digits of a word as manuals write it."""
+    return "".join(letter for letter in word if not letter.islower())
+
+
+def number(text: str, low: float, high: float, unit: str = "") -> float:
+    """A parameter within limits, or the limit it names (MINimum, MAXimum); it may carry the unit with a prefix."""
     word = text.strip().upper()
     if word in ("MIN", "MINIMUM"):
         return low
     if word in ("MAX", "MAXIMUM"):
         return high
-    try:
-        value = float(word)
-    except ValueError:
-        raise ScpiError(*DATA_TYPE) from None
+    if not word:
+        raise ScpiError(*MISSING_PARAMETER)
+    match = _NUMBER.fullmatch(word)
+    if match is None:
+        raise ScpiError(*DATA_TYPE)
+    value, suffix = float(match[1]), match[2]
+    if suffix:
+        if not unit or not suffix.endswith(unit.upper()) or suffix.removesuffix(unit.upper()) not in _PREFIXES:
+            raise ScpiError(*INVALID_SUFFIX)
+        value *= _PREFIXES[suffix.removesuffix(unit.upper())]
     if not low <= value <= high:
         raise ScpiError(*OUT_OF_RANGE)
     return value
@@ -68,10 +91,17 @@ def number(text: str, low: float, high: float) -> float:
 
 def switch(text: str) -> bool:
     """ON, OFF, 1 or 0."""
-    try:
-        return {"ON": True, "1": True, "OFF": False, "0": False}[text.strip().upper()]
-    except KeyError:
-        raise ScpiError(*DATA_TYPE) from None
+    return choice(text, "ON", "1", "OFF", "0") in ("ON", "1")
+
+
+def choice(text: str, *words: str) -> str:
+    """One of these words in its short or long form, as its short form."""
+    if not text.strip():
+        raise ScpiError(*MISSING_PARAMETER)
+    for word in words:
+        if text.strip().upper() in (word.upper(), short_form(word)):
+            return short_form(word)
+    raise ScpiError(*ILLEGAL_PARAMETER)
 
 
 class ScpiInstrument(Instrument):
@@ -91,19 +121,42 @@ class ScpiInstrument(Instrument):
         self._handlers: list[tuple[re.Pattern[str], Query | None, Command | None]] = []
         self.add("*IDN", query=lambda _: identity)
         self.add("*ESE", query=lambda _: str(self._event_enable), command=self._set_event_enable)
-        self.add("*OPC", query=lambda _: "1")
+        self.add("*ESR", query=lambda _: "0")
+        self.add("*SRE", query=lambda _: "0", command=lambda _: None)
+        self.add("*STB", query=lambda _: "0")
+        self.add("*OPC", query=lambda _: "1", command=lambda _: None)
+        self.add("*TST", query=lambda _: "0")
+        self.add("*WAI", command=lambda _: None)
         self.add("*CLS", command=lambda _: self.errors.clear())
         self.add("SYSTem:ERRor[:NEXT]", query=lambda _: self._next_error())
+        self.add("SYSTem:VERSion", query=lambda _: "1999.0")
 
     def add(self, header: str, query: Query | None = None, command: Command | None = None) -> None:
-        """Teach it a header; query and command are given what follows the header, as text."""
+        """Teach it a header; query and command are given what follows the header, and the digits in it, as text."""
         self._handlers.append((header_pattern(header), query, command))
+
+    def add_choice(self, owner: Any, name: str, header: str, *words: str) -> None:
+        """A setting that is one of some words, kept as an attribute in its short form."""
+        self.add(header, lambda _: str(getattr(owner, name)), lambda text: setattr(owner, name, choice(text, *words)))
+
+    def add_switch(self, owner: Any, name: str, header: str) -> None:
+        """A setting that is on or off, kept as an attribute."""
+        self.add(header, lambda _: f"{getattr(owner, name):d}", lambda text: setattr(owner, name, switch(text)))
+
+    def add_number(self, owner: Any, name: str, header: str, low: float, high: float, unit: str = "") -> None:
+        """A setting that is a number, kept as an attribute; MIN and MAX may be asked for."""
+        self.add(
+            header,
+            lambda text: f"{number(text, low, high, unit) if text else getattr(owner, name):.7E}",
+            lambda text: setattr(owner, name, number(text, low, high, unit)),
+        )
 
     def answer(self, command: bytes) -> bytes:
         replies = []
-        for message in command.decode("ascii", "replace").split(";"):
+        path = ""
+        for message in _MESSAGES.findall(command.decode("ascii", "replace")):
             try:
-                reply = self._carry_out(message.strip())
+                reply, path = self._carry_out(message.strip(), path)
             except ScpiError as error:
                 del self.errors[QUEUE_LENGTH:]
                 self.errors.append(error.entry)
@@ -112,18 +165,27 @@ class ScpiInstrument(Instrument):
                     replies.append(reply if isinstance(reply, bytes) else reply.encode())
         return b";".join(replies) + b"\n" if replies else b""
 
-    def _carry_out(self, message: str) -> str | bytes | None:
+    def _carry_out(self, message: str, path: str = "") -> tuple[str | bytes | None, str]:
+        """Carry out one header and its parameters; what it answers, and where the next relative header starts."""
         if not message:
-            return None
-        header, _, rest = message.partition(" ")
+            return None, path
+        given, _, rest = message.partition(" ")
+        if given.startswith("*"):
+            return self._obey(given, rest), path
+        header = given[1:] if given.startswith(":") else path + given
+        return self._obey(header, rest), header[: header.rfind(":") + 1]
+
+    def _obey(self, header: str, rest: str) -> str | bytes | None:
         asks = header.endswith("?")
         for pattern, query, command in self._handlers:
-            if not pattern.fullmatch(header.removesuffix("?")):
+            match = pattern.fullmatch(header.removesuffix("?"))
+            if match is None:
                 continue
+            digits = [group for group in match.groups() if group is not None]
             if asks and query is not None:
-                return query(rest.strip())
+                return query(rest.strip(), *digits)
             if not asks and command is not None:
-                command(rest.strip())
+                command(rest.strip(), *digits)
                 return None
         raise ScpiError(*UNDEFINED_HEADER)
 

@@ -71,15 +71,31 @@ IN_STEP: Script = [
 ]
 SENSOR = b'"S130C","1234567","08-Aug-2016",1,18,289'
 
+
+def mended(header: bytes, wrong: bytes, right: bytes, said: bytes | None = None) -> Script:
+    """A setting that the last user left wrongly: read, set, read again. said: the value in the command."""
+    command = b"%s %s" % (header, said or right)
+    return [(header + b"?", wrong), *told(command), (header + b"?", right)]
+
+
 METER_OPENING: Script = [
     *IN_STEP,
     (b"SYST:SENS:IDN?", SENSOR),
     (b"SENS:CORR:WAV? MIN", b"4.0E+02"),
     (b"SENS:CORR:WAV? MAX", b"1.1E+03"),
-    *told(b"SENS:CORR:WAV 661", b"SENS:POW:UNIT W", b"SENS:AVER:COUN 3", b"SENS:POW:RANG:AUTO 1", b"CONF:POW"),
+    *mended(b"SENS:CORR:WAV", b"1.064E+03", b"6.61E+02", b"661"),
+    *mended(b"SENS:CORR:LOSS:INP:MAGN", b"1.0E+01", b"0.0E+00", b"0"),
+    *mended(b"SENS:POW:UNIT", b"DBM", b"W"),
+    *mended(b"SENS:POW:REF:STAT", b"1", b"0"),
+    *mended(b"INP:PDI:FILT:LPAS:STAT", b"1", b"0"),
+    *mended(b"SENS:AVER:COUN", b"100", b"3"),
+    *mended(b"SENS:POW:RANG:AUTO", b"0", b"1"),
+    (b"SENS:CORR:COLL:ZERO:MAGN?", b"2.0E-09"),
+    *told(b"CONF:POW"),
     *[(b"READ?", b"1.0E-03")] * 5,
     (b"*IDN?", b"Thorlabs,PM100D,P0012345,2.6.0"),
 ]
+SETTLING: Script = [(b"SENS:POW:RANG?", b"5E-3"), (b"READ?", b"1.0E-03"), (b"SENS:POW:RANG?", b"5E-3")]
 
 
 def meter(script: Script, **options: float) -> tuple[PowerMeter, ScriptedLine]:
@@ -98,13 +114,16 @@ def test_meter_opens_with_sensor_wavelength_and_range() -> None:
 
 
 def test_meter_with_a_fixed_range_checks_that_it_was_taken() -> None:
-    at = METER_OPENING.index((b"SENS:POW:RANG:AUTO 1", b""))
+    at = METER_OPENING.index((b"SENS:POW:RANG:AUTO?", b"0"))
+    before, after = METER_OPENING[:at], METER_OPENING[at + 4 :]
     fixed = [
+        *mended(b"SENS:POW:RANG:AUTO", b"1", b"0"),
+        after[0],
         (b"SENS:POW:RANG? MAX", b"5E-2"),
-        *told(b"SENS:POW:RANG:AUTO 0", b"SENS:POW:RANG 0.002"),
+        *told(b"SENS:POW:RANG 0.002"),
         (b"SENS:POW:RANG?", b"5E-3"),
     ]
-    device, line = meter([*METER_OPENING[:at], *fixed, *METER_OPENING[at + 2 :]], range_w=2e-3)
+    device, line = meter([*before, *fixed, *after[1:]], range_w=2e-3)
     with device:
         assert line.all_said()
 
@@ -132,7 +151,7 @@ def test_meter_refuses_a_wavelength_its_sensor_does_not_know() -> None:
 
 def test_meter_reads_one_question_a_sample_and_marks_over_range() -> None:
     values = [b"1.0E-03", b"1.1E-03", b"9.9E+37", b"-1.0E-09"]
-    device, line = meter([*METER_OPENING, *[(b"READ?", value) for value in values]])
+    device, line = meter([*METER_OPENING, *SETTLING, *[(b"READ?", value) for value in values]])
     with device:
         samples = device.read(4, 500.0)
         assert line.all_said()
@@ -143,12 +162,13 @@ def test_meter_reads_one_question_a_sample_and_marks_over_range() -> None:
 
 
 def test_meter_status() -> None:
-    status: Script = [(b"READ?", b"1E-3"), (b"SENS:CORR:WAV?", b"6.61E+2"), (b"SENS:POW:RANG?", b"5E-3")]
+    status: Script = [(b"READ?", b"1E-3"), (b"SENS:POW:RANG?", b"5E-3")]
     device, line = meter([*METER_OPENING, *status])
     with device:
         values = device.status().values
         assert line.all_said()
     assert (values["power_w"], values["wavelength_nm"], values["range_w"]) == (1e-3, 661.0, 5e-3)
+    assert (values["unit"], values["zero_correction_w"]) == ("W", 2e-9)
 
 
 def test_samples_are_paced_evenly_and_a_late_one_is_an_error() -> None:
@@ -162,28 +182,38 @@ def test_samples_are_paced_evenly_and_a_late_one_is_an_error() -> None:
 # --- oscilloscope -------------------------------------------------------------------------------------------------
 SCOPE_OPENING: Script = [
     *IN_STEP,
-    *told(
-        b":STOP",
-        b":CHAN2:DISP 1",
-        b":CHAN2:COUP DC",
-        b":CHAN2:RANG 4",
-        b":CHAN2:OFFS 1",
-        b":ACQ:TYPE HRES",
-        b":TIM:MODE MAIN",
-        b":TIM:REF LEFT",
-        b":TIM:POS 0",
-        b":TRIG:MODE EDGE",
-        b":TRIG:SWE NORM",
-        b":TRIG:EDGE:SOUR EXT",
-        b":TRIG:EDGE:SLOP POS",
-        b":TRIG:LEV 1,EXT",
-        b":WAV:SOUR CHAN2",
-        b":WAV:FORM WORD",
-        b":WAV:BYT MSBF",
-        b":WAV:UNS 1",
-        b":WAV:POIN:MODE RAW",
-    ),
-    (b":CHAN2:RANG?", b"+4.00E+00"),
+    *told(b":STOP"),
+    *mended(b":CHAN2:DISP", b"0", b"1"),
+    *mended(b":CHAN2:COUP", b"AC", b"DC"),
+    *mended(b":CHAN2:IMP", b"FIFT", b"ONEM"),
+    *mended(b":CHAN2:INV", b"1", b"0"),
+    *mended(b":CHAN2:BWL", b"1", b"0"),
+    *mended(b":CHAN2:UNIT", b"AMP", b"VOLT"),
+    *mended(b":CHAN2:PROB", b"+1.0E+01", b"+1.0E+00", b"1"),
+    *mended(b":CHAN2:RANG", b"+4.00E+01", b"+4.00E+00", b"4"),
+    *mended(b":CHAN2:OFFS", b"+0.0E+00", b"+1.0E+00", b"1"),
+    *mended(b":ACQ:MODE", b"SEGM", b"RTIM"),
+    *mended(b":ACQ:TYPE", b"AVER", b"HRES"),
+    *mended(b":TIM:MODE", b"ROLL", b"MAIN"),
+    *mended(b":TIM:REF", b"CENT", b"LEFT"),
+    *mended(b":TIM:POS", b"+1.0E-03", b"+0.0E+00", b"0"),
+    *mended(b":TRIG:MODE", b"GLIT", b"EDGE"),
+    *mended(b":TRIG:SWE", b"AUTO", b"NORM"),
+    *mended(b":TRIG:EDGE:SOUR", b"CHAN1", b"EXT"),
+    *mended(b":TRIG:EDGE:SLOP", b"NEG", b"POS"),
+    *mended(b":TRIG:EDGE:COUP", b"AC", b"DC"),
+    *mended(b":TRIG:EDGE:REJ", b"HFR", b"OFF"),
+    *mended(b":TRIG:NREJ", b"1", b"0"),
+    *mended(b":TRIG:HFR", b"1", b"0"),
+    *mended(b":TRIG:HOLD", b"+1.0E-03", b"+6.0E-08", b"6e-08"),
+    (b":TRIG:LEV? EXT", b"+0.0E+00"),
+    *told(b":TRIG:LEV 1,EXT"),
+    (b":TRIG:LEV? EXT", b"+1.0E+00"),
+    *mended(b":WAV:SOUR", b"CHAN1", b"CHAN2"),
+    *mended(b":WAV:FORM", b"BYTE", b"WORD"),
+    *mended(b":WAV:BYT", b"LSBF", b"MSBF"),
+    *mended(b":WAV:UNS", b"0", b"1"),
+    *mended(b":WAV:POIN:MODE", b"NORM", b"RAW"),
     (b"*IDN?", b"KEYSIGHT TECHNOLOGIES,MSO-X 3024T,MY57230001,07.50"),
 ]
 ARMING: Script = [
@@ -300,8 +330,9 @@ def test_scope_with_too_few_points_is_refused() -> None:
 
 
 def test_scope_that_takes_another_range_is_refused() -> None:
-    device, _ = scope([*SCOPE_OPENING[:-2], (b":CHAN2:RANG?", b"+8.0E+00")])
-    with pytest.raises(DeviceRefusedError, match="was told a range of 4 V and took 8 V"):
+    upto = SCOPE_OPENING.index((b":CHAN2:RANG?", b"+4.00E+00"))
+    device, _ = scope([*SCOPE_OPENING[:upto], (b":CHAN2:RANG?", b"+8.0E+00")])
+    with pytest.raises(DeviceRefusedError, match=r"its range v is 8\.0, 4\.0 is needed"):
         device.open()
 
 

@@ -7,10 +7,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import laser_cases
 import pytest
+import test_detector_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
-SENDING = ("ask", "tell", "ask_with_block", "_send", "_exchange")
+SENDING = ("ask", "ask_if_known", "_ask", "_ask_if_known", "_to", "tell", "ask_with_block", "_send", "_exchange")
 SCRIPTS = ("laser_cases.py", "test_laser_bytes.py", "test_detector_bytes.py")
 ON_A_LINE = {
     "lasers/cobolt.py": "@cobas?",
@@ -44,6 +46,9 @@ def commands_of(source: str) -> set[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in SENDING:
             found.update(texts(node.args[0] if node.args else None))
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Condition":
+            for given in (*node.args[1:2], *node.args[3:4], *(k.value for k in node.keywords if k.arg == "command")):
+                found.update(command for command in texts(given) if command)
         elif isinstance(node, ast.For) and any(
             isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in SENDING
             for each in node.body
@@ -61,7 +66,9 @@ def written_down() -> set[str]:
     """All bytes that stand in the scripted dialogues."""
     sources = [(Path(__file__).parent / name).read_text(encoding="utf-8") for name in SCRIPTS]
     nodes = (node for source in sources for node in ast.walk(ast.parse(source)))
-    return {
+    scripts = [case.opening for case in laser_cases.CASES.values()]
+    scripts += [test_detector_bytes.METER_OPENING, test_detector_bytes.SCOPE_OPENING]
+    return {said.decode("ascii", "replace") for script in scripts for said, _ in script} | {
         node.value.decode("ascii", "replace")
         for node in nodes
         if isinstance(node, ast.Constant) and isinstance(node.value, bytes)

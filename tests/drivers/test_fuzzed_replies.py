@@ -80,7 +80,7 @@ def _laser_questions() -> Iterator[tuple[str, Question]]:
 def _detector_questions() -> Iterator[tuple[str, Question]]:
     meter = PowerMeterOptions(wavelength_nm=661, averages=3, timeout_s=SHORT_S)
     scope = OscilloscopeOptions(channel=2, range_v=4.0, offset_v=1.0, timeout_s=SHORT_S)
-    meter_status = [(b"SENS:CORR:WAV?", b"6.61E+2"), (b"SENS:POW:RANG?", b"5E-3")]
+    meter_status = [(b"SENS:POW:RANG?", b"5E-3")]
     reading = [*detectors.ARMING, *detectors.FORCING, *detectors.FETCHING]
     scope_status = [(b":OPER:COND?", b"+0"), (b":ACQ:SRAT?", b"+1E+9")]
     stop = detectors.told(b":STOP")

@@ -31,6 +31,8 @@ READINGS = [(name, number) for name, case in CASES.items() for number in range(l
 @pytest.fixture(autouse=True)
 def short_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("drivers.transports.conversation.SHORTEST_QUIET_S", 1e-3)
+    monkeypatch.setattr("drivers.lasers.wired_laser.START_POLL_S", 0.0)
+    monkeypatch.setattr("drivers.lasers.thorlabs_diode.START_POLL_S", 0.0)
 
 
 @pytest.fixture(params=CASES)
@@ -105,6 +107,7 @@ def test_a_laser_that_does_not_stop_is_a_fault_with_a_remedy(case: Case) -> None
         (case.off[-1][0], case.reads[0][1] and next(r[1][0][1] for r in case.reads if r[0] == "emission")),
     ]
     blind, in_step = case.opening[:1], case.opening[1 : case.opening.index(case.off[0])]
+    in_step = [exchange for exchange in in_step if exchange[0] != b"SYST1:INF:MOD?"]  # only asked while it is opened
     laser, line = opened(case, still_on, blind, next_numbers(in_step), still_on, blind)
     with pytest.raises(DeviceFaultError, match="still emits") as caught:
         laser.emission_off()
@@ -169,37 +172,55 @@ def replaced(case: Case, **replies: bytes) -> Script:
 
 def test_cobolt_without_autostart_starts_by_l1() -> None:
     case = CASES["cobolt"]
-    script = [*replaced(case, cobas=b"0"), *case.on[:2], (b"l1", b"OK"), (b"gom?", b"2")]
-    line = ScriptedLine(case.wire(script))
+    on = [(b"l1" if said == b"@cob1" else said, heard) for said, heard in case.on]
+    line = ScriptedLine(case.wire([*replaced(case, cobas=b"0"), *on]))
     case.build(line).open().emission_on()
     assert line.all_said()
 
 
-def test_cobolt_waiting_for_its_key_is_switched_off_again() -> None:
+def test_cobolt_that_waits_for_its_key_says_so_and_is_switched_off_when_nobody_turns_it() -> None:
     case = CASES["cobolt"]
-    laser, line = opened(case, [*case.on[:-1], (b"gom?", b"1"), *case.off])
-    with pytest.raises(DeviceRefusedError, match="waits for its key") as caught:
+    options = CoboltOptions(timeout_s=FAST, command_spacing_s=0.0, start_time_s=1e-9)
+    script = [*case.opening, *case.on[:3], (b"gom?", b"1"), (b"@cobasks?", b"1"), *case.off]
+    line = ScriptedLine(case.wire(script))
+    laser = CoboltLaser(LASER, line, options).open()
+    with pytest.raises(DeviceRefusedError, match="waiting for its key") as caught:
         laser.emission_on()
-    assert "Turn the key" in caught.value.remedy
+    assert "Turn the key OFF and then ON" in caught.value.remedy
     assert line.all_said()
 
 
 def test_cobolt_fault_at_start_is_switched_off_again() -> None:
     case = CASES["cobolt"]
-    laser, line = opened(case, [*case.on[:-1], (b"gom?", b"5"), *case.off, (b"f?", b"4")])
+    laser, line = opened(case, [*case.on[:3], (b"gom?", b"5"), (b"f?", b"4"), *case.off])
     with pytest.raises(DeviceFaultError, match="constant power cannot be reached"):
         laser.emission_on()
     assert line.all_said()
 
 
-def test_cobolt_dpl_counts_its_states_differently() -> None:
+@pytest.mark.parametrize("numbers", [b"134", b"2134", b"4"])
+def test_a_cold_cobolt_dpl_is_waited_for_whatever_its_numbers_mean(numbers: bytes) -> None:
     case = CASES["cobolt"]
-    script = [*replaced(case, glm=b"0532-06-91-0050-100"), *case.on[:-1], (b"gom?", b"3"), *case.status]
-    script[-len(case.status) + 3] = (b"gom?", b"3")
+    waits: Script = []
+    for number in numbers[:-1]:
+        waits += [(b"gom?", b"%c" % number), (b"@cobasks?", b"1")]
+    script = [*replaced(case, glm=b"0532-06-91-0050-100"), *case.on[:3], *waits, (b"gom?", b"4"), *case.on[-3:]]
     line = ScriptedLine(case.wire(script))
     laser = case.build(line).open()
+    heard: list[str] = []
+    laser.while_starting = heard.append
     laser.emission_on()
-    assert laser.status().summary == "warming up"
+    assert line.all_said()
+    assert len(heard) == len(numbers) - 1
+
+
+@pytest.mark.parametrize("model", [b"0661-06-01-0050-1100", b"0785-08-01-0500-300", b"0532-04-01-0050-500"])
+def test_cobolts_that_speak_other_commands_are_refused_by_their_number(model: bytes) -> None:
+    case = CASES["cobolt"]
+    upto = case.opening.index((b"glm?", b"0661-06-01-0050-100"))
+    line = ScriptedLine(case.wire([*case.opening[:upto], (b"glm?", model), *case.off]))
+    with pytest.raises(DeviceRefusedError, match="not a 06-01 of the generation"):
+        case.build(line).open()
 
 
 def test_cobolt_clears_a_fault_on_request() -> None:
@@ -220,21 +241,23 @@ def test_ibeam_that_stopped_by_itself_is_taken_for_an_open_interlock() -> None:
 
 
 def test_ibeam_without_the_channel_of_the_bench_file_says_which_it_has() -> None:
-    laser, _ = opened(CASES["ibeam"], [(b"show level power", b"CH2, PWR: 1 mW\r\nCH3, PWR: 1 mW")])
-    with pytest.raises(DeviceRefusedError, match="has no channel 1, only 2, 3"):
+    laser, _ = opened(CASES["ibeam"], [(b"show level power", b"CH1, PWR: 1 mW\r\nCH3, PWR: 1 mW")])
+    with pytest.raises(DeviceRefusedError, match="has no channel 2, only 1, 3"):
         _ = laser.power_setpoint_w
 
 
 def test_thorlabs_without_photodiode_computes_the_power_from_the_current() -> None:
     case = CASES["thorlabs"]
-    line = ScriptedLine(case.wire([*case.opening, (b"MEAS:CURR?", b"1.0E-01")]))
+    opening = [(b"MEAS:CURR?", b"0.0") if said == b"MEAS:POW2?" else (said, heard) for said, heard in case.opening]
+    line = ScriptedLine(case.wire([*opening, (b"MEAS:CURR?", b"1.0E-01")]))
     options = ThorlabsDiodeOptions(timeout_s=FAST, threshold_a=0.05, slope_w_per_a=0.8, temperature_c=25.0)
     assert ThorlabsDiodeLaser(LASER, line, options).open().power_w == pytest.approx(0.04)
 
 
 def test_thorlabs_with_a_limit_below_threshold_is_refused() -> None:
     case = CASES["thorlabs"]
-    script = [(said, b"4E-2" if said == b"SOUR:CURR:LIM?" else heard) for said, heard in case.opening[:-1]]
+    upto = len(case.opening) - case.opening[::-1].index((b"SOUR:CURR:LIM?", b"1.7500000E-01"))
+    script = [(said, b"4E-2" if said == b"SOUR:CURR:LIM?" else heard) for said, heard in case.opening[:upto]]
     with pytest.raises(DeviceRefusedError, match="not above the threshold"):
         case.build(ScriptedLine(case.wire(script + case.off))).open()
 

@@ -22,6 +22,7 @@ from mock_devices.wire.ports import Port, PtyPort, TcpPort
 from mock_devices.wire.thorlabs_diode import ThorlabsDiodeInstrument
 
 TIMEOUT_S = float(os.environ.get("LABCONTROL_WIRE_TIMEOUT_S", "0.05"))  # short for tests, longer on a busy computer
+START_S = 0.4
 AT_BENCH = DriverContext("laser")
 
 
@@ -35,22 +36,24 @@ class Stand:
 
 
 def _cobolt(head: LaserElectronics) -> tuple[Instrument, Callable[[Port], Laser]]:
-    options = CoboltOptions(timeout_s=TIMEOUT_S, command_spacing_s=0.0)
+    options = CoboltOptions(timeout_s=TIMEOUT_S, start_time_s=START_S, command_spacing_s=0.0)
     return CoboltInstrument(head), lambda port: CoboltLaser.from_bench(port.address, options, AT_BENCH)
 
 
 def _obis(head: LaserElectronics) -> tuple[Instrument, Callable[[Port], Laser]]:
-    options = SerialLaserOptions(timeout_s=TIMEOUT_S)
+    options = SerialLaserOptions(timeout_s=TIMEOUT_S, start_time_s=START_S)
     return ObisInstrument(head), lambda port: ObisLaser.from_bench(port.address, options, AT_BENCH)
 
 
 def _ibeam(head: LaserElectronics) -> tuple[Instrument, Callable[[Port], Laser]]:
-    options = IBeamOptions(timeout_s=TIMEOUT_S)
+    options = IBeamOptions(timeout_s=TIMEOUT_S, start_time_s=START_S)
     return IBeamInstrument(head), lambda port: IBeamLaser.from_bench(port.address, options, AT_BENCH)
 
 
 def _thorlabs(head: LaserElectronics) -> tuple[Instrument, Callable[[Port], Laser]]:
-    options = ThorlabsDiodeOptions(timeout_s=TIMEOUT_S, threshold_a=0.05, slope_w_per_a=0.8, temperature_c=25.0)
+    options = ThorlabsDiodeOptions(
+        timeout_s=TIMEOUT_S, start_time_s=START_S, threshold_a=0.05, slope_w_per_a=0.8, temperature_c=25.0
+    )
 
     def build(port: Port) -> Laser:
         assert isinstance(port, TcpPort)
