@@ -22,7 +22,7 @@ from drivers.interfaces import (
     Identity,
     Search,
 )
-from drivers.lasers.wired_laser import SerialLaserOptions, Waiting, WiredLaser
+from drivers.lasers.wired_laser import SerialLaserOptions, WiredLaser
 from drivers.transports import Condition, LandmarkConversation, Line, Reply, SerialLine
 
 logger = logging.getLogger(__name__)
@@ -188,14 +188,7 @@ class IBeamLaser(WiredLaser[IBeamConversation]):
     def _send_emission_on(self) -> None:
         self._started = False
         self._talk.tell("laser on")
-        if not self._read_emission():
-            raise DeviceRefusedError(
-                self.name, "was told to emit and stays off.", "Check interlock and key switch of the laser."
-            )
-        self._started = True
-
-    def _waits_for(self) -> Waiting | None:
-        return None if self._read_emission() else Waiting("it does not emit", "Check interlock and key switch.")
+        self._started = self._read_emission()
 
     def _send_emission_off(self) -> None:
         self._started = False

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Self, TypeVar
 
-from drivers.interfaces import DeviceRefusedError, DeviceStatus, DriverContext, Found, Identity, Search
+from drivers.interfaces import DeviceStatus, DriverContext, Found, Identity, Search
 from drivers.lasers.wired_laser import SerialLaserOptions, Waiting, WiredLaser
 from drivers.transports import Condition, LandmarkConversation, Line, Reply, SerialLine
 from drivers.transports.reply import Parse
@@ -205,15 +205,10 @@ class ObisLaser(WiredLaser[ObisConversation]):
         self._talk.tell(self._to("SOUR:AM:STAT ON"))
 
     def _waits_for(self) -> Waiting | None:
-        if not self._read_emission():
-            raise DeviceRefusedError(
-                self.name,
-                f"was told to emit and stays off: {', '.join(self._read_faults()) or 'no reason given'}.",
-                "Check interlock, key switch and faults at the laser.",
-            )
+        waits = super()._waits_for()
         if self._ask("SYST:STAT?", _bits) & _CDRH_DELAY:
             return Waiting("in the delay of its class, about 5 s")
-        return None
+        return waits
 
     def _send_emission_off(self) -> None:
         self._talk.tell(self._to("SOUR:AM:STAT OFF"))

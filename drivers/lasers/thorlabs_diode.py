@@ -20,7 +20,7 @@ from drivers.interfaces import (
     Identity,
     Search,
 )
-from drivers.lasers.wired_laser import START_POLL_S, Waiting, WiredLaser, WiredLaserOptions
+from drivers.lasers.wired_laser import START_POLL_S, WiredLaser, WiredLaserOptions
 from drivers.transports import Condition, Line, Reply, ScpiConversation, VisaLine
 
 _USB = {(0x1313, 0x804A), (0x1313, 0x804F), (0x1313, None)}  # ITC4000, CLD101x
@@ -202,15 +202,6 @@ class ThorlabsDiodeLaser(WiredLaser[ScpiConversation]):
 
     def _send_emission_on(self) -> None:
         self._talk.tell("OUTP ON")
-
-    def _waits_for(self) -> Waiting | None:
-        if self._read_emission():
-            return None
-        raise DeviceFaultError(
-            self.name,
-            f"was told to emit and stays off: {', '.join(self._read_faults()) or 'no reason given'}.",
-            "Look at the display of the controller.",
-        )
 
     def _send_emission_off(self) -> None:
         self._talk.tell("OUTP OFF")

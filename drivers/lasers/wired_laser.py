@@ -118,12 +118,18 @@ class WiredLaser(Laser, Generic[C]):
     def _send_emission_on(self) -> None:
         """Tell the laser to start; it need not emit yet."""
 
-    @abstractmethod
     def _waits_for(self) -> Waiting | None:
         """What keeps a laser that was told to start from emitting; None when it emits.
 
-        Raises DeviceFaultError or DeviceRefusedError when waiting is of no use.
+        Raises DeviceFaultError or DeviceRefusedError when waiting is of no use, as by default.
         """
+        if self._read_emission():
+            return None
+        raise DeviceFaultError(
+            self.name,
+            f"was told to emit and stays off: {', '.join(self._read_faults()) or 'no reason given'}.",
+            "Check interlock, key switch and faults at the laser.",
+        )
 
     @abstractmethod
     def _send_emission_off(self) -> None: ...
