@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
 
-from drivers.interfaces.device import Device, DriverContext
+from drivers.interfaces.device import Device
 from drivers.interfaces.errors import DeviceFaultError, DeviceRefusedError
 
 
@@ -16,10 +16,8 @@ class Laser(Device):
 
     role: ClassVar[str] = "laser"
 
-    def __init__(self, context: DriverContext) -> None:
-        super().__init__(context)
-        self.while_starting: Callable[[str], None] = _unheard
-        """Called with what a start still waits for, and what a person must do, whenever that changes."""
+    while_starting: Callable[[str], None] = staticmethod(lambda _: None)
+    """Called with what a start still waits for, and what a person must do, whenever that changes."""
 
     @property
     @abstractmethod
@@ -136,7 +134,3 @@ class Laser(Device):
 
     @abstractmethod
     def _read_faults(self) -> tuple[str, ...]: ...
-
-
-def _unheard(words: str) -> None:
-    """Progress of a start, where nobody listens."""
