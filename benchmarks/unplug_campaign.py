@@ -105,7 +105,7 @@ def pull(run: Run, table: WiredTable, device: str, plug: Plug) -> Pulled:
     back_s = until(goes_on)
     missed = [
         *(["did not pause"] * (paused_s == float("inf"))),
-        *(["another device was named"] * (not said.startswith(device))),
+        *(["another device was named"] * (not said.startswith(f"The {device}"))),
         *(["the light stayed on"] * (dark_s == float("inf"))),
         *(["did not say that the laser may be on"] * (not reached and "did NOT confirm" not in said)),
         *(["did not go on"] * (back_s == float("inf") or run.status.state.is_final)),

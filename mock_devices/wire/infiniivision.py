@@ -5,6 +5,7 @@ It keeps whatever the last user set, for each channel and for the acquisition, a
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -234,9 +235,11 @@ class InfiniiVisionInstrument(ScpiInstrument):
         self.running = self._arm_event = True
 
     def _digitize(self) -> None:
+        """Acquire at once; nothing else is carried out until it is done."""
         self._single()
         self.signal.force()
-        self._still_running()
+        while self._still_running():
+            time.sleep(1e-3)
 
     def _stop(self) -> None:
         self.running = False

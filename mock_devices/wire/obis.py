@@ -81,12 +81,7 @@ class ObisInstrument(ScpiInstrument):
         self.add("SOURce:AM:STATe", lambda _: _word(laser.emitting or laser.starting), self._set_state)
         self.add("SOURce:AM:SOURce", lambda _: self.source)
         self.add("SOURce:AM:INTernal", command=lambda text: self._set_source(choice(text, "CWP", "CWC")))
-        self.add(
-            "SOURce:AM:EXTernal",
-            command=lambda text: self._set_source(
-                {"DIG": "DIGITAL", "ANAL": "ANALOG", "MIX": "MIXED"}[_external(text)]
-            ),
-        )
+        self.add("SOURce:AM:EXTernal", command=lambda text: self._set_source(_external(text)))
         self.add("SOURce:POWer:LIMit:LOW", lambda _: f"{laser.min_power_w:.5f}")
         self.add("SOURce:POWer:LIMit:HIGH", lambda _: f"{laser.max_power_w:.5f}")
         self.add("SOURce:POWer:NOMinal", lambda _: f"{laser.max_power_w / 1.1:.5f}")
