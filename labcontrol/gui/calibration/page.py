@@ -195,18 +195,20 @@ class CalibrationPage(Page):
         self._show_live()
 
     def _on_emitted(self, event: Any) -> None:
-        """What the calibration emits on its way."""
+        """What the calibration emits on its way; answers may overtake it."""
+        working_on = self.work.working_on
         match event:
             case Frame():
                 self.step.show_frame(event)
-            case Progress():
+            case Progress() if working_on:
                 self.step.show_progress(event.done, event.total)
-            case Activity():
-                (self.selftest if self.work.working_on == SELFTEST else self.step).show_activity(event.words)
+            case Activity() if working_on:
+                (self.selftest if working_on == SELFTEST else self.step).show_activity(event.words)
             case CameraOpened():
                 self.step.view.set_bit_depth(event.bit_depth)
             case SelfTestFound():
                 self.selftest.show_found(event)
+                self._show_overview()
             case Trial():
                 self.selftest.show_trial(event)
 

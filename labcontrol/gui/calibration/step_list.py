@@ -113,7 +113,7 @@ class _StepDelegate(QStyledItemDelegate):
         painter.setFont(small)
         painter.setPen(colour if kind != "good" else QColor(theme.muted))
         words = painter.fontMetrics().elidedText(
-            str(index.data(_TEXT_ROLE)), Qt.TextElideMode.ElideRight, int(text.width())
+            str(index.data(_TEXT_ROLE) or ""), Qt.TextElideMode.ElideRight, int(text.width())
         )
         painter.drawText(text, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom), words)
         painter.restore()

@@ -59,6 +59,12 @@ class RunQueue(QObject):
         self.waiting = list(waiting)
         self.going = self.halts = False
 
+    @property
+    def summary(self) -> str:
+        """How many wait, and whether they start by themselves; empty when none does."""
+        waiting = f"{len(self.waiting)} in the queue" if self.waiting else ""
+        return f"{waiting}, next one starts by itself" if self.going and waiting else waiting
+
     def add(self, run: QueuedRun) -> None:
         self.waiting.append(run)
         self.changed.emit()

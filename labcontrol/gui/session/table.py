@@ -253,7 +253,8 @@ class TableSession(QObject):
         self.changed.emit()
 
     def _emit_run(self, run: RemoteRun) -> None:
-        events, over = self._mailbox.drain(), run.wait(0)
+        over = run.wait(0)  # first: what arrives with the end is drained with it
+        events = self._mailbox.drain()
         self.is_running = not over
         self.run_events.emit(events, run.status, over)
         if over:

@@ -131,6 +131,11 @@ class MainWindow(QMainWindow):
         self.queue.stop()
         self.table.safe_off()
 
+    def attach(self) -> None:
+        """Follow the newest run that goes on elsewhere, unless one is followed already."""
+        if not self.table.is_running:
+            self.table.host.attach_to_run(none=lambda: self.banner.show_note("No run is in progress."))
+
     def show_crash(self, error: BaseException) -> None:
         """An error of the program in the window: shown here and in the record of the run, which goes on."""
         self.banner.show_error(error, "The window had an error; the run is not affected.")
@@ -211,7 +216,7 @@ class MainWindow(QMainWindow):
         starter.note.connect(self.banner.show_note)
         table.changed.connect(self._show_table)
         table.run_over.connect(self._on_run_over)
-        self.queue.changed.connect(self._show_queue)
+        self.queue.changed.connect(lambda: self.queue_label.setText(self.queue.summary))
 
     def _connect_pages(self) -> None:
         for page in self.tabs.all:
@@ -232,10 +237,6 @@ class MainWindow(QMainWindow):
             QTimer.singleShot(0, self.ask_to_close)
         else:
             self.starter.after_run(status)
-
-    def _show_queue(self) -> None:
-        waiting = f"{len(self.queue.waiting)} in the queue" if self.queue.waiting else ""
-        self.queue_label.setText(f"{waiting}, next one starts by itself" if self.queue.going and waiting else waiting)
 
     def _restore(self) -> None:
         geometry = self._settings.value(_GEOMETRY_KEY)

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 def fill_menus(window: MainWindow) -> None:
     """Run, View and Help, in the window's menu bar."""
-    _menu(window, "&Run").addActions(window.header.actions())
+    run = _menu(window, "&Run")
+    run.addActions(window.header.actions())
+    run.addSeparator()
+    run.addAction("Attach to the run in progress", window.attach)
     _fill_view(window, _menu(window, "&View"))
     guide = _menu(window, "&Help")
     guide.addAction(window.welcome.title, partial(window.show_page, window.welcome))
