@@ -41,7 +41,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("labcontrol", "drivers", "mock_devices")
-NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".*_cache", "runs")
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".*_cache")
 CPU_LIMIT_S = 400  # a change that makes a loop endless is found by this
 # Loaded once, before the process is forked for every change.
 PRELOADED = ("numba", "scipy.stats", "scipy.optimize", "h5py", "pydantic", "matplotlib.figure", "pyqtgraph")

@@ -272,3 +272,32 @@ def test_it_needs_nothing_but_the_standard_library(path: Path) -> None:
     imported |= {node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)}
     imported -= {"labcontrol.companions"}  # one of these files
     assert {name.split(".")[0] for name in imported} <= set(sys.stdlib_module_names)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there is no administrator to become")
+@pytest.mark.parametrize(
+    ("user", "commands", "asked", "installs"),
+    [
+        (0, {"apt-get"}, [], True),
+        (1000, {"apt-get", "sudo"}, ["sudo", "-n"], True),
+        (1000, {"apt-get"}, [], False),
+        (0, set(), [], False),
+    ],
+    ids=["as root", "with sudo", "without sudo", "without apt"],
+)
+def test_system_packages_are_installed_by_who_may(
+    steps: Steps,
+    monkeypatch: pytest.MonkeyPatch,
+    user: int,
+    commands: set[str],
+    asked: list[str],
+    installs: bool,
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}" if name in commands else None)
+    assert bootstrap._install_system_packages(["xvfb"]) is installs
+    taken = [command for command in steps.since() if "install" in command]
+    assert [command[: len(asked)] for command in taken] == [asked] * installs
+    assert all(command[-1] == "xvfb" for command in taken)
+    monkeypatch.setattr(steps, "failing", "true")  # sudo would ask for a password
+    assert bootstrap._install_system_packages(["xvfb"]) is (installs and not asked)

@@ -17,7 +17,6 @@ from labcontrol.errors import UserError
 from labcontrol.records import reading
 
 STRATEGIES = ("coordinate-descent", "multiplexed-identification")
-RANDOM_BITS = 60
 
 
 @pytest.fixture(scope="module", params=STRATEGIES)
@@ -96,12 +95,15 @@ def test_a_changed_measurement_contradicts_the_rest_of_the_record(copy: Path, wh
 
 
 @pytest.mark.parametrize("record", STRATEGIES[:1], indirect=True)
-def test_a_bit_changed_anywhere_in_the_file_is_found_or_changes_nothing(record: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("bits", [20, pytest.param(300, marks=pytest.mark.slow)])
+def test_a_bit_changed_anywhere_in_the_file_is_found_or_changes_nothing(
+    record: Path, tmp_path: Path, bits: int
+) -> None:
     """HDF5 itself notices what is wrong with its own structures; most of the file is room for more rows."""
     whole, expected = record.read_bytes(), datasets(record)
     rng = np.random.default_rng(1)
     path, harmless = tmp_path / "damaged.h5", 0
-    for _ in range(RANDOM_BITS):
+    for _ in range(bits):
         damaged = bytearray(whole)
         damaged[rng.integers(len(whole))] ^= 1 << rng.integers(8)
         path.write_bytes(damaged)
@@ -112,7 +114,7 @@ def test_a_bit_changed_anywhere_in_the_file_is_found_or_changes_nothing(record: 
         if not found:
             harmless += 1
             assert_same(datasets(path), expected)
-    assert harmless < RANDOM_BITS
+    assert harmless < bits
 
 
 def assert_same(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:

@@ -13,7 +13,6 @@ from labcontrol.errors import UserError
 from labcontrol.records import Epoch, RunReader, RunWriter
 
 EPOCHS = 400
-KILLS = 60
 
 
 def start_writer(path: Path, epochs: int = EPOCHS) -> subprocess.Popen[str]:
@@ -56,12 +55,15 @@ def expected() -> list[Epoch]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the writers are forked")
-def test_nothing_is_lost_or_torn_whenever_the_writer_is_killed(tmp_path: Path, expected: list[Epoch]) -> None:
+@pytest.mark.parametrize("kills", [20, pytest.param(200, marks=pytest.mark.slow)])
+def test_nothing_is_lost_or_torn_whenever_the_writer_is_killed(
+    tmp_path: Path, expected: list[Epoch], kills: int
+) -> None:
     script = Path(__file__).with_name("killed_writers.py")
-    command = [sys.executable, str(script), str(tmp_path), str(KILLS), "5"]
+    command = [sys.executable, str(script), str(tmp_path), str(kills), "5"]
     answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     acknowledged = [int(line) for line in answer.split()]
-    assert len(acknowledged) == KILLS
+    assert len(acknowledged) == kills
     lengths = []
     for number, least in enumerate(acknowledged):
         path = tmp_path / f"{number}.h5"
@@ -86,7 +88,7 @@ def test_nothing_is_lost_or_torn_whenever_the_writer_is_killed(tmp_path: Path, e
             for index, epochs in enumerate(run.checkpoint_epochs):
                 assert run.checkpoint(index).state == state_after(int(epochs))
             assert len(run.checkpoint_epochs) >= (least - 1) // 10
-    assert len(set(lengths)) > KILLS // 4, "the kills should come at different moments"
+    assert len(set(lengths)) > kills // 4, "the kills should come at different moments"
 
 
 def test_a_killed_run_continues_at_its_next_epoch(tmp_path: Path, expected: list[Epoch]) -> None:
