@@ -25,7 +25,7 @@ class CurveFacts:
     """One curve.
 
     name: as every legend has it. help: one sentence for who asks. light, dark: its colour on a light and on a dark
-    ground, as #rrggbb. line: None where single epochs are drawn as dots.
+    ground, as #rrggbb. line: None where single epochs are drawn as dots. shaded: whether its interval is drawn.
     """
 
     name: str
@@ -33,6 +33,7 @@ class CurveFacts:
     light: str
     dark: str
     line: LineStyle | None
+    shaded: bool = False
 
 
 MEASURED = {
@@ -49,6 +50,7 @@ MODELS = {
         "#d55e00",
         "#ee9a3a",
         LineStyle.DASHED,
+        shaded=True,
     ),
     "mean-field": CurveFacts(
         "Law 3, mean field",
@@ -72,6 +74,7 @@ MODELS = {
         "#8a7a00",
         "#d3cc5a",
         LineStyle.SOLID,
+        shaded=True,
     ),
     "coverage": CurveFacts(
         "Law 1, coverage",

@@ -61,7 +61,7 @@ def draw_learning(axes: Axes, run: RunReader, models: RunModels, palette: Palett
     k = thinned(len(models.epochs))
     epochs = models.epochs[k]
     for key, model in models.curves.items():
-        if model.band is not None and key != "fit":
+        if model.band is not None and MODELS[key].shaded:
             axes.fill_between(epochs, *model.band(epochs), color=palette.curves[key], alpha=0.15, lw=0)
         _draw_model(axes, model, epochs, model.values(epochs), palette, label=model.label)
     axes.plot(

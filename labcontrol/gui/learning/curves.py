@@ -97,10 +97,10 @@ class MeasuredCurves:
 
 
 class ModelLines:
-    """The models, each with its own kind of line; Law 2 and the twin with their band."""
+    """The models, each with its own kind of line, some with their interval."""
 
     def __init__(self, plot: Any) -> None:
-        self.bands = {key: Band(plot) for key in ("twin", "prediction")}
+        self.bands = {key: Band(plot) for key in reversed(MODELS) if MODELS[key].shaded}
         self.lines = {key: line(plot) for key in reversed(LINES)}
 
     def set_theme(self, theme: Theme) -> None:
