@@ -67,7 +67,7 @@ PARTS: tuple[tuple[Any, str, str, bool], ...] = (
     (ReferenceReplay, "is_suspect", "checks", False),
     (ReferenceReplay, "learn", "checks", False),
     (Run, "_on_step", "events", False),
-    (MaskReadout, "_show_checked", "mask", True),
+    (MaskReadout, "show_verified", "mask", True),
     (Bench, "check_light", "guardian", False),
     (RunWriter, "append_many", "record", False),
     (RunWriter, "checkpoint", "record", False),

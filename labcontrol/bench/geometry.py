@@ -46,6 +46,7 @@ class NeuronMap:
         cells = np.stack([rows + first_row, columns + first_column])
         # centres_px: (N, 2) exact; the windows are centred on the nearest pixel.
         self.centres_px: NDArray[np.float64] = camera_pixels(geometry.camera, cells.T)
+        self._no_dark = np.zeros(side * side)
         self._corners = np.rint(self.centres_px).astype(np.int64) - geometry.camera.window_px // 2
         self._window = geometry.camera.window_px
         outside = (self._corners < 0) | (self._corners + self._window > np.array(sensor_shape))
@@ -73,10 +74,12 @@ class NeuronMap:
         """Patterns (B, rows, columns) of masks (B, N)."""
         return np.stack([self.dmd_pattern(mask) for mask in masks])
 
-    def signals(self, frame: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.float64]:
-        """Counts (N,) summed over each neuron's window of a frame."""
+    def signals(
+        self, frame: NDArray[np.uint8] | NDArray[np.uint16], dark: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
+        """Counts (N,) summed over each neuron's window of a frame. dark: (N,) counts to take off."""
         total = np.empty(self.side * self.side)
-        _sum_windows(frame, self._corners, self._window, total)
+        _sum_windows(frame, self._corners, self._window, self._no_dark if dark is None else dark, total)
         return total
 
 
@@ -135,12 +138,14 @@ class _Block:
             )
 
         self._levels: NDArray[np.uint8] | None = None
+        self._background, self._empty = -1, np.empty(shape, dtype=np.uint8)
         self._runs = (np.zeros((0, 0), dtype=np.int64), np.zeros((0, 0), dtype=np.uint8))
 
     def pattern(self, values: NDArray[np.int64], levels: NDArray[np.uint8], background: int) -> Pattern:
-        if levels is not self._levels:
+        if levels is not self._levels or background != self._background:
             self._levels, self._runs = levels, runs_of(levels, self._pitch**2)
-        pattern = np.full(self._shape, background, dtype=np.uint8)
+            self._background, self._empty = background, np.full(self._shape, background, dtype=np.uint8)
+        pattern = self._empty.copy()
         _fill_cells(pattern, values, *self._runs, self._side, self._pitch, self._row, self._column)
         return pattern
 
@@ -197,6 +202,7 @@ def _sum_windows(
     frame: NDArray[np.uint8] | NDArray[np.uint16],
     corners: NDArray[np.int64],
     window: int,
+    dark: NDArray[np.float64],
     total: NDArray[np.float64],
 ) -> None:
     for i in range(total.size):
@@ -204,4 +210,4 @@ def _sum_windows(
         for r in range(corners[i, 0], corners[i, 0] + window):
             for c in range(corners[i, 1], corners[i, 1] + window):
                 counts += frame[r, c]
-        total[i] = counts
+        total[i] = counts - dark[i]

@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.interfaces import DeviceFaultError, Frame, Pattern, Shown
+from drivers.interfaces import Frame, Pattern, Shown
 from labcontrol.bench import Bench, NeuronMap, PhaseTable
-from labcontrol.reservoir.mask_readout import Reading
-from labcontrol.reservoir.retries import TRANSIENT, Retries
+from labcontrol.reservoir.retries import COMMAND, FRAME, RejectedError, Retries
 
 Floats = NDArray[np.float64]
-Seen = tuple[Floats, Frame, Floats]  # values of the masks, frame, signals of the neurons
 
 # Bench clocks count in float seconds; a frame is not early for a rounding error.
 _CLOCK_ROUNDING_S = 1e-6
@@ -44,59 +42,59 @@ class Pictures:
         self._bench.camera.discard_frames()
         self.last_counter = 0
 
-    def acquire(self, pattern: Pattern, read: Reading, patience: int = 1) -> Seen:
-        """Show a pattern and see what comes of it: at the detector, and at the camera, with the dark counts taken off.
+    def show(self, pattern: Pattern) -> Shown:
+        """Show a pattern on the SLM; it has yet to settle."""
+        return self._retries.run(COMMAND, lambda _again: self._bench.slm.show(pattern))
 
-        patience: how many settle times to wait.
+    def trigger(self) -> None:
+        """Start an exposure of the camera."""
+        self._retries.run(COMMAND, lambda _again: self._bench.camera.trigger())
+
+    def frame(self, shown: Shown, *, may_saturate: bool = False) -> Frame:
+        """The frame of the exposure just triggered, verified to be of the pattern shown; see `_check`.
+
+        Another one is acquired again, within the bound.
         """
-        shown = self._retries.retry(lambda: self._bench.slm.show(pattern))
-        self._bench.clock.sleep(patience * self._bench.slm.settle_time_s)
-        self._retries.retry(self._bench.camera.trigger)
-        values = read()
-        frame = self._frame(shown)
-        return values, frame, self._map.signals(frame.data) - self.dark_counts
+        camera = self._bench.camera
+
+        def attempt(again: bool) -> Frame:
+            if again:
+                camera.discard_frames()
+                camera.trigger()
+            frame = camera.read()
+            self._check(frame, shown, may_saturate)
+            return frame
+
+        return self._retries.run(FRAME, attempt)
+
+    def signals(self, frame: Frame) -> Floats:
+        """Signals (N,) of the neurons in counts, with the dark counts taken off."""
+        return self._map.signals(frame.data, self.dark_counts)
 
     def acquire_settled(self, pattern: Pattern) -> tuple[Frame, Floats]:
         """Frame, which may be saturated, and signals (N,), dark counts included, of a pattern that has settled."""
-        shown = self._retries.retry(lambda: self._bench.slm.show_settled(pattern))
-        self._retries.retry(self._bench.camera.trigger)
-        frame = self._frame(shown, may_saturate=True)
+        shown = self._retries.run(COMMAND, lambda _again: self._bench.slm.show_settled(pattern))
+        self.trigger()
+        frame = self.frame(shown, may_saturate=True)
         return frame, self._map.signals(frame.data)
 
-    def _frame(self, shown: Shown, *, may_saturate: bool = False) -> Frame:
-        """The frame of the exposure just triggered, verified to be of the pattern shown.
+    def _check(self, frame: Frame, shown: Shown, may_saturate: bool) -> None:
+        """Raise RejectedError unless a frame can be used.
 
         It must be the next one by the camera's counter, exposed after the pattern had settled, and not saturated.
-        Otherwise it is acquired again, within the bound.
         """
-        camera, slm = self._bench.camera, self._bench.slm
-        settled_s = shown.time_s + slm.settle_time_s - _CLOCK_ROUNDING_S
-        fault = ""
-        for attempt in range(self._retries.tries):
-            try:
-                if attempt:
-                    self._retries.note(camera.name, fault)
-                    camera.discard_frames()
-                    camera.trigger()
-                frame = camera.read()
-            except (*TRANSIENT, DeviceFaultError) as error:
-                fault = f"gave no frame ({error.message})"
-                continue
-            skipped = frame.counter - self.last_counter - 1 if self.last_counter else 0
-            self.last_counter = frame.counter
-            if skipped == 0 and frame.time_s >= settled_s and (may_saturate or frame.saturated_share == 0):
-                return frame
-            fault = (
-                f"skipped {skipped} frames"
-                if skipped > 0
-                else "gave an old frame once more"
-                if skipped < 0
-                else "gave a frame of an earlier pattern"
-                if frame.time_s < settled_s
-                else f"is saturated in {frame.saturated_share:.2%} of its pixels"
-            )
-        raise DeviceFaultError(
-            camera.name,
-            f"{fault}, {self._retries.tries} times in a row.",
-            "Check trigger line, exposure and frame rate.",
+        skipped = frame.counter - self.last_counter - 1 if self.last_counter else 0
+        self.last_counter = frame.counter
+        early = frame.time_s < shown.time_s + self._bench.slm.settle_time_s - _CLOCK_ROUNDING_S
+        if skipped == 0 and not early and (may_saturate or frame.saturated_share == 0):
+            return
+        fault = (
+            f"skipped {skipped} frames"
+            if skipped > 0
+            else "gave an old frame once more"
+            if skipped < 0
+            else "gave a frame of an earlier pattern"
+            if early
+            else f"is saturated in {frame.saturated_share:.2%} of its pixels"
         )
+        raise RejectedError(self._bench.camera.name, fault)

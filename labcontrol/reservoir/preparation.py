@@ -42,19 +42,20 @@ def measure_preparation(
     dark = np.mean([acquire()[1] for _ in range(_DARK_FRAMES)], axis=0)
     bench.light_on()
     with bench.good_light():
-        half = readout.show(np.arange(len(dark)) % 2 == 0)
+        readout.show(np.arange(len(dark)) % 2 == 0)
         started = bench.clock.now_s()
         taken, half_levels = [], []
         for reference in (*phases, *phases):
             taken.append(acquire(reference))
-            half_levels.append(half().mean())
+            half_levels.append(readout.samples().mean())
         step_s = (bench.clock.now_s() - started) / len(taken)
     frames, both = [frame for frame, _ in taken], np.array([counts for _, counts in taken]) - dark
     signals, again = np.split(both, 2)
     reference_counts = float(both.mean())
     _check_exposure(bench, frames, reference_counts, dark)
     noises = np.sqrt(np.mean((again - signals) ** 2, axis=1)) / reference_counts
-    off = readout.show(np.zeros(len(dark), dtype=np.bool_))().mean()
+    readout.show(np.zeros(len(dark), dtype=np.bool_))
+    off = readout.samples().mean()
     return Preparation(
         dark,
         reference_counts,

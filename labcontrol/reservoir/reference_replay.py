@@ -47,8 +47,9 @@ class ReferenceReplay:
     def __init__(self, inputs: Floats, signals: NDArray[np.float32], spread: Spread, least: float) -> None:
         self.inputs, self.signals = inputs, signals
         self.typical, self._least = spread, least
-        self._spread: Floats = np.full(len(inputs), _AT_FIRST * max(spread.neurons, least))
-        self._towards: Floats = np.full(len(inputs), _AT_FIRST * max(spread.towards, least))
+        # Of each step. Lists, because one number of each is read and written at a time.
+        self._spread = [_AT_FIRST * max(spread.neurons, least)] * len(inputs)
+        self._towards = [_AT_FIRST * max(spread.towards, least)] * len(inputs)
 
     def covers(self, inputs: Floats) -> bool:
         """Whether a sequence begins like the recorded one, and ends within it."""
@@ -56,33 +57,31 @@ class ReferenceReplay:
 
     def agrees(self, again: NDArray[np.float32]) -> bool:
         """Whether another reference replay (S, N) is the same, by 1.5 times what a replay may differ."""
-        return not any(self._beyond(1.5, step, seen) for step, seen in enumerate(again.astype(np.float64)))
+        steps = enumerate(again.astype(np.float64))
+        return not any(self.is_suspect(step, self.deviations(step, seen), 1.5) for step, seen in steps)
 
-    def is_suspect(self, step: int, signals: Floats) -> bool:
+    def deviations(self, step: int, signals: Floats) -> tuple[float, float]:
+        """From the reference: rms over all neurons; and along the way from the step before, equal for white noise."""
+        return _deviations(self.signals[max(step - 1, 0)], self.signals[step], signals)
+
+    def is_suspect(self, step: int, deviations: tuple[float, float], factor: float = 1.0) -> bool:
         """Whether a picture may not be that of the reference replay, or have something left of the step before."""
-        return self._beyond(1.0, step, signals)
-
-    def learn(self, step: int, signals: Floats) -> None:
-        """Take a verified state into account: a slow drift of the table is no fault of a pattern."""
-        for spreads, now in zip((self._spread, self._towards), self._deviations(step, signals), strict=True):
-            spreads[step] = max(math.sqrt(_MEMORY * float(spreads[step]) ** 2 + (1 - _MEMORY) * now**2), self._least)
-
-    def state(self) -> dict[str, Any]:
-        return {"spread": self._spread, "towards": self._towards}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self._spread, self._towards = state["spread"].copy(), state["towards"].copy()
-
-    def _beyond(self, factor: float, step: int, signals: Floats) -> bool:
-        neurons, towards = self._deviations(step, signals)
-        return bool(
+        neurons, towards = deviations
+        return (
             neurons > factor * _SURELY * self._spread[step]
             or abs(towards) > factor * _TOWARDS_SURELY * self._towards[step]
         )
 
-    def _deviations(self, step: int, signals: Floats) -> tuple[float, float]:
-        """From the reference: rms over all neurons; and along the way from the step before, equal for white noise."""
-        return _deviations(self.signals[max(step - 1, 0)], self.signals[step], signals)
+    def learn(self, step: int, deviations: tuple[float, float]) -> None:
+        """Take a verified state into account: a slow drift of the table is no fault of a pattern."""
+        for spreads, now in zip((self._spread, self._towards), deviations, strict=True):
+            spreads[step] = max(math.sqrt(_MEMORY * spreads[step] ** 2 + (1 - _MEMORY) * now**2), self._least)
+
+    def state(self) -> dict[str, Any]:
+        return {"spread": np.array(self._spread), "towards": np.array(self._towards)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._spread, self._towards = state["spread"].tolist(), state["towards"].tolist()
 
 
 def spread_between(a: NDArray[np.float32], b: NDArray[np.float32]) -> Spread:

@@ -7,28 +7,37 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.interfaces import DeviceFaultError, Pattern
+from drivers.interfaces import Frame, Pattern
 from labcontrol.bench import Bench, NeuronMap
 from labcontrol.config import ReservoirConfig
 from labcontrol.reservoir import markers
 from labcontrol.reservoir.coupling import Coupling
-from labcontrol.reservoir.mask_readout import MaskReadout, Reading
+from labcontrol.reservoir.mask_readout import MaskReadout, Masks, NoMasks
 from labcontrol.reservoir.pattern_check import LEAST_NOISE, MirrorLevels, PatternCheck, different, same
-from labcontrol.reservoir.pictures import Pictures, Seen
+from labcontrol.reservoir.pictures import Pictures
 from labcontrol.reservoir.precompile import precompile_pictures
 from labcontrol.reservoir.preparation import measure_preparation
 from labcontrol.reservoir.reference_replay import MOST_VALUES, ReferenceReplay, Spread, spread_between
 from labcontrol.reservoir.results import Preparation, Readout, StepView
-from labcontrol.reservoir.retries import Retries
+from labcontrol.reservoir.retries import PATTERN, REPLAY, RejectedError, Retries
 
 Observer = Callable[[StepView], None]
+Floats = NDArray[np.float64]
 
 _PATIENCE = 4  # settle times that a pattern is given when it is under suspicion of being late
+
+
+class Seen(NamedTuple):
+    """What one step gave: outputs of the masks (B,), the camera's frame, and the neurons' signals (N,) in counts."""
+
+    values: Floats
+    frame: Frame
+    signals: Floats
 
 
 class Reservoir:
@@ -55,11 +64,11 @@ class Reservoir:
         reference_rad = rng.random((config.reference_patterns, self.neurons)) * 2 * np.pi
         self._reference_phases = self._pictures.table.index(reference_rad)
         self._phases = np.empty(self.neurons, dtype=np.int64)
+        self._dark = np.zeros(self.neurons)
         self.preparation: Preparation | None = None
         self._pattern_check = PatternCheck(0.0, 0.0)
         self.reference_replay: ReferenceReplay | None = None
         self._compare: ReferenceReplay | None = None  # of the replay under way
-        self._wrong = False  # it had a pattern that was not shown
         self.replays = 0
         self.between_steps: Callable[[], None] = _nothing
         self.observer: Observer | None = None
@@ -146,13 +155,13 @@ class Reservoir:
         """Phases (N, S) that were shown at every step of a replay of inputs (S,), from the states (S, N) seen in it."""
         return self._coupling.phases_rad(self._require_preparation().reference_counts, inputs, states)
 
-    def _states(self, inputs: NDArray[np.float64]) -> NDArray[np.float32]:
+    def _states(self, inputs: Floats) -> NDArray[np.float32]:
         states = np.empty((len(inputs), self.neurons), dtype=np.float32)
-        signals = np.zeros(self.neurons)
+        seen: Seen | None = None
         for step, u in enumerate(inputs):
             self.between_steps()
-            _, signals = self._step(step, float(u), signals, _unread)
-            states[step] = signals
+            seen = self._step(step, float(u), seen, NoMasks())
+            states[step] = seen.signals
         return states
 
     @property
@@ -184,91 +193,91 @@ class Reservoir:
         self._compare = known if known is not None and known.covers(inputs) else None
         for start in range(0, len(masks), self.masks_per_replay):
             chunk = slice(start, start + self.masks_per_replay)
-            outputs[chunk] = self._checked_replay(masks[chunk], inputs, washout)
+            outputs[chunk] = self._one_replay(masks[chunk], inputs, washout)
             replays[chunk] = self.replays
             self.replays += 1
         return Readout(outputs, replays, self.retries.count - retried_before)
 
-    def _checked_replay(
-        self, masks: NDArray[np.bool_], inputs: NDArray[np.float64], washout: int
-    ) -> NDArray[np.float32]:
-        """Outputs (B, T) of one replay; it begins anew, within the bound, when one of its patterns was not shown.
+    def _one_replay(self, masks: NDArray[np.bool_], inputs: Floats, washout: int) -> NDArray[np.float32]:
+        """Outputs (B, T) of one replay; it begins anew, within the bound, when one of its patterns was not shown."""
 
-        Of several patterns that came late in a row the first ones can leave too small a trace to be suspect.
-        """
-        for _ in range(self.retries.tries):
-            self._wrong = False
+        def attempt(_again: bool) -> NDArray[np.float32]:
             outputs = np.empty((len(masks), len(inputs) - washout), dtype=np.float32)
-            read = self._readout.of(masks)
-            signals = np.zeros(self.neurons)
+            ready = self._readout.prepare(masks)
+            seen: Seen | None = None
             for step, u in enumerate(inputs):
                 self.between_steps()
-                values, signals = self._step(step, float(u), signals, read)
-                if self._wrong:
-                    break
+                seen = self._step(step, float(u), seen, ready)
                 if step >= washout:
-                    outputs[:, step - washout] = values
-            else:
-                return outputs
-        raise DeviceFaultError(
-            self._bench.slm.name,
-            f"did not show one of its patterns in {self.retries.tries} replays in a row.",
-            "Check its line and its settle time.",
-        )
+                    outputs[:, step - washout] = seen.values
+            return outputs
 
-    def _step(
-        self, step: int, u: float, signals: NDArray[np.float64], read: Reading
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        preparation = self._require_preparation()
-        self._coupling.update(signals, preparation.reference_counts, u, self._phases)
+        return self.retries.run(REPLAY, attempt)
+
+    def _step(self, step: int, u: float, before: Seen | None, masks: Masks) -> Seen:
+        """One step of the loop: the pattern that follows from the step before, and what is seen of it.
+
+        Raises RejectedError when the step itself turned out well, but the patterns before it cannot have been shown.
+        """
+        signals = self._dark if before is None else before.signals
+        reference_counts = self._require_preparation().reference_counts
+        self._coupling.update(signals, reference_counts, u, self._phases)
         pattern = self._pictures.pattern(self._phases)
-        values, frame, signals = self._pictures.acquire(pattern, read)
-        known = self._compare
-        if (
-            known.is_suspect(step, signals)
-            if known is not None
-            else self._pattern_check.is_suspect(self._phases, signals, preparation.reference_counts)
-        ):
-            self._bench.check_light()
-            values, frame, signals = self._verify_shown(pattern, read, suspect=signals)
-            self._wrong = known is not None and not known.is_suspect(step, signals)
-        self._pattern_check.remember(self._phases, signals)
-        if known is not None:
-            known.learn(step, signals)
+        seen, known = self._acquire(pattern, masks), self._compare
+        wrong = False
+        if known is None:
+            if self._pattern_check.is_suspect(self._phases, seen.signals, reference_counts):
+                seen = self._verify(pattern, masks, suspect=seen.signals)
+        else:
+            deviations = known.deviations(step, seen.signals)
+            if known.is_suspect(step, deviations):
+                seen = self._verify(pattern, masks, suspect=seen.signals)
+                deviations = known.deviations(step, seen.signals)
+                wrong = not known.is_suspect(step, deviations)
+            known.learn(step, deviations)
+        self._pattern_check.remember(self._phases, seen.signals)
         if self.on_signals is not None:
-            self.on_signals(step, signals)
+            self.on_signals(step, seen.signals)
         if self.observer is not None:
-            self.observer(StepView(step, frame, pattern, float(values[0])))
-        return values, signals
+            self.observer(StepView(step, seen.frame, pattern, float(seen.values[0])))
+        if wrong:
+            raise RejectedError(self._bench.slm.name, "")
+        return seen
 
-    def _verify_shown(self, pattern: Pattern, read: Reading, suspect: NDArray[np.float64]) -> Seen:
-        """Prove that the SLM shows a pattern: after a dark one the light comes again, and shown once more it stays."""
-        pictures, noise_counts = self._pictures, self._noise_counts
-        for _ in range(self.retries.tries):
-            self.retries.note(
-                self._bench.slm.name, "may not have shown a pattern: the picture is not what it should be"
-            )
+    def _acquire(self, pattern: Pattern, masks: Masks, patience: int = 1) -> Seen:
+        """What the devices do in one step, in the order of time. patience: how many settle times to wait.
+
+        Each of them tries again by the rules of `labcontrol.reservoir.retries`.
+        """
+        shown = self._pictures.show(pattern)
+        self._bench.clock.sleep(patience * self._bench.slm.settle_time_s)
+        self._pictures.trigger()
+        values = masks.read()
+        frame = self._pictures.frame(shown)
+        return Seen(values, frame, self._pictures.signals(frame))
+
+    def _verify(self, pattern: Pattern, masks: Masks, suspect: Floats) -> Seen:
+        """Verify that the SLM shows a pattern: after a dark one the light comes again, and shown once more it stays."""
+        self._bench.check_light()
+        pictures, noise_counts, slm = self._pictures, self._noise_counts, self._bench.slm.name
+        fault = "may not have shown a pattern: the picture is not what it should be"
+        self.retries.note(slm, fault)
+
+        def attempt(_again: bool) -> Seen:
             self.between_steps()
             dark = pictures.acquire_settled(pictures.dark_pattern)[1] - pictures.dark_counts
-            arriving, seen = (pictures.acquire(pattern, read, _PATIENCE) for _ in range(2))
-            shown = different(dark, suspect, noise_counts) and different(dark, seen[2], noise_counts)
-            if shown and same(arriving[2], seen[2], noise_counts):
-                return seen
-        raise DeviceFaultError(
-            self._bench.slm.name,
-            f"does not show its patterns: light and dark look the same, {self.retries.tries} times in a row.",
-            "Check its line and its settle time, and whether light reaches it.",
-        )
+            arriving, seen = (self._acquire(pattern, masks, _PATIENCE) for _ in range(2))
+            shown = different(dark, suspect, noise_counts) and different(dark, seen.signals, noise_counts)
+            if not (shown and same(arriving.signals, seen.signals, noise_counts)):
+                raise RejectedError(slm, fault)
+            return seen
+
+        return self.retries.run(PATTERN, attempt)
 
     def _require_preparation(self) -> Preparation:
         if self.preparation is None:
             raise RuntimeError("Reservoir.prepare must be called before a replay.")
         return self.preparation
-
-
-def _unread() -> NDArray[np.float64]:
-    """In place of a mask's reading, when no mask is measured."""
-    return np.zeros(1)
 
 
 def _nothing() -> None:
