@@ -41,7 +41,7 @@ WARM_UP = 20  # epochs that are not timed: what is first used may be compiled
 
 
 class TimedRun(Run):
-    """Adds up the processor time of its thread in device calls, from the last epoch of the warm-up to the last of all."""
+    """Adds up the processor time of its thread in device calls, after the warm-up."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

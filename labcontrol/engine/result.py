@@ -32,7 +32,7 @@ def final_result(
         "neurons": experiment.neurons,
         "steps": steps,
         "seed": experiment.seed,
-        **experiment.learning.model_dump(mode="json"),
+        **experiment.learning.model_dump(mode="json", exclude={"options"}),
         **strategy_settings(experiment.learning).model_dump(mode="json"),
         "epochs": len(curve),
         "gain": measure.gain,
