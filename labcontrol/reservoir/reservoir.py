@@ -52,7 +52,6 @@ class Reservoir:
 
     def __init__(self, bench: Bench, config: ReservoirConfig, side: int, rng: np.random.Generator) -> None:
         self._bench = bench
-        self._config = config
         self.neurons = side * side
         roi = bench.camera.roi
         self.map = NeuronMap(bench.config.geometry, side, bench.slm.shape, bench.dmd.shape, (roi.rows, roi.columns))
