@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from PyQt5.QtCore import QSettings
 from PyQt5.QtWidgets import QAction, QApplication, QLabel, QMenu, QPushButton
 from pytestqt.qtbot import QtBot
 
+from labcontrol.engine import FaultSeen
 from labcontrol.errors import UserError
 from labcontrol.gui.session.context import WindowContext
 from labcontrol.gui.session.page import Invitation, Page
@@ -18,6 +20,7 @@ from labcontrol.gui.shared.theme import DARK, Theme
 from labcontrol.gui.window.desktop import Appearance
 from labcontrol.gui.window.main_window import MainWindow
 from labcontrol.gui.window.pages import PAGES
+from labcontrol.records.reader import Fault
 
 
 class NotesPage(Page):
@@ -118,3 +121,28 @@ def test_what_it_saves_comes_back(
     window.page(NotesPage).label.setText("first light")
     window.close()
     assert make_window(qapp, qtbot, settings, tmp_path).page(NotesPage).label.text() == "first light"
+
+
+def test_the_page_of_the_guide_works_as_it_stands(
+    qapp: QApplication, qtbot: QtBot, settings: QSettings, tmp_path: Path
+) -> None:
+    guide = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    source = next(
+        block for block in re.findall(r"```python\n(.*?)```", guide, re.DOTALL) if "class FaultsPage" in block
+    )
+    module: dict[str, Any] = {}
+    exec(compile(source, "faults/page.py", "exec", dont_inherit=True), module)
+    host = ScriptedHost(tmp_path)
+    look, kinds = Appearance(qapp, settings), (*PAGES, module["FaultsPage"])
+    window = MainWindow(host.experiment, host.bench, tmp_path, look, settings, kinds=kinds)
+    host.table = window.table
+    window.table.host.use(host)  # type: ignore[arg-type]
+    qtbot.addWidget(window, before_close_func=lambda _: window.end_now())
+    window.show()
+    window.starter.start_form()
+    for text in ("gave no frame", "gave no frame again"):
+        host.emit(FaultSeen(Fault(1001.0, "camera", "timeout", text, "retried", epoch=12)))
+    host.tick()
+    page = window.page(module["FaultsPage"])
+    assert page.list.item(0).text() == "camera: gave no frame again"
+    assert window.tabs.tabText(window.tabs.pages.indexOf(page)) == "Faults · 2"
