@@ -64,7 +64,9 @@ def test_a_run_waits_in_the_dark_when_its_last_client_has_gone(
     serve: Serve, attach: Attach, bench: BenchConfig, head: LaserElectronics, tmp_path: Path
 ) -> None:
     host = serve(job(bench, tmp_path, armed_by="test"))
+    host.attended_here = True  # until the client is there
     client = attach(host)
+    host.attended_here = False
     run = RemoteRun.attach(client)
     until(lambda: run.status.epoch > 3, client)
     assert head.emitting
