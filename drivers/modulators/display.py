@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import replace
@@ -27,6 +28,8 @@ from drivers.interfaces import (
 )
 from drivers.modulators.areas import Area, differing_area, enlarged, enlarged_area, whole_area
 from drivers.modulators.screen_link import ScreenFacts, ScreenLink
+
+_NEARLY = 0.95  # of the screen's rows and columns: the active part of a panel
 
 
 class DisplayOptions(DriverOptions):
@@ -54,10 +57,16 @@ class DisplaySlmOptions(DisplayOptions):
 
     response_time_s: float = Field(0.02, ge=0, le=1, description="time the liquid crystal needs to settle, in s")
     response_table: Path | None = Field(
-        None, description="text file with a grey level for each of 256 phase levels, as the maker delivers it"
+        None,
+        description="text file with a grey level for each of 256 phase levels, or with the one level of a whole wave, "
+        "as the maker delivers it",
     )
     correction_image: Path | None = Field(
-        None, description="8-bit image of the maker that flattens the modulator, of the screen's size"
+        None,
+        description="8-bit image of the maker that flattens the modulator, of the screen's size or its active part's",
+    )
+    correction_offset_px: tuple[int, int] | None = Field(
+        None, description="row and column of the screen where the correction image begins, where it is smaller"
     )
 
 
@@ -125,7 +134,7 @@ class DisplayModulator(Modulator):
         return DeviceStatus(ok=True, summary="showing", values=values)
 
     def _show(self, pattern: Pattern) -> Shown:
-        self._link.check()
+        self._link.check(thorough=False)
         self.clock.sleep(self._next_s - self.clock.now_s())
         number = self._show_changes(pattern)
         now_s = self.clock.now_s()
@@ -204,19 +213,30 @@ class DisplaySlm(DisplayModulator):
 
     def _load_table(self, path: Path) -> NDArray[np.uint8]:
         try:
-            words = [line.replace(",", " ").replace(";", " ").split() for line in path.read_text().splitlines()]
-            numbers = [[float(word) for word in line] for line in words if line]
+            words = [re.split(r"[\s,;]+", line.strip()) for line in path.read_text().splitlines() if line.strip()]
+            while len(words) > 256 and not _is_number(words[0][0]):
+                words.pop(0)  # headings
+            numbers = [[float(word) for word in line if word] for line in words]
         except (OSError, ValueError) as error:
             raise self._bad_file(path, f"cannot be read ({error})") from error
+        if [len(line) for line in numbers] == [1]:
+            return self._whole_wave_at(path, numbers[0][0])
         columns = {len(line) for line in numbers}
         if len(numbers) != 256 or columns not in ({1}, {2}):
             raise self._bad_file(path, f"holds {len(numbers)} lines of {sorted(columns)} numbers, not 256 of 1 or 2")
         if columns == {2} and [line[0] for line in numbers] != list(range(256)):
             raise self._bad_file(path, "has a first column that is not 0, 1, ... 255")
         levels = np.array([line[-1] for line in numbers])
-        if not (np.isfinite(levels).all() and levels.min() >= 0 and levels.max() <= 255 and (levels % 1 == 0).all()):
-            raise self._bad_file(path, "holds levels that are not whole numbers from 0 to 255")
-        return levels.astype(np.uint8)
+        top = levels.max()
+        if not (np.isfinite(levels).all() and levels.min() >= 0 and (top <= 255 or 4095 < top <= 65535)):
+            raise self._bad_file(path, "holds levels that are neither from 0 to 255 nor of 16 bits")
+        return np.rint(levels / (1 if top <= 255 else 257)).astype(np.uint8)
+
+    def _whole_wave_at(self, path: Path, level: float) -> NDArray[np.uint8]:
+        """The table of a modulator with a straight response that reaches a whole wave at this grey level."""
+        if not 1 <= level <= 255:
+            raise self._bad_file(path, f"holds the one level {level:g}, which is not from 1 to 255")
+        return np.rint(np.arange(256) * level / 256).astype(np.uint8)
 
     def _load_image(self, path: Path, shape: tuple[int, int]) -> NDArray[np.uint8]:
         from PIL import Image  # only where there is an image
@@ -226,12 +246,43 @@ class DisplaySlm(DisplayModulator):
                 pixels = np.asarray(image.convert("L") if image.mode == "P" else image)
         except Exception as error:  # every decoder has its own way to fail on a damaged file
             raise self._bad_file(path, f"cannot be read ({error})") from error
-        if pixels.dtype != np.uint8 or pixels.shape != shape:
+        if pixels.ndim == 3 and (pixels[..., :3] == pixels[..., :1]).all():
+            pixels = pixels[..., 0]  # grey, kept as colour
+        if pixels.dtype != np.uint8 or pixels.ndim != 2:
             raise self._bad_file(path, f"is {pixels.dtype} of shape {pixels.shape}, not uint8 of shape {shape}")
-        return pixels
+        return self._on_the_whole_screen(path, pixels, shape)
 
-    def _bad_file(self, path: Path, what: str) -> DeviceRefusedError:
-        return DeviceRefusedError(self.name, f"{path} {what}.", "Use the file the maker delivered for this modulator.")
+    def _on_the_whole_screen(self, path: Path, image: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
+        """The image where it belongs, and nothing beside it. One that lacks a margin begins at the corner."""
+        offset = self._options.correction_offset_px
+        row, column = offset or (0, 0)
+        nearly = all(wanted * _NEARLY <= size for size, wanted in zip(image.shape, shape, strict=True))
+        if image.shape != shape and not nearly and offset is None:
+            raise self._bad_file(
+                path,
+                f"is uint8 of shape {image.shape}, not uint8 of shape {shape}",
+                "Use the file of this modulator, or say with correction_offset_px where it begins.",
+            )
+        rows, columns = image.shape
+        if min(row, column) < 0 or row + rows > shape[0] or column + columns > shape[1]:
+            raise self._bad_file(path, f"of shape {image.shape} at {(row, column)} does not lie on a screen of {shape}")
+        if image.shape == shape:
+            return image
+        whole = np.zeros(shape, dtype=np.uint8)
+        whole[row : row + rows, column : column + columns] = image
+        return whole
+
+    def _bad_file(self, path: Path, what: str, remedy: str = "") -> DeviceRefusedError:
+        remedy = remedy or "Use the file the maker delivered for this modulator."
+        return DeviceRefusedError(self.name, f"{path} {what}.", remedy)
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 class DisplayDmd(DisplayModulator):

@@ -29,12 +29,15 @@ from drivers.interfaces import (
 )
 from drivers.modulators.areas import Area, whole_area
 from drivers.modulators.x_painter import PainterError, XPainter
+from drivers.modulators.x_screen import WatchError, XScreenWatch
 
 logger = logging.getLogger(__name__)
 
 START_TIMEOUT_S = 20.0
 SHOW_TIMEOUT_S = 2.0
+WATCH_INTERVAL_S = 1.0
 _ENDED: dict[str, Any] = {"event": "ended"}
+_REMEDY = "Close what covers it; switch night light, colour profile, scaling and screen saver off for this screen."
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,8 @@ class ScreenLink:
         self._last_words: threading.Thread | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._painter: XPainter | None = None
+        self._watch: XScreenWatch | None = None
+        self._watch_next_s = 0.0
         self._number = 0
         self._fault = ""
 
@@ -110,13 +115,16 @@ class ScreenLink:
         if facts is None:
             raise self._unexpected(event)
         self._share_pixels(facts.rows, facts.columns, x_window_of(event))
+        self._begin_watching(facts, x_window_of(event))
         return facts
 
     def close(self) -> None:
         """Close the window; may be called in any state."""
         painter, self._painter = self._painter, None
-        if painter is not None:
-            painter.close()
+        watch, self._watch = self._watch, None
+        for each in (painter, watch):
+            if each is not None:
+                each.close()
         process, self._process = self._process, None
         if process is not None:
             assert process.stdin is not None
@@ -138,17 +146,28 @@ class ScreenLink:
 
         Returns when the window system has them, with the number of the pattern.
         """
-        self.check()
+        self.check(thorough=False)
         self._number += 1
         if self._painter is None:
             self._let_window_show(area)
         else:
             self._paint(self._painter, area)
-        self.check()
+        self.check(thorough=False)
         return self._number
 
-    def check(self) -> None:
-        """Raise DeviceFaultError when the screen is not what it was when the window was opened."""
+    def check(self, *, thorough: bool = True) -> None:
+        """Check that the screen is what it was when the window was opened, and shows what it is sent.
+
+        Parameters
+        ----------
+        thorough : bool
+            Whether the window system is asked; otherwise it is now and then.
+
+        Raises
+        ------
+        DeviceFaultError
+            Where it is not, or does not.
+        """
         with suppress(queue.Empty):
             while True:
                 self._note(self._events.get_nowait())
@@ -156,8 +175,36 @@ class ScreenLink:
             raise DeviceFaultError(
                 self.device, f"{self._fault}.", "Connect the screen as it was, close the device and open it again."
             )
+        if trouble := self._trouble(thorough):
+            raise DeviceFaultError(
+                self.device, f"its screen {self.screen} does not show what it is sent: {trouble}.", _REMEDY
+            )
 
     # --- inner workings -----------------------------------------------------------------------------------------
+    def _begin_watching(self, facts: ScreenFacts, x_window: int | None) -> None:
+        if x_window is None:
+            return
+        try:
+            self._watch = XScreenWatch(self.display, facts.name, x_window, (facts.rows, facts.columns))
+        except WatchError as error:
+            logger.debug("%s: its screen is not watched: %s", self.device, error)
+        if trouble := self._trouble(thorough=True):
+            raise DeviceRefusedError(
+                self.device, f"the screen {self.screen} would not show what it is sent: {trouble}.", _REMEDY
+            )
+
+    def _trouble(self, thorough: bool) -> str:
+        if self._watch is None:
+            return ""
+        now_s = time.monotonic()
+        thorough = thorough or now_s >= self._watch_next_s
+        if thorough:
+            self._watch_next_s = now_s + WATCH_INTERVAL_S
+        try:
+            return self._watch.trouble(thorough)
+        except TimeoutError:
+            raise self._no_answer() from None
+
     def _let_window_show(self, area: Area) -> None:
         rows, columns = area
         place = [columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start]
@@ -248,6 +295,24 @@ class ScreenLink:
                 f"another program shows patterns on {self.screen}: {event.get('holder')}.",
                 "End it, or name another screen.",
             )
+        if event.get("reason") == "several screens":
+            return DeviceRefusedError(
+                self.device,
+                f"several screens have the serial number {self.screen}: {screens}.",
+                "Write the name of one of them.",
+            )
+        if event.get("reason") == "overlap":
+            return DeviceRefusedError(
+                self.device,
+                f"{self.screen} shows a part of the desktop that {screens} shows, too.",
+                "Extend the desktop to it instead of mirroring it, or set allow_primary.",
+            )
+        if event.get("reason") == "scaled":
+            return DeviceRefusedError(
+                self.device,
+                f"the desktop scales {self.screen} by {event.get('scale')}: pixels of a pattern are no pixels of it.",
+                "Set its scale to 100 %.",
+            )
         if event.get("reason") == "primary screen":
             return DeviceRefusedError(
                 self.device,
@@ -320,9 +385,12 @@ def _follow_errors(source: IO[bytes], complaints: list[str]) -> None:
 
 
 def _environment(display: str | None) -> dict[str, str]:
-    """For a window whose pixels are the screen's pixels."""
-    environment = dict(os.environ, QT_ENABLE_HIGHDPI_SCALING="0", QT_AUTO_SCREEN_SCALE_FACTOR="0", QT_SCALE_FACTOR="1")
-    environment.pop("QT_QPA_PLATFORM", None)
+    """For a window whose pixels are the screen's pixels.
+
+    Nothing of what a desktop, a user or an imported package (OpenCV sets its own plug-ins) tells Qt reaches it.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("QT_", "QSG_", "QML"))}
+    environment |= {"QT_ENABLE_HIGHDPI_SCALING": "0", "QT_AUTO_SCREEN_SCALE_FACTOR": "0", "QT_SCALE_FACTOR": "1"}
     if display is not None:
         environment["DISPLAY"] = display
     if sys.platform.startswith("linux"):

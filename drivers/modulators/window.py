@@ -21,13 +21,12 @@ import mmap
 import os
 import re
 import sys
-import tempfile
 import threading
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from PyQt5 import sip
-from PyQt5.QtCore import QLockFile, QObject, QRect, Qt, pyqtSignal
+from PyQt5.QtCore import QLockFile, QObject, QRect, QStandardPaths, Qt, pyqtSignal
 from PyQt5.QtGui import QGuiApplication, QImage, QPaintEngine, QPainter, QPaintEvent, QScreen
 from PyQt5.QtWidgets import QApplication, QWidget
 
@@ -106,9 +105,15 @@ class PatternWindow(QWidget):
         painter.end()
 
 
-def find(name: str, screens: list[QScreen]) -> QScreen | None:
-    """The screen of this name or serial number."""
-    return next((screen for screen in screens if name in (screen.name(), screen.serialNumber())), None)
+def find(name: str, screens: list[QScreen]) -> list[QScreen]:
+    """The screens of this name or serial number; one of this name is the only one."""
+    named = [screen for screen in screens if name == screen.name()]
+    return named or [screen for screen in screens if name and name == screen.serialNumber()]
+
+
+def overlapping(screen: QScreen, screens: list[QScreen]) -> list[QScreen]:
+    """Other screens that show a part of the same desktop, mirrored ones above all."""
+    return [each for each in screens if each is not screen and each.geometry().intersects(screen.geometry())]
 
 
 def facts(screen: QScreen) -> dict[str, Any]:
@@ -126,10 +131,23 @@ def facts(screen: QScreen) -> dict[str, Any]:
     }
 
 
+def unfit(screen: QScreen, screens: list[QScreen], allow_primary: bool) -> dict[str, Any]:
+    """Why nothing may be shown on a screen; empty where it may."""
+    if screen is QGuiApplication.primaryScreen() and not allow_primary:
+        return {"reason": "primary screen", "screens": [describe(each) for each in screens]}
+    if (shared := overlapping(screen, screens)) and not allow_primary:
+        return {"reason": "overlap", "screens": [describe(each) for each in shared]}
+    if screen.devicePixelRatio() != 1:
+        return {"reason": "scaled", "scale": screen.devicePixelRatio()}
+    return {}
+
+
 def lock_of(screen: QScreen) -> QLockFile:
     """Held by whoever shows patterns on this screen; gone with its process, however that ends."""
     place = re.sub(r"\W+", "-", f"{os.environ.get('DISPLAY', '')} {screen.name()}")
-    lock = QLockFile(str(Path(tempfile.gettempdir()) / f"labcontrol-screen-{place}.lock"))
+    folder = Path(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.GenericCacheLocation)) / "labcontrol"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # of this user: nobody else can hold or fake it
+    lock = QLockFile(str(folder / f"screen-{place}.lock"))
     lock.setStaleLockTime(0)  # however long it shows
     return lock
 
@@ -149,7 +167,8 @@ def in_use(screen: QScreen) -> str:
 def describe(screen: QScreen) -> str:
     area = screen.geometry()
     primary = ", primary" if screen is QGuiApplication.primaryScreen() else ""
-    return f"{screen.name()} ({area.width()} x {area.height()}{primary})"
+    number = f", serial number {screen.serialNumber()}" if screen.serialNumber() else ""
+    return f"{screen.name()} ({area.width()} x {area.height()}{number}{primary})"
 
 
 def main(arguments: list[str]) -> int:
@@ -159,16 +178,18 @@ def main(arguments: list[str]) -> int:
     if arguments[0] == "--list":
         say("screens", screens=[facts(each) | {"in_use": in_use(each)} for each in screens])
         return 0
-    screen = find(arguments[0], screens)
-    if screen is None:
-        say("refused", reason="no such screen", screens=[describe(each) for each in screens])
+    found, allow_primary = find(arguments[0], screens), "--allow-primary" in arguments[1:]
+    if len(found) != 1:
+        reason = "several screens" if found else "no such screen"
+        say("refused", reason=reason, screens=[describe(each) for each in found or screens])
         return 1
+    screen = found[0]
     lock = lock_of(screen)
     if not lock.tryLock(0):
         say("refused", reason="in use", holder=holder_of(lock))
         return 1
-    if screen is application.primaryScreen() and "--allow-primary" not in arguments[1:]:
-        say("refused", reason="primary screen", screens=[describe(each) for each in screens])
+    if why := unfit(screen, screens, allow_primary):
+        say("refused", **why)
         return 1
     name = screen.name()
     window = PatternWindow(screen)
@@ -179,6 +200,14 @@ def main(arguments: list[str]) -> int:
         lambda gone: say("fault", reason=f"screen {name} was removed") if gone.name() == name else None
     )
     screen.geometryChanged.connect(lambda _: say("fault", reason=f"screen {name} changed its resolution or place"))
+
+    def look_for_overlap(*_: object) -> None:
+        if not allow_primary and (shared := overlapping(screen, application.screens())):
+            say("fault", reason=f"screen {name} shows what is on {describe(shared[0])}, too")
+
+    for each in screens:
+        each.geometryChanged.connect(look_for_overlap)
+    application.screenAdded.connect(look_for_overlap)
     # The window is there, and has painted itself black, before anybody else paints it.
     for _ in range(2):
         QGuiApplication.sync()
