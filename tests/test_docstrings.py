@@ -8,7 +8,13 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-DONE = ("drivers/interfaces", "drivers/registry.py", "labcontrol/testing")
+ANALYSIS = ("curve_facts", "model_curve", "record_follower", "run_models", "run_outcome", "twin_model", "verdict")
+DONE = (
+    "drivers/interfaces",
+    "drivers/registry.py",
+    "labcontrol/testing",
+    *(f"labcontrol/analysis/{name}.py" for name in ANALYSIS),
+)
 """What is written in numpydoc so far."""
 # Parameters missing, too many or out of order; Returns, Yields and Raises missing. Types are not compared with the
 # annotations: those in docstrings say shapes and units instead.

@@ -24,8 +24,18 @@ class LineStyle(StrEnum):
 class CurveFacts:
     """One curve.
 
-    name: as every legend has it. help: one sentence for who asks. light, dark: its colour on a light and on a dark
-    ground, as #rrggbb. line: None where single epochs are drawn as dots. shaded: whether its interval is drawn.
+    Attributes
+    ----------
+    name : str
+        As every legend has it.
+    help : str
+        A sentence or two for who asks.
+    light, dark : str
+        Its colour on a light and on a dark ground, as #rrggbb.
+    line : LineStyle or None
+        None where single epochs are drawn as dots.
+    shaded : bool
+        Whether its interval is drawn.
     """
 
     name: str

@@ -22,10 +22,24 @@ _WIDEST = 1e4  # ratio of the ends of an interval that says something
 class ModelCurve:
     """A model of the learning curve.
 
-    key: in `MODELS`. loss: the error it speaks of. values: epochs (K,) to expected error (K,). band: the same to an
-    interval. tau: time constant in epochs with the 95 % interval of a single run, where the model has one. r_squared:
-    where it was fitted. until: the last epoch it may speak of. condition: what it holds for, where this run is not of
-    that kind.
+    Attributes
+    ----------
+    key : str
+        In `MODELS`.
+    name, help : str
+        As legends have it, and a sentence or two for who asks.
+    loss : str
+        The error it speaks of, mse or nmse.
+    values, band : callable
+        Epochs (K,) to the expected error (K,), and to the ends of an interval, two of (K,).
+    tau : tuple of float
+        Time constant in epochs and the 95 % interval of a single run, where the model has one.
+    r_squared : float
+        Where it was fitted.
+    until : float
+        The last epoch it may speak of.
+    condition : str
+        What it holds for, where this run is not of that kind.
     """
 
     key: str
@@ -40,11 +54,32 @@ class ModelCurve:
     condition: str = ""
 
     def at(self, epoch: float) -> float:
-        """Expected error after one epoch."""
+        """Say which error is expected after an epoch.
+
+        Parameters
+        ----------
+        epoch : float
+            Masks measured, the initial one not counted.
+
+        Returns
+        -------
+        float
+        """
         return float(self.values(np.array([epoch]))[0])
 
     def interval_at(self, epoch: float) -> tuple[float, float] | None:
-        """Interval after one epoch, where the model has one."""
+        """Say in which interval the error is expected after an epoch.
+
+        Parameters
+        ----------
+        epoch : float
+            Masks measured, the initial one not counted.
+
+        Returns
+        -------
+        tuple of float or None
+            Its ends; None where the model has none.
+        """
         if self.band is None:
             return None
         low, high = self.band(np.array([epoch]))
@@ -65,7 +100,18 @@ class ModelCurve:
 
 
 def interval_text(value: Interval) -> str:
-    """A value and the ends of its 95 % interval; one that spans orders of magnitude is not worth its ends."""
+    """Write a value with the ends of its 95 % interval.
+
+    Parameters
+    ----------
+    value : tuple of float
+        The value, the low end and the high end.
+
+    Returns
+    -------
+    str
+        "not determined yet" instead of ends that are orders of magnitude apart.
+    """
     if not is_determined(value):
         return f"{rounded(value[0])} (not determined yet)"
     middle, low, high = map(rounded, value)
@@ -73,7 +119,17 @@ def interval_text(value: Interval) -> str:
 
 
 def is_determined(value: Interval) -> bool:
-    """Whether an interval says anything."""
+    """Tell whether an interval says anything.
+
+    Parameters
+    ----------
+    value : tuple of float
+        The value, the low end and the high end.
+
+    Returns
+    -------
+    bool
+    """
     _, low, high = value
     return math.isfinite(high) and not (low > 0 and high / low > _WIDEST)
 
@@ -88,7 +144,29 @@ def sampled_curve(
     name: str = "",
     explanation: str = "",
 ) -> ModelCurve:
-    """A model known at epochs (K,): errors (K,), and an interval of two (K,); name and explanation as in `MODELS`."""
+    """Make a model of what is known at some epochs.
+
+    Parameters
+    ----------
+    key : str
+        In `MODELS`.
+    loss : str
+        The error it speaks of.
+    epochs : ndarray, shape (K,)
+        Rising.
+    errors : ndarray, shape (K,)
+        Expected after each; between them it is interpolated.
+    band : tuple of ndarray, shape (K,)
+        Ends of an interval.
+    name : str
+        By default that of `MODELS`.
+    explanation : str
+        By default that of `MODELS`.
+
+    Returns
+    -------
+    ModelCurve
+    """
 
     def values(k: Floats) -> Floats:
         return np.interp(k, epochs, errors)

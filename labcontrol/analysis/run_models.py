@@ -49,12 +49,33 @@ _FAR_ENOUGH = 2.0  # time constants: a fit to less has seen little of the floor
 
 
 def laws_speak(facts: StrategyFacts) -> bool:
-    """Whether Laws 1 and 2, which judge one flip at a time, speak of a strategy."""
+    """Tell whether Laws 1 and 2, which judge one flip at a time, speak of a strategy.
+
+    Parameters
+    ----------
+    facts : StrategyFacts
+        Of the strategy with its settings.
+
+    Returns
+    -------
+    bool
+    """
     return facts.epochs_per_flip is not None and facts.single_flips
 
 
 def why_no_law(facts: StrategyFacts) -> str:
-    """Why there is no predicted curve, in a few words; empty where there is one."""
+    """Say why there is no predicted curve.
+
+    Parameters
+    ----------
+    facts : StrategyFacts
+        Of the strategy with its settings.
+
+    Returns
+    -------
+    str
+        Empty where there is one.
+    """
     if laws_speak(facts):
         return ""
     if facts.flip_by_flip:
@@ -65,23 +86,56 @@ def why_no_law(facts: StrategyFacts) -> str:
 # --- before learning -------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Prediction:
-    """What was said of a run before its first epoch. law: of the pilot. curves: models that speak of the run."""
+    """What was said of a run before its first epoch.
+
+    Attributes
+    ----------
+    law : AmplitudeLaw
+        Of the pilot.
+    curves : tuple of ModelCurve
+        Models that speak of the run.
+    """
 
     law: AmplitudeLaw
     curves: tuple[ModelCurve, ...]
 
 
 def law_prediction(law: AmplitudeLaw, learning: LearningConfig) -> Prediction:
-    """What the amplitude law alone says: Laws 2 and 1, where they speak of the run."""
+    """Predict what the amplitude law alone can: Laws 2 and 1, where they speak of the run.
+
+    Parameters
+    ----------
+    law : AmplitudeLaw
+        Of the pilot.
+    learning : LearningConfig
+        Of the run.
+
+    Returns
+    -------
+    Prediction
+    """
     return Prediction(law, (*_law_2(law, learning), *_law_1(law, learning)))
 
 
 def record_prediction(run: RunReader, law: AmplitudeLaw | None = None) -> Prediction | None:
-    """All that is predicted of a run from the pilot on its record: Laws 1, 2 and 3, where they speak of it.
+    """Predict all there is of a run from the pilot on its record: Laws 1, 2 and 3, where they speak of it.
 
-    law: of the pilot, where it is known already. Takes some tenths of a second; Laws 1 and 3 take some more when they
-    are first asked for a value, Law 1 a few seconds for a new rule at large N. None before the pilot, for one that
-    says nothing, and for an experiment of another version of the program.
+    Parameters
+    ----------
+    run : RunReader
+        Its record.
+    law : AmplitudeLaw
+        Of the pilot, where it is known already.
+
+    Returns
+    -------
+    Prediction or None
+        None before the pilot, for one that says nothing, and for an experiment of another version of the program.
+
+    Notes
+    -----
+    Takes some tenths of a second; Laws 1 and 3 take some more when they are first asked for a value, Law 1 a few
+    seconds for a new rule at large N.
     """
     experiment, pilot = _experiment(run), run.pilot
     if experiment is None or pilot is None:
@@ -162,9 +216,20 @@ def _law_1(law: AmplitudeLaw, learning: LearningConfig) -> list[ModelCurve]:
 class RunModels:
     """A run so far, and everything it is compared with.
 
-    epochs, incumbent: (K,) error of the incumbent after each epoch. accepted: changes of the mask kept, the initial
-    mask not counted. curves: models by key, in the order of `MODELS`. fits: of the measured curve, None while there is
-    nothing to fit and for strategies that do not descend flip by flip. remark: why no law speaks of it, if none does.
+    Attributes
+    ----------
+    epochs, incumbent : ndarray, shape (K,)
+        Error of the incumbent after each epoch.
+    accepted : int
+        Changes of the mask kept, the initial mask not counted.
+    law : AmplitudeLaw or None
+        Of the pilot.
+    curves : dict of str to ModelCurve
+        Models by key, in the order of `MODELS`.
+    fits : FitComparison or None
+        Of the measured curve; None while there is nothing to fit and for strategies that do not descend flip by flip.
+    remark : str
+        Why no law speaks of it, if none does.
     """
 
     epochs: Floats
@@ -186,10 +251,24 @@ class RunModels:
 def run_models(
     learning: LearningConfig, prediction: Prediction | None, epochs: Floats, incumbent: Floats, accepted: int
 ) -> RunModels:
-    """Everything to set beside a curve measured so far; takes milliseconds.
+    """Set everything there is beside a curve measured so far; takes milliseconds.
 
-    prediction: None before the pilot. epochs, incumbent: (K,) loss of the incumbent, NaN before there is one; not
-    changed by anybody, so that they may be used in another thread. accepted: changes of the mask kept.
+    Parameters
+    ----------
+    learning : LearningConfig
+        Of the run.
+    prediction : Prediction or None
+        None before the pilot.
+    epochs : ndarray, shape (K,)
+        Not changed by anybody, as the next, so that they may be used in another thread.
+    incumbent : ndarray, shape (K,)
+        Loss of the incumbent after each epoch, NaN before there is one.
+    accepted : int
+        Changes of the mask kept, the initial mask not counted.
+
+    Returns
+    -------
+    RunModels
     """
     known = np.isfinite(incumbent)
     fits = fits_of(learning, epochs[known], incumbent[known])
@@ -211,14 +290,43 @@ def run_models(
 def fits_of(
     learning: LearningConfig, epochs: Floats, incumbent: Floats, forms: Iterable[str] = FORMS
 ) -> FitComparison | None:
-    """Forms fitted to a measured curve (K,); None for strategies whose curve is no descent flip by flip."""
+    """Fit forms to a measured curve.
+
+    Parameters
+    ----------
+    learning : LearningConfig
+        Of the run.
+    epochs : ndarray, shape (K,)
+        Rising.
+    incumbent : ndarray, shape (K,)
+        Finite losses of the incumbent.
+    forms : iterable of str
+        By default all.
+
+    Returns
+    -------
+    FitComparison or None
+        None for strategies whose curve is no descent flip by flip, and while there is nothing to fit.
+    """
     if not strategy_facts(learning).flip_by_flip or not len(epochs):
         return None
     return fit_learning_curve(epochs, incumbent, forms)
 
 
 def record_models(run: RunReader, prediction: Prediction | None = None) -> RunModels:
-    """The same of a record, finished or being written. prediction: where it is known already."""
+    """Do the same for a record, finished or being written.
+
+    Parameters
+    ----------
+    run : RunReader
+        Its record.
+    prediction : Prediction
+        Where it is known already.
+
+    Returns
+    -------
+    RunModels
+    """
     experiment, accepted = _experiment(run), int(np.count_nonzero(run.epochs.accepted[1:]))
     incumbent = run.incumbent_errors()
     epochs = np.arange(len(incumbent), dtype=np.float64)

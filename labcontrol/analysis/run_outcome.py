@@ -17,10 +17,20 @@ _FALL = 0.95
 class Outcome:
     """Numbers of one run, finished or not.
 
-    models: the curve and what it is compared with. replays: passes through the training sequence that epochs took.
-    fall_epoch: first epoch after which the error had made 95 % of its whole fall.
-    train, test: {"mse", "nmse"} of the final mask, measured once more at the end. wall_s: from the first epoch to the
-    last; bench_s: the same on the bench's clock.
+    Attributes
+    ----------
+    models : RunModels
+        The curve and what it is compared with.
+    replays : int
+        Passes through the training sequence that epochs took.
+    start_error, error : float or None
+        Of the first incumbent and of the last.
+    fall_epoch : int or None
+        First epoch after which the error had made 95 % of its whole fall.
+    train, test : dict or None
+        mse and nmse of the final mask, measured once more at the end.
+    wall_s, bench_s : float
+        From the first epoch to the last, by the computer's clock and by the bench's.
     """
 
     models: RunModels
@@ -44,7 +54,17 @@ class Outcome:
 
 
 def outcome(run: RunReader) -> Outcome:
-    """Read and compute the numbers of a run, finished or not."""
+    """Read and compute the numbers of a run, finished or not.
+
+    Parameters
+    ----------
+    run : RunReader
+        Its record.
+
+    Returns
+    -------
+    Outcome
+    """
     table, models = run.epochs, record_models(run)
     result: dict[str, Any] = run.result or {}
     known = models.incumbent[np.isfinite(models.incumbent)]

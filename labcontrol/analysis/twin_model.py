@@ -35,7 +35,16 @@ _TWIN_FRACTION = 0.9
 class TwinModel:
     """Median and band of simulated runs with other random choices.
 
-    kind, origin: of the states, in short and in words. runs: how many. epochs, errors, low, high: (K,).
+    Attributes
+    ----------
+    kind, origin : str
+        Of the states, in short and in words.
+    runs : int
+        How many.
+    loss : str
+        The error that decides, mse or nmse.
+    epochs, errors, low, high : list of float
+        Epochs, the median of the errors after each, and the ends of the band.
     """
 
     kind: str
@@ -48,7 +57,12 @@ class TwinModel:
     high: list[float]
 
     def curve(self) -> ModelCurve:
-        """For the views."""
+        """Make a model for the views.
+
+        Returns
+        -------
+        ModelCurve
+        """
         epochs, errors, low, high = map(np.array, (self.epochs, self.errors, self.low, self.high))
         facts = MODELS["twin"]
         explanation = f"{facts.help} {self.runs} runs on {self.origin}."
@@ -57,7 +71,22 @@ class TwinModel:
 
 
 def twin_model(record: Path) -> TwinModel:
-    """Simulate a recorded run many times over. Raises UserError; takes seconds."""
+    """Simulate a recorded run many times over; takes seconds.
+
+    Parameters
+    ----------
+    record : Path
+        The run file.
+
+    Returns
+    -------
+    TwinModel
+
+    Raises
+    ------
+    UserError
+        For a strategy that does not judge flips one by one, and for what is no run file.
+    """
     from labcontrol.theory import twin_ensemble  # the compiler takes a second to import
 
     with RunReader(record) as run:
@@ -104,7 +133,18 @@ def _states(run: RunReader, experiment: ExperimentConfig) -> tuple[States, str, 
 
 
 def main(record: str) -> int:
-    """Print the twin of a record, or why there is none; returns the exit code."""
+    """Print the twin of a record as JSON, or why there is none.
+
+    Parameters
+    ----------
+    record : str
+        Path of the run file.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
     if hasattr(os, "nice"):
         os.nice(10)  # the run goes first
     try:

@@ -27,7 +27,14 @@ class VerdictKind(Enum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """text: in a few words; empty where nothing was predicted."""
+    """How learning compares with its prediction.
+
+    Attributes
+    ----------
+    kind : VerdictKind
+    text : str
+        In a few words; empty where nothing was predicted.
+    """
 
     kind: VerdictKind
     text: str
@@ -37,11 +44,28 @@ NO_VERDICT = Verdict(VerdictKind.NONE, "")
 
 
 def verdict(models: Mapping[str, ModelCurve], epoch: float, error: float, accepted: int) -> Verdict:
-    """How learning compares with its prediction after an epoch.
+    """Compare learning with its prediction after an epoch.
 
-    There is none before there is evidence: one predicted time constant and some accepted flips. Then by the time
-    constants where there is a good fit, because the law does not know the floor; otherwise by the error, which is not
-    called slow where the floor may be what holds it.
+    Parameters
+    ----------
+    models : mapping of str to ModelCurve
+        What the run is compared with, by key.
+    epoch : float
+        The last one.
+    error : float
+        Of the incumbent after it.
+    accepted : int
+        Changes of the mask kept so far.
+
+    Returns
+    -------
+    Verdict
+
+    Notes
+    -----
+    There is none before there is evidence: one predicted time constant and five changes of the mask. Then the time
+    constants are compared where there is a good fit, because the law does not know the floor; otherwise the error,
+    which is not called slow where the floor may be what holds it.
     """
     prediction, fit = models.get("prediction"), models.get("fit")
     if prediction is None or prediction.tau is None:
