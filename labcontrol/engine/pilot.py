@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -66,14 +67,16 @@ def posed_problem(
     rng: np.random.Generator,
     target: NDArray[np.float64],
     phases_rad: NDArray[np.float64] | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> Problem:
     """What a strategy gets to know from a pilot of a mask (N,) and the law that came of it.
 
     rng: the generator that drew the mask. target: (T,) standardised. phases_rad: (N, T) of the neurons, where known.
+    progress: called by what computes for long.
     """
     amplitudes = completed_amplitudes(len(mask), law.mirrors, law.amplitudes)
     noise_std = noise_from_repeats(_repeats(pilot))
-    return Problem(mask, rng, amplitudes, ErrorMeasure(target, law.gain), noise_std, phases_rad)
+    return Problem(mask, rng, amplitudes, ErrorMeasure(target, law.gain), noise_std, phases_rad, progress)
 
 
 def _repeats(pilot: Pilot) -> NDArray[np.float32]:

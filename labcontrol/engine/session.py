@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
@@ -33,9 +34,12 @@ from labcontrol.reservoir import Preparation, Readout, Reservoir, Spread
 from labcontrol.tasks import ErrorMeasure, Task
 from labcontrol.theory import AmplitudeLaw
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 _CHECKPOINT_EPOCHS = 50
+_COMPUTING_NOTE_S = 10.0  # from one line in the log to the next
 
 
 @dataclass
@@ -66,6 +70,7 @@ class Session:
         # The strategy's generator is the experiment's seed itself, so that the twin can repeat its decisions.
         self._rng = np.random.default_rng(self._experiment.seed)
         self._start = initial_mask(self._experiment.learning, self._experiment.neurons, self._rng)
+        self._computing_s = time.perf_counter()
         self._phases_rad: NDArray[np.float64] | None = None
         # What a pilot decides.
         self._law: AmplitudeLaw
@@ -143,7 +148,9 @@ class Session:
         law = predict(pilot, self._start, self._task.train_target, self._experiment.learning.loss)
         if write:
             self._write(lambda: self._writer.write_pilot(pilot.mirrors, pilot.outputs, law.gain))
-        problem = posed_problem(pilot, law, self._start, self._rng, self._task.train_target, self._phases_rad)
+        problem = posed_problem(
+            pilot, law, self._start, self._rng, self._task.train_target, self._phases_rad, self._on_computing
+        )
         self._measure = problem.measure
         self._law = law
         self._strategy = make_strategy(self._experiment.learning, problem)
@@ -151,6 +158,14 @@ class Session:
             self._experiment, self._recovery, problem.measure, self._measure_reference
         )
         self._context.emit(Predicted(law))
+
+    def _on_computing(self, done: float) -> None:
+        """A strategy computes for long: the laser's guardian must know that somebody is there."""
+        self._bench.light.heartbeat()
+        now_s = time.perf_counter()
+        if now_s - self._computing_s > _COMPUTING_NOTE_S:
+            self._computing_s = now_s
+            log.info("computing: %.0f %%", 100 * done)
 
     def _continue(self, recorded: Recorded, state: dict[str, Any]) -> str | None:
         """Take up the run after its last epoch. Returns why it is over, if it already is."""

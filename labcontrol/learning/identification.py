@@ -22,9 +22,10 @@ from pydantic import Field
 from labcontrol.config import LearningConfig, Section
 from labcontrol.learning.boolean_search import GLOBAL, LOCAL
 from labcontrol.learning.designs import group_design, s_matrix
+from labcontrol.learning.mask_bound import mask_bound, seconds_of_bound
 from labcontrol.learning.measurements import Measurements
 from labcontrol.learning.problem import Problem
-from labcontrol.learning.readout_models import ReadoutModel, fit_in_phase, fit_linear, residual
+from labcontrol.learning.readout_models import LinearModel, ReadoutModel, fit_in_phase, fit_linear, residual
 from labcontrol.learning.regularisation import chosen_ridge
 from labcontrol.learning.strategy import Mask, Proposal, Strategy
 
@@ -201,6 +202,20 @@ class MultiplexedIdentification(Strategy):
             self._model = self._refined()
             self._candidates = self._search()
             return
+        self._conclude()
+
+    def _conclude(self) -> None:
+        """Say how good the incumbent is, and stop or watch it."""
+        model, problem, ridge = self._model, self._problem, self._settings.ridge
+        if isinstance(model, LinearModel):
+            if seconds_of_bound(problem.neurons, len(problem.target)) <= self._settings.search_seconds:
+                bound = mask_bound(
+                    model.responses, model.background, problem.target, self._mask,
+                    ridge=ridge, gain=self._gain, progress=problem.progress,
+                )  # fmt: skip
+                self._findings["mask"] = str(bound)
+            else:
+                self._findings["mask"] = "how far it is from the best one was not computed: that takes too long"
         self._stage = WATCH if self._settings.watch else DONE
         self._candidates = self._mask[None]
 
@@ -231,14 +246,15 @@ class MultiplexedIdentification(Strategy):
         """(K, N) the best masks by the model, each another optimum: of new starts, and around the incumbent."""
         assert self._model is not None
         problem, ridge, start = self._problem, self._settings.ridge, self._mask
-        effort = GLOBAL._replace(starts=max(GLOBAL.starts, self._most), seconds=self._settings.search_seconds)
+        seconds, progress = self._settings.search_seconds, problem.progress
+        effort = GLOBAL._replace(starts=max(GLOBAL.starts, self._most), seconds=seconds, progress=progress)
         if self._settings.validation_share > 0:
             share = self._settings.validation_share
             ridge = chosen_ridge(self._model, start, problem.target, self._gain, share, effort, problem.rng)
             self._findings["ridge"] = ridge
         found = [
             self._model.search(start, problem.target, self._gain, ridge, one, problem.rng)
-            for one in (effort, LOCAL._replace(seconds=self._settings.search_seconds))
+            for one in (effort, LOCAL._replace(seconds=seconds, progress=progress))
         ]
         masks, errors = (np.concatenate(parts) for parts in zip(*found, strict=True))
         _, first = np.unique(masks, axis=0, return_index=True)

@@ -141,8 +141,7 @@ class InformedIdentification(MultiplexedIdentification):
             self._model = self._refined()
             self._candidates = self._search()
             return
-        self._stage = WATCH if self._settings.watch else DONE
-        self._candidates = self._mask[None]
+        self._conclude()
 
     # --- model --------------------------------------------------------------------------------------------------
     def _refined(self) -> ReadoutModel:

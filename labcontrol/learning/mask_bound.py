@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -34,6 +35,7 @@ _NARROW = 1.02  # interval of s that is not split further
 _FAR = 1e3  # times s, where it has no end
 _CENTRING = 0.1
 _GRAM_SHARE = 2.4  # mirrors over steps, up to which a matrix of mirrors is solved sooner than one of steps
+_SECONDS_A_FLOP = 2.5e-8  # 18 s for 900 mirrors
 _LEAST_SHARE = 0.02  # of the error found, below which a bound says nothing
 
 
@@ -64,7 +66,14 @@ class MaskBound:
 
 
 def mask_bound(
-    responses: Floats, background: Floats, target: Floats, mask: NDArray[np.bool_], *, ridge: float, gain: float = 0.0
+    responses: Floats,
+    background: Floats,
+    target: Floats,
+    mask: NDArray[np.bool_],
+    *,
+    ridge: float,
+    gain: float = 0.0,
+    progress: Callable[[float], None] | None = None,
 ) -> MaskBound:
     """Bound the error of all masks on y = y0 + sum_i w_i x_i.
 
@@ -82,6 +91,8 @@ def mask_bound(
         Variance that every mirror that is on adds, as a share of the mean variance of a response.
     gain : float
         Of the fixed-gain error; 0 for nmse.
+    progress : callable, optional
+        Called now and then with the fraction that is done, at most.
 
     Returns
     -------
@@ -104,7 +115,7 @@ def mask_bound(
     if not overlap > 0:
         return MaskBound(2 * (1 - overlap / math.sqrt(variance)), 0.0)
     error = 1 - overlap**2 / variance
-    lowest = _lowest_of_all_gains(problem, overlap / variance, error)
+    lowest = _lowest_of_all_gains(problem, overlap / variance, error, progress)
     return MaskBound(_nmse(error), _nmse(max(lowest, 0.0)))
 
 
@@ -113,7 +124,14 @@ def _nmse(unexplained: float) -> float:
     return 2 * (1 - math.sqrt(1 - unexplained))
 
 
-def _lowest_of_all_gains(problem: _Relaxed, mask_s: float, error: float) -> float:
+def seconds_of_bound(neurons: int, steps: int) -> float:
+    """Computing time of a bound for nmse on a usual computer."""
+    return _SECONDS_A_FLOP * neurons**2 * min(neurons, _GRAM_SHARE * steps)
+
+
+def _lowest_of_all_gains(
+    problem: _Relaxed, mask_s: float, error: float, progress: Callable[[float], None] | None
+) -> float:
     """Branch and bound over s: the lowest bound of all intervals, which are split until it hardly rises."""
     edges = [factor * mask_s for factor in _FIRST_FACTORS]
     intervals: list[tuple[float, float, float]] = []
@@ -123,7 +141,9 @@ def _lowest_of_all_gains(problem: _Relaxed, mask_s: float, error: float) -> floa
 
     for low, high in pairwise(edges):
         add(low, high)
-    for _ in range(_MOST_SPLITS):
+    for split in range(_MOST_SPLITS):
+        if progress is not None:
+            progress(split / _MOST_SPLITS)
         bound, low, high = intervals[0]
         if bound >= error or high <= low * _NARROW:
             break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,8 @@ class Problem:
     start: (N,) initial mask. rng: the generator that drew it; it goes on from there. amplitudes: (N,) of the neurons.
     measure: both errors, with the standardised target (T,) and the gain. noise_std: of one output sample, from the
     pilot's repeats, in the unit of the output. phases_rad: (N, T) phase of every neuron at every step, as the modulator
-    is told to show it; None where it is not known.
+    is told to show it; None where it is not known. progress: called now and then, with the fraction that is done, by
+    what computes for long.
     """
 
     start: NDArray[np.bool_]
@@ -26,6 +28,7 @@ class Problem:
     measure: ErrorMeasure
     noise_std: float = 0.0
     phases_rad: NDArray[np.float64] | None = None
+    progress: Callable[[float], None] | None = None
 
     @property
     def neurons(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,11 +10,13 @@ from numpy.typing import NDArray
 
 from labcontrol.analysis.compare.known_table import KnownTable
 from labcontrol.learning.boolean_search import Effort
+from labcontrol.learning.mask_bound import mask_bound
 from labcontrol.learning.readout_models import FieldModel, LinearModel
 from labcontrol.tasks.errors import nmse, standardised
 
 _RIDGES = tuple(10.0**power for power in range(-9, 1))
 _KEPT_BACK = 0.2
+_GAP_RIDGE = 1e-3
 _EFFORT = Effort(starts=4, length=4.0, seconds=600.0)
 
 
@@ -23,6 +26,8 @@ class Ceilings:
 
     ridge: real-valued weights of the light of each mirror. mask: the best Boolean mask found on the training part.
     strong: the best one found whose output varies as much as that of random masks, so that noise does not hide it.
+    gap: how far the best mask found at a ridge of 1e-3 is above a certified lower bound for all masks, as a share of
+    it; NaN where the bound says nothing or the readout is not linear.
     """
 
     ridge_train: float
@@ -31,6 +36,7 @@ class Ceilings:
     mask_test: float
     strong_train: float
     strong_test: float
+    gap: float = math.nan
 
 
 def ceilings(table: KnownTable, seed: int) -> Ceilings:
@@ -44,7 +50,20 @@ def ceilings(table: KnownTable, seed: int) -> Ceilings:
         _nmse(weights @ test_light, table.test_target),
         *_errors(table, _best_mask(table, 0.0, rng)),
         *_errors(table, _best_mask(table, table.spread, rng)),
+        _gap(table, rng),
     )
+
+
+def _gap(table: KnownTable, rng: np.random.Generator) -> float:
+    if table.coherent:
+        return math.nan
+    responses = table.responses[:, : table.steps].astype(np.float64)
+    background = table.background[: table.steps].astype(np.float64)
+    model = LinearModel(background, responses)
+    start = rng.random(table.neurons) < 0.5
+    masks, _ = model.search(start, table.train_target, 0.0, _GAP_RIDGE, _EFFORT, rng)
+    gap = mask_bound(responses, background, table.train_target, masks[0], ridge=_GAP_RIDGE).gap
+    return math.nan if gap is None else gap
 
 
 def _errors(table: KnownTable, mask: NDArray[np.bool_]) -> tuple[float, float]:

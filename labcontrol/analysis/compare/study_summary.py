@@ -41,11 +41,12 @@ def table_summary(study: Study) -> list[dict[str, Any]]:
 
 
 def median_ceilings(study: Study) -> dict[str, float]:
-    """Medians over seeds of the ceilings; empty where they cannot be known."""
+    """Medians over seeds of the ceilings that are known."""
     if study.settings.readout == "path-phases":
         return {}
     found = [asdict(one) for one in study.ceilings()]
-    return {key: float(np.median([one[key] for one in found])) for key in found[0]}
+    medians = {key: float(np.median([one[key] for one in found])) for key in found[0]}
+    return {key: value for key, value in medians.items() if np.isfinite(value)}
 
 
 def write_csv(rows: list[dict[str, Any]], path: Path) -> Path:
