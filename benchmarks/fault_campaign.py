@@ -2,6 +2,7 @@
 
 python benchmarks/fault_campaign.py
 python benchmarks/fault_campaign.py --faults 60 --mixed --seed 2
+python benchmarks/fault_campaign.py --host     # each run by a host, with a client attached
 
 Every run of a fraction of a second gets several faults of one kind, or of all kinds, at random moments, on the
 simulated table with its noise and without. What is on record is then compared with the same masks replayed on a table
@@ -14,10 +15,12 @@ from __future__ import annotations
 import faulthandler
 import logging
 import os
+import secrets
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,6 +36,10 @@ from labcontrol.bench import Bench, driver_classes, simulated_bench
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.config.fault_script import DISK
 from labcontrol.engine import EpochDone, FaultSeen, Run, RunState, StateChanged
+from labcontrol.host import HostClient, hosts
+from labcontrol.host.directory import HostPlace, hosts_folder
+from labcontrol.host.jobs.run import RunJob
+from labcontrol.host.server import Host
 from labcontrol.learning import initial_mask
 from labcontrol.records import RETRIED, RunReader
 from labcontrol.reservoir import Reservoir
@@ -156,18 +163,35 @@ def watch(run: Run, seen: Seen, *, somebody: bool) -> None:
     run._emit = watch  # type: ignore[method-assign]  # noqa: SLF001
 
 
-def one_run(kind: tuple[str, str], config: ExperimentConfig, noise: float, folder: Path, judge: Judge) -> Seen:
+@contextmanager
+def hosted(run: Run) -> Iterator[None]:
+    """Have a host in this process begin the run, and attach to it."""
+    place = HostPlace(hosts_folder(), secrets.token_hex(6))
+    host = Host(place, RunJob(run), ends_when_free=False)
+    host.start()
+    try:
+        with HostClient.connect(next(file for file in hosts() if file.name == place.name), "campaign"):
+            yield
+    finally:
+        host.stop()
+
+
+def one_run(
+    kind: tuple[str, str], config: ExperimentConfig, noise: float, folder: Path, judge: Judge, *, host: bool
+) -> Seen:
     seen, begun = Seen(kind), BegunFaults()
     somebody = config.faults.give_up_after_s is None
     player = logging.getLogger("labcontrol.engine.fault_player")
     player.addHandler(begun)
     run = Run(config, bench_config(noise), folder)
     watch(run, seen, somebody=somebody)
-    run.start()
-    if not run.wait(_PATIENCE_S):
-        faulthandler.dump_traceback()
-        print(f"{kind}: no end within {_PATIENCE_S:g} s, {run.status}", flush=True)
-        os._exit(2)
+    with hosted(run) if host else nullcontext():
+        if not host:
+            run.start()
+        if not run.wait(_PATIENCE_S):
+            faulthandler.dump_traceback()
+            print(f"{kind}: no end within {_PATIENCE_S:g} s, {run.status}", flush=True)
+            os._exit(2)
     player.removeHandler(begun)
     seen.begun, seen.end = begun.count, str(run.status.state)
     seen.wrong += [*ending(run, somebody=somebody)]
@@ -252,8 +276,8 @@ class Judge:
 
 
 # --- the campaign -----------------------------------------------------------------------------------------------
-def campaign(faults: int, seed: int, folder: Path, *, mixed: bool) -> list[Seen]:
-    """Runs until so many faults have been brought to tables. mixed: only runs with faults of all kinds."""
+def campaign(faults: int, seed: int, folder: Path, *, mixed: bool, host: bool) -> list[Seen]:
+    """Runs until so many faults have been brought to tables. mixed: only those with faults of all kinds."""
     labcontrol.engine.run.Bench = WatchedBench  # type: ignore[misc]
     judge, random = Judge(), np.random.default_rng(seed)
     done: list[Seen] = []
@@ -263,7 +287,7 @@ def campaign(faults: int, seed: int, folder: Path, *, mixed: bool) -> list[Seen]
         many_masks = turn % 2 == 1 or kind[1] == "no_trigger"
         script = some_faults(kind, random, steps=200 if many_masks else 900)
         config = experiment(script, many_masks=many_masks, somebody=turn % 4 != 3, seed=k)
-        done.append(one_run(kind, config, float(turn % 3 != 2), folder, judge))
+        done.append(one_run(kind, config, float(turn % 3 != 2), folder, judge, host=host))
         if sum(seen.begun for seen in done) >= faults:
             break
     return done
@@ -287,6 +311,7 @@ def main(
     faults: Annotated[int, typer.Option(help="Faults in all.")] = 1000,
     seed: Annotated[int, typer.Option(help="Decides which faults come when.")] = 1,
     mixed: Annotated[bool, typer.Option("--mixed", help="Only runs that have faults of all kinds.")] = False,
+    host: Annotated[bool, typer.Option("--host", help="A host has each run, and a client is attached.")] = False,
 ) -> None:
     """Print what became of the faults of each device and kind, and whether anything went wrong."""
     for name in ("labcontrol.engine.recovery", "labcontrol.engine.run", "labcontrol.bench.bench"):
@@ -294,7 +319,8 @@ def main(
     logging.getLogger("labcontrol.engine.fault_player").setLevel(logging.INFO)
     started_s = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        done = campaign(faults, seed, Path(folder), mixed=mixed)
+        os.environ["XDG_STATE_HOME"] = folder  # hosts of its own
+        done = campaign(faults, seed, Path(folder), mixed=mixed, host=host)
     console = Console(width=140)
     report(done, console)
     wrong = [(seen.kind, words) for seen in done for words in seen.wrong]

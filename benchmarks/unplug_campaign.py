@@ -2,6 +2,7 @@
 
     python benchmarks/unplug_campaign.py                       # each device three times, at moments that a seed draws
     python benchmarks/unplug_campaign.py --devices laser,slm --times 1
+    python benchmarks/unplug_campaign.py --host                # a detached host has the run
     python benchmarks/unplug_campaign.py --sessions            # at every command of a session, every driver on a line
 
 The laser's serial line, the detector's network line, the screens of SLM and DMD, and the camera's images. After each
@@ -31,12 +32,16 @@ from pathlib import Path
 
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.engine import Run, RunState
+from labcontrol.host import start_host
+from labcontrol.host.jobs.run import RunSettings
+from labcontrol.host.remote_run import RemoteRun
 from labcontrol.records import reading
 from mock_devices.wire.wired_table import WiredTable
 
 PATIENCE_S = 60.0
 LOOK_S = 0.01
 EPOCHS_BETWEEN = 2
+NOBODY = "the campaign: no laser here is real"
 SESSIONS = ("tests/wire/test_every_point_of_a_session.py", "tests/wire/test_wire_lasers.py")
 
 
@@ -76,25 +81,26 @@ def _move(source: Path, destination: Path) -> None:
     source.rename(destination)
 
 
-def until(met: Callable[[], bool]) -> float:
+def until(run: Run | RemoteRun, met: Callable[[], bool]) -> float:
     """Seconds until something is the case; infinite when it never was."""
     started_s = time.monotonic()
     while not met():
         if time.monotonic() - started_s > PATIENCE_S:
             return float("inf")
+        run.wait(LOOK_S)  # of a run elsewhere, this also takes in what it says
         time.sleep(LOOK_S)
     return time.monotonic() - started_s
 
 
-def pull(run: Run, table: WiredTable, device: str, plug: Plug) -> Pulled:
+def pull(run: Run | RemoteRun, table: WiredTable, device: str, plug: Plug) -> Pulled:
     """Pull one plug of a running run, look what happens, and put it in again."""
     out, back = plug
     epoch = run.status.epoch
     out()
-    paused_s = until(lambda: run.status.state is RunState.PAUSED or run.status.state.is_final)
+    paused_s = until(run, lambda: run.status.state is RunState.PAUSED or run.status.state.is_final)
     said = run.status.reason
     reached = device != "laser"
-    dark_s = until(lambda: not table.laser_head.emitting) if reached else 0.0
+    dark_s = until(run, lambda: not table.laser_head.emitting) if reached else 0.0
     back()
 
     def goes_on() -> bool:
@@ -102,7 +108,7 @@ def pull(run: Run, table: WiredTable, device: str, plug: Plug) -> Pulled:
             run.resume()
         return run.status.state is not RunState.PAUSED
 
-    back_s = until(goes_on)
+    back_s = until(run, goes_on)
     missed = [
         *(["did not pause"] * (paused_s == float("inf"))),
         *(["another device was named"] * (not said.startswith(f"The {device}"))),
@@ -113,7 +119,19 @@ def pull(run: Run, table: WiredTable, device: str, plug: Plug) -> Pulled:
     return Pulled(device, epoch, said, paused_s, dark_s, back_s, "; ".join(missed))
 
 
-def campaign(devices: list[str], times: int, seed: int) -> tuple[list[Pulled], str]:
+def started(experiment: ExperimentConfig, bench: BenchConfig, folder: str, *, host: bool) -> Run | RemoteRun:
+    """A run, here or by a detached host."""
+    if not host:
+        run = Run(experiment, bench, Path(folder), armed_by=NOBODY)
+        run.start()
+        return run
+    return RemoteRun.begin(
+        start_host("campaign"),
+        RunSettings(experiment=experiment, bench=bench, folder=folder, armed_by=NOBODY, unattended=True),
+    )
+
+
+def campaign(devices: list[str], times: int, seed: int, *, host: bool) -> tuple[list[Pulled], str]:
     """All plugs pulled in one run, and what was wrong with the run itself."""
     draw = random.Random(seed)
     order = devices * times
@@ -131,12 +149,11 @@ def campaign(devices: list[str], times: int, seed: int) -> tuple[list[Pulled], s
     pulled = []
     with tempfile.TemporaryDirectory() as folder, WiredTable(neurons=16, seed=seed) as table:
         bench = BenchConfig.model_validate(tomllib.loads(table.bench))
-        run = Run(experiment, bench, Path(folder), armed_by="the campaign: no laser here is real")
-        run.start()
+        run = started(experiment, bench, folder, host=host)
         try:
             for number, device in enumerate(order):
                 due = EPOCHS_BETWEEN * number + 1
-                if until(lambda due=due: run.status.epoch >= due or run.status.state.is_final) == float("inf"):
+                if until(run, lambda due=due: run.status.epoch >= due or run.status.state.is_final) == float("inf"):
                     break
                 time.sleep(draw.uniform(0.0, 0.3))  # anywhere within an epoch
                 pulled.append(pull(run, table, device, plugs(table)[device]))
@@ -169,11 +186,12 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=3, help="for each device")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--host", action="store_true")
     parser.add_argument("--sessions", action="store_true")
     arguments = parser.parse_args()
     if arguments.sessions:
         return sessions()
-    pulled, wrong = campaign(arguments.devices.split(","), arguments.times, arguments.seed)
+    pulled, wrong = campaign(arguments.devices.split(","), arguments.times, arguments.seed, host=arguments.host)
     if arguments.json:
         print(json.dumps({"pulled": [asdict(one) for one in pulled], "wrong": wrong}))
     else:
