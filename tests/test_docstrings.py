@@ -10,9 +10,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 ANALYSIS = ("curve_facts", "model_curve", "record_follower", "run_models", "run_outcome", "twin_model", "verdict")
 DONE = (
+    "drivers/cameras",
+    "drivers/discovery",
     "drivers/interfaces",
+    "drivers/modulators",
     "drivers/registry.py",
     "labcontrol/testing",
+    *(f"mock_devices/wire/{name}.py" for name in ("desktop", "gige", "instrument", "line_faults", "ports")),
     *(f"labcontrol/analysis/{name}.py" for name in ANALYSIS),
 )
 """What is written in numpydoc so far."""

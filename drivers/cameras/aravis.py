@@ -65,12 +65,21 @@ class AravisOptions(DriverOptions):
 
 
 class AravisCamera(Camera):
-    """A GenICam camera. address: its name in Aravis, or part of it; empty for the only one.
+    """A GenICam camera of any maker. address: its name in Aravis, or part of it.
 
-    Triggered by software, or by an input line: then `trigger` throws away the frames of earlier pulses, and the frame
-    of the next pulse is dated when it was called.
+    Parameters
+    ----------
+    context : DriverContext
+        Name, clock and table.
+    address : str
+        Its name in Aravis, or part of it; empty for the only one.
+    options : AravisOptions
+        As the bench file says.
 
-    Frames are numbered by the camera; a number that is left out is a frame that was lost.
+    Notes
+    -----
+    Triggered by software, or by an input line: then the frame of the next pulse after `trigger` is dated when that was
+    called. Frames are numbered by the camera; a number that is left out is a frame that was lost.
     """
 
     Options = AravisOptions
@@ -95,7 +104,18 @@ class AravisCamera(Camera):
 
     @classmethod
     def discover(cls, search: Search) -> Iterable[Found]:  # noqa: ARG003 (asks in its own way)
-        """All that answer on the network and USB to the call for GenICam cameras."""
+        """Ask the network and USB for GenICam cameras.
+
+        Parameters
+        ----------
+        search : Search
+            What may be asked where.
+
+        Yields
+        ------
+        Found
+            A device each.
+        """
         aravis, _ = _load("cameras of Aravis")
         aravis.update_device_list()
         for number in range(aravis.get_n_devices()):

@@ -78,8 +78,19 @@ class BaslerOptions(DriverOptions):
 class BaslerCamera(Camera):
     """A Basler camera. address: serial number or user-defined name; empty for the only one.
 
-    Triggered by software, or by an input line: then `trigger` throws away the frames of earlier pulses, and the frame
-    of the next pulse is dated when it was called.
+    Parameters
+    ----------
+    context : DriverContext
+        Name, clock and table.
+    address : str
+        Serial number or user-defined name; empty for the only one.
+    options : BaslerOptions
+        As the bench file says.
+
+    Notes
+    -----
+    Triggered by software, or by an input line: then the frame of the next pulse after `trigger` is dated when that was
+    called.
     """
 
     Options = BaslerOptions
@@ -102,7 +113,18 @@ class BaslerCamera(Camera):
 
     @classmethod
     def discover(cls, search: Search) -> Iterable[Found]:  # noqa: ARG003 (asks in its own way)
-        """All that pylon lists; those that another program has opened are in use."""
+        """List all cameras that pylon sees; those that another program has opened are in use.
+
+        Parameters
+        ----------
+        search : Search
+            What may be asked where.
+
+        Yields
+        ------
+        Found
+            A device each.
+        """
         pylon, genicam = _load("cameras of Basler")
         factory = pylon.TlFactory.GetInstance()
         for info in factory.EnumerateDevices():

@@ -65,8 +65,17 @@ class MicroManagerOptions(DriverOptions):
 
 
 class MicroManagerCamera(Camera):
-    """A camera of Micro-Manager, one snap for each trigger.
+    """A camera of Micro-Manager, one snap for each trigger. It takes no address.
 
+    Parameters
+    ----------
+    context : DriverContext
+        Name, clock and table.
+    options : MicroManagerOptions
+        As the bench file says.
+
+    Notes
+    -----
     Micro-Manager numbers no frames: the counter counts the snaps. Each is taken in a thread of its own, one after the
     other, and dated when it begins.
     """
@@ -94,7 +103,18 @@ class MicroManagerCamera(Camera):
 
     @classmethod
     def discover(cls, search: Search) -> Iterable[Found]:
-        """Cameras that the installed device adapters know, connected or not; adapters may look for their hardware."""
+        """List cameras that the installed device adapters know, connected or not; adapters may look for their hardware.
+
+        Parameters
+        ----------
+        search : Search
+            What may be asked where.
+
+        Yields
+        ------
+        Found
+            A device each.
+        """
         core = _load("cameras of Micro-Manager")()
         adapters = core.getDeviceAdapterNames()
         if not search.identify:

@@ -24,9 +24,23 @@ _VISA = re.compile(r"(USB|TCPIP|GPIB|VICP|PXI)\d*::", re.IGNORECASE)
 class ThisComputer(Search):
     """What can be seen from here.
 
-    named: addresses to look at although nothing lists them: ``socket://``, ``TCPIP::...::SOCKET``, a pseudo-terminal.
-    visa_backend: as in the drivers' options.
-    places: everything listed so far. notes: what could not be looked at, and why.
+    Parameters
+    ----------
+    identify : bool
+        Whether devices may be asked who they are.
+    named : iterable of str
+        Addresses to search although nothing lists them: ``socket://``, ``TCPIP::...::SOCKET``, a pseudo-terminal.
+    display : str or None
+        X display to search for screens; None for the one of this program.
+    visa_backend : str
+        As in the drivers' options.
+
+    Attributes
+    ----------
+    places : list of Place
+        Everything listed so far.
+    notes : list of str
+        What could not be searched, and why.
     """
 
     def __init__(

@@ -19,9 +19,22 @@ _LOCK_FILES = (Path("/run/lock"), Path("/var/lock"))
 class Place:
     """A serial port, VISA resource or screen.
 
-    kind: ``serial port``, ``VISA resource`` or ``screen``. what: as the system describes it. usb: vendor and product
-    number, where it has them. in_use: what holds it, as far as one can tell. heard: what it has answered so far; None
-    where it was not asked. note: what else a person should know.
+    Attributes
+    ----------
+    kind : str
+        ``serial port``, ``VISA resource`` or ``screen``.
+    address : str
+        As a bench file has it.
+    what : str
+        As the system describes it.
+    usb : (int, int) or None
+        Vendor and product number, where it has them.
+    in_use : str
+        What holds it, as far as one can tell.
+    heard : bytes or None
+        What it has answered so far; None where it was not asked.
+    note : str
+        What else a person should know.
     """
 
     kind: str
@@ -34,7 +47,13 @@ class Place:
 
 
 def serial_ports() -> Iterator[Place]:
-    """The serial ports of this computer; none is opened."""
+    """List the serial ports of this computer; none is opened.
+
+    Yields
+    ------
+    Place
+        A port each.
+    """
     stays = {link.resolve(): str(link) for link in _BY_NAME.iterdir()} if _BY_NAME.is_dir() else {}
     for port in sorted(list_ports.comports()):
         usb = None if port.vid is None or port.pid is None else (port.vid, port.pid)
@@ -46,13 +65,36 @@ def serial_ports() -> Iterator[Place]:
 
 
 def named_port(address: str) -> Place:
-    """A serial port that somebody has named."""
+    """Make a place of a serial port that somebody has named.
+
+    Parameters
+    ----------
+    address : str
+        As pyserial writes it.
+
+    Returns
+    -------
+    Place
+        The port.
+    """
     return Place("serial port", address, "named by you", None, "" if "://" in address else holder_of(address))
 
 
 def holder_of(device: str) -> str:
-    """The program that has this port open or locked, in words; empty when none is seen. Opens nothing.
+    """Find the program that has a port open or locked. Opens nothing.
 
+    Parameters
+    ----------
+    device : str
+        Path of the port.
+
+    Returns
+    -------
+    str
+        The program in words; empty when none is seen.
+
+    Notes
+    -----
     Linux tells of the programs of the same user, and of locks; Windows tells when the port is opened.
     """
     if not sys.platform.startswith("linux"):

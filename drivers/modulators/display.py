@@ -73,8 +73,19 @@ class DisplaySlmOptions(DisplayOptions):
 class DisplayModulator(Modulator):
     """A window without frame on a screen of its own. address: name or serial number of the screen.
 
-    Every pattern stays for one refresh at least: this driver paces itself, because the window system does not. A
-    screen that is removed, moved or changed is a fault, not a window somewhere else.
+    Parameters
+    ----------
+    context : DriverContext
+        Name, clock and table.
+    screen : str
+        Name or serial number of the screen.
+    options : DisplayOptions
+        As the bench file says.
+
+    Notes
+    -----
+    Every pattern stays for one refresh at least: this driver paces itself, because the window system does not. A screen
+    that is removed, moved, changed or covered is a fault, not a window somewhere else.
     """
 
     Options = DisplayOptions
@@ -94,7 +105,18 @@ class DisplayModulator(Modulator):
 
     @classmethod
     def discover(cls, search: Search) -> Iterable[Found]:
-        """Every screen but the primary one."""
+        """List every screen but the primary one.
+
+        Parameters
+        ----------
+        search : Search
+            What may be asked where.
+
+        Returns
+        -------
+        iterable of Found
+            A screen each.
+        """
         return (replace(screen, role=cls.bench_role) for screen in search.on_screens())
 
     @property
@@ -177,7 +199,17 @@ class DisplayModulator(Modulator):
 
 
 class DisplaySlm(DisplayModulator):
-    """A liquid-crystal phase modulator (LCOS) that is a screen of this computer."""
+    """A liquid-crystal phase modulator (LCOS) that is a screen of this computer.
+
+    Parameters
+    ----------
+    context : DriverContext
+        Name, clock and table.
+    screen : str
+        Name or serial number of the screen.
+    options : DisplaySlmOptions
+        As the bench file says.
+    """
 
     Options = DisplaySlmOptions
     bench_role = "slm"

@@ -42,7 +42,29 @@ _REMEDY = "Close what covers it; switch night light, colour profile, scaling and
 
 @dataclass(frozen=True)
 class ScreenFacts:
-    """What the window system knows about a screen."""
+    """What the window system knows about a screen.
+
+    Attributes
+    ----------
+    rows : int
+        Of pixels.
+    columns : int
+        Of pixels.
+    refresh_hz : float
+        Refresh rate, in Hz.
+    name : str
+        As the window system calls it.
+    manufacturer : str
+        As the screen says.
+    model : str
+        As the screen says.
+    serial_number : str
+        As the screen says; often empty.
+    primary : bool
+        Whether it is the one where people work.
+    in_use : str
+        Who shows patterns on it; empty for nobody.
+    """
 
     rows: int
     columns: int
@@ -56,7 +78,23 @@ class ScreenFacts:
 
 
 def list_screens(display: str | None = None) -> list[ScreenFacts]:
-    """The screens of this desktop, or of an X display; nothing is shown on them. Raises DeviceDisconnectedError."""
+    """List the screens of a desktop; nothing is shown on them.
+
+    Parameters
+    ----------
+    display : str or None
+        X display; None for the one this program runs on.
+
+    Returns
+    -------
+    list of ScreenFacts
+        All of them.
+
+    Raises
+    ------
+    DeviceDisconnectedError
+        Where there is no desktop.
+    """
     command = [sys.executable, "-m", "drivers.modulators.window", "--list"]
     try:
         listing = subprocess.run(command, env=_environment(display), capture_output=True, timeout=START_TIMEOUT_S)
@@ -72,10 +110,21 @@ def list_screens(display: str | None = None) -> list[ScreenFacts]:
 class ScreenLink:
     """A window on one screen, in a process of its own.
 
-    screen: name or serial number of the screen, as the window system has it.
-    display: X display the screen belongs to; None for the one this program runs on.
-    Errors are those of drivers.interfaces: the screen is missing or the primary one (DeviceRefusedError), was removed
-    (DeviceFaultError), the process died (DeviceDisconnectedError) or hangs (DeviceTimeoutError).
+    Parameters
+    ----------
+    device : str
+        Name of the modulator on its bench, for messages.
+    screen : str
+        Name or serial number of the screen, as the window system has it.
+    allow_primary : bool
+        Whether the primary screen may be covered.
+    display : str or None
+        X display the screen belongs to; None for the one this program runs on.
+
+    Attributes
+    ----------
+    pixels : ndarray of uint8, shape (rows, columns)
+        What is shown next.
     """
 
     def __init__(self, device: str, screen: str, allow_primary: bool, display: str | None = None) -> None:
@@ -96,7 +145,22 @@ class ScreenLink:
         self._fault = ""
 
     def open(self) -> ScreenFacts:
-        """Open the window; `pixels` is then what `show` will show next."""
+        """Open the window; `pixels` is then what `show` will show next.
+
+        Returns
+        -------
+        ScreenFacts
+            Of its screen.
+
+        Raises
+        ------
+        DeviceRefusedError
+            Where the screen is missing, the primary one, or would not show what it is sent.
+        DeviceReplyError
+            Where the window says what it must not.
+        DeviceDisconnectedError
+            Where there is no desktop.
+        """
         self._events, self._complaints, self._number, self._fault = queue.Queue(), [], 0, ""
         command = [sys.executable, "-m", "drivers.modulators.window", self.screen]
         self._process = subprocess.Popen(
@@ -142,9 +206,17 @@ class ScreenLink:
                 folder.cleanup()
 
     def show(self, area: Area) -> int:
-        """Show `pixels`, which have changed in this area since they were shown last.
+        """Show `pixels`; returns when the window system has them.
 
-        Returns when the window system has them, with the number of the pattern.
+        Parameters
+        ----------
+        area : Area
+            Where they have changed since they were shown last.
+
+        Returns
+        -------
+        int
+            Number of the pattern, from 1.
         """
         self.check(thorough=False)
         self._number += 1
@@ -330,7 +402,18 @@ class ScreenLink:
 
 
 def event_of(line: bytes) -> dict[str, Any]:
-    """What the window says with a line; the event "garbled" for a line that is none of its own."""
+    """Read a line of the window.
+
+    Parameters
+    ----------
+    line : bytes
+        As it came.
+
+    Returns
+    -------
+    dict
+        What it says; the event "garbled" for a line that is none of its own.
+    """
     try:
         event = json.loads(line)
     except (ValueError, RecursionError):
@@ -341,13 +424,35 @@ def event_of(line: bytes) -> dict[str, Any]:
 
 
 def x_window_of(event: dict[str, Any]) -> int | None:
-    """The number of a window that is ready, on an X server; None elsewhere."""
+    """Read the number of a window that is ready.
+
+    Parameters
+    ----------
+    event : dict
+        What the window says.
+
+    Returns
+    -------
+    int or None
+        On an X server; None elsewhere.
+    """
     number = event.get("x_window")
     return number if isinstance(number, int) and 0 < number < 1 << 32 else None
 
 
 def facts_of(event: dict[str, Any]) -> ScreenFacts | None:
-    """The facts of a window that is ready; None where they cannot be those of a screen."""
+    """Read the facts of a window that is ready.
+
+    Parameters
+    ----------
+    event : dict
+        What the window says.
+
+    Returns
+    -------
+    ScreenFacts or None
+        None where they cannot be those of a screen.
+    """
     texts = [event.get(name) for name in ("name", "manufacturer", "model", "serial_number")]
     numbers = [event.get(name) for name in ("rows", "columns", "refresh_hz")]
     primary = event.get("primary")

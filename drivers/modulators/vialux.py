@@ -66,6 +66,17 @@ class VialuxOptions(DriverOptions):
 class VialuxDmd(Modulator):
     """A ViALUX DMD in binary mode without dark phases. address: serial number, or empty for the first one found.
 
+    Parameters
+    ----------
+    context : DriverContext
+        Name, clock and table.
+    serial_number : int or None
+        None for the first one found.
+    options : VialuxOptions
+        As the bench file says.
+
+    Notes
+    -----
     Sequences are kept in the memory of the controller and played by it at an exact rate; the controller's synch
     output gives a pulse with every pattern, the first of which triggers a detector.
     """
@@ -98,7 +109,18 @@ class VialuxDmd(Modulator):
 
     @classmethod
     def discover(cls, search: Search) -> Iterable[Found]:
-        """The first one that the ALP library gives, which only opening it can tell."""
+        """Find the first one that the ALP library gives, which only opening it can tell.
+
+        Parameters
+        ----------
+        search : Search
+            What may be asked where.
+
+        Yields
+        ------
+        Found
+            That one.
+        """
         _load("DMDs of ViALUX")
         if not search.identify:
             search.note("DMDs of ViALUX are looked for where devices may be asked: only opening tells of them.")

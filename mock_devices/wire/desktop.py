@@ -44,7 +44,13 @@ EndSection
 
 
 def why_not() -> str:
-    """Why there can be no such desktop here; empty when there can."""
+    """Say why there can be no such desktop here.
+
+    Returns
+    -------
+    str
+        Empty when there can.
+    """
     if importlib.util.find_spec("mss") is None:
         return 'needs the package mss: pip install "labcontrol[wire]"'
     driver = any(Path(folder, "dummy_drv.so").exists() for folder in _driver_folders())
@@ -61,9 +67,18 @@ def _driver_folders() -> list[str]:
 class VirtualDesktop:
     """Screens side by side, the first one primary.
 
-    sizes: (columns, rows) of each screen, from modes the X server knows: (640, 480), (800, 600), (1280, 800),
-        (1920, 1080), ...
-    names: how the window system calls them.
+    Parameters
+    ----------
+    *sizes : (int, int)
+        Columns and rows of each screen, from modes the X server knows: (640, 480), (800, 600), (1280, 800), (1920,
+        1080), ...
+
+    Attributes
+    ----------
+    names : list of str
+        How the window system calls them.
+    display : str
+        The X display.
     """
 
     def __init__(self, *sizes: tuple[int, int]) -> None:
@@ -77,7 +92,18 @@ class VirtualDesktop:
         self._lock = threading.Lock()
 
     def start(self) -> Self:
-        """Raises RuntimeError when the X server does not come up."""
+        """Start the X server.
+
+        Returns
+        -------
+        VirtualDesktop
+            The desktop itself.
+
+        Raises
+        ------
+        RuntimeError
+            When the X server does not come up.
+        """
         self._folder = tempfile.TemporaryDirectory(prefix="labcontrol-desktop-")
         folder = Path(self._folder.name)
         (folder / "xorg.conf").write_text(_CONFIGURATION)
@@ -119,13 +145,25 @@ class VirtualDesktop:
             folder.cleanup()
 
     def unplug(self, name: str) -> None:
-        """Take a screen away."""
+        """Take a screen away.
+
+        Parameters
+        ----------
+        name : str
+            Of the screen.
+        """
         with self._lock:
             self._dark.add(name)
             self._xrandr("--output", name, "--off")
 
     def plug_in(self, name: str) -> None:
-        """Put a screen back where it was."""
+        """Put a screen back where it was.
+
+        Parameters
+        ----------
+        name : str
+            Of the screen.
+        """
         index = self.names.index(name)
         columns, rows = self.sizes[index]
         with self._lock:
@@ -136,10 +174,26 @@ class VirtualDesktop:
     def see(
         self, name: str, corner: tuple[int, int] = (0, 0), shape: tuple[int, int] | None = None
     ) -> NDArray[np.uint8]:
-        """What is on a screen now: (rows, columns) grey levels, black where it was taken away.
+        """See what is on a screen now.
 
-        Raises ValueError for anything but grey.
-        corner, shape: of the part to look at; by default the whole screen.
+        Parameters
+        ----------
+        name : str
+            Of the screen.
+        corner : (int, int)
+            First row and column of the part to see.
+        shape : (int, int) or None
+            Rows and columns of that part; the rest of the screen where None.
+
+        Returns
+        -------
+        ndarray of uint8, shape (rows, columns)
+            Grey levels, black where the screen was taken away.
+
+        Raises
+        ------
+        ValueError
+            For anything but grey.
         """
         index = self.names.index(name)
         columns, rows = self.sizes[index]

@@ -19,16 +19,28 @@ _START_S = 5.0
 
 
 def why_not() -> str:
-    """Why there can be no such camera here; empty when there can."""
+    """Say why there can be no such camera here.
+
+    Returns
+    -------
+    str
+        Empty when there can.
+    """
     return "" if shutil.which(_PROGRAM) else f"needs {_PROGRAM}: apt-get install aravis-tools"
 
 
 class GigECamera:
-    """Answers from its construction to the end of its context, or to `stop`, which is how it loses its power.
+    """Answers from its construction until `stop`, which is how it loses its power. One at a time on a computer.
 
-    One at a time on a computer: until the end of its context no other one starts, not even in another process.
+    Parameters
+    ----------
+    serial_number : str
+        What it says it is called; the driver's address.
 
-    serial_number: what it says it is called; the driver's address. Raises RuntimeError when it does not come up.
+    Raises
+    ------
+    RuntimeError
+        When it does not come up.
     """
 
     def __init__(self, serial_number: str = "GV01") -> None:

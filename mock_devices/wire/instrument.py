@@ -11,7 +11,12 @@ LONGEST_COMMAND = 4096
 class Instrument(ABC):
     """One emulated instrument behind one or several ports.
 
-    lock: held while a command is carried out, and by whoever meddles with the instrument meanwhile.
+    Attributes
+    ----------
+    lock : threading.RLock
+        Held while a command is carried out, and by whoever changes the instrument meanwhile.
+    endings : tuple of bytes
+        Any of these ends a command.
     """
 
     endings: tuple[bytes, ...] = (b"\n",)  # any of these ends a command, longer ones first
@@ -20,15 +25,43 @@ class Instrument(ABC):
         self.lock = threading.RLock()
 
     def greet(self) -> bytes:
-        """What the instrument sends when somebody connects."""
+        """Say what the instrument sends when somebody connects.
+
+        Returns
+        -------
+        bytes
+            Empty for nothing.
+        """
         return b""
 
     @abstractmethod
     def answer(self, command: bytes) -> bytes:
-        """Carry out one command (without its ending) and return all bytes of the reply; empty for no reply."""
+        """Carry out one command.
+
+        Parameters
+        ----------
+        command : bytes
+            Without its ending.
+
+        Returns
+        -------
+        bytes
+            All bytes of the reply; empty for none.
+        """
 
     def split(self, pending: bytearray) -> bytes | None:
-        """Take the first complete command from what has been received, if there is one."""
+        """Take the first complete command from what has been received.
+
+        Parameters
+        ----------
+        pending : bytearray
+            What has been received; the command is taken out of it.
+
+        Returns
+        -------
+        bytes or None
+            The command without its ending; None where none is complete.
+        """
         found = min(
             ((at, -len(ending), ending) for ending in self.endings if (at := pending.find(ending)) >= 0), default=None
         )

@@ -15,12 +15,22 @@ Kind = Literal["late", "garbled", "cut", "silent", "deaf", "doubled", "dropped",
 class LineFault:
     """What goes wrong with a command or its reply.
 
-    kind: late (answers after ``seconds``), garbled (one byte of the reply is wrong), cut (the reply stops half-way),
-        silent (does it but does not answer), deaf (neither does it nor answers), doubled (answers twice),
-        dropped (the line breaks instead of the answer), event (``event`` happens just before the command).
-    matching: only commands in which this pattern is found.
-    after: how many such commands are left alone first.
-    times: how often it happens.
+    Attributes
+    ----------
+    kind : str
+        late (answers after `seconds`), garbled (one byte of the reply is wrong), cut (the reply stops half-way),
+        silent (does it but does not answer), deaf (neither does it nor answers), doubled (answers twice), dropped
+        (the line breaks instead of the answer), event (`event` happens just before the command).
+    matching : re.Pattern of bytes
+        Only commands in which this pattern is found.
+    after : int
+        How many such commands are left alone first.
+    times : int
+        How often it happens.
+    seconds : float
+        How late a late answer is, in s.
+    event : callable or None
+        What happens.
     """
 
     kind: Kind
@@ -34,9 +44,19 @@ class LineFault:
 class LineFaults:
     """A script of faults, and seeded random ones.
 
-    seed: of the generator behind random faults and garbled bytes.
-    rates: probability of each kind, per command.
-    late_s: how late random late replies are.
+    Parameters
+    ----------
+    seed : int
+        Of the generator behind random faults and garbled bytes.
+    rates : mapping of kind to float, or None
+        Probability of each kind, per command.
+    late_s : float
+        How late random late replies are, in s.
+
+    Attributes
+    ----------
+    done : list of (kind, bytes)
+        What happened, and to which command.
     """
 
     def __init__(self, seed: int = 0, rates: Mapping[Kind, float] | None = None, late_s: float = 0.1) -> None:
@@ -56,13 +76,45 @@ class LineFaults:
         seconds: float = 0.0,
         event: Callable[[], None] | None = None,
     ) -> None:
-        """Add a fault to the script; see `LineFault`. Raises ValueError for an unknown kind."""
+        """Add a fault to the script.
+
+        Parameters
+        ----------
+        kind : str
+            See `LineFault`.
+        matching : str
+            Pattern of the commands it happens to.
+        after : int
+            How many such commands are left alone first.
+        times : int
+            How often it happens.
+        seconds : float
+            How late a late answer is, in s.
+        event : callable or None
+            What happens, for an event.
+
+        Raises
+        ------
+        ValueError
+            For an unknown kind.
+        """
         if kind not in get_args(Kind):
             raise ValueError(f"unknown kind {kind!r}; known are {', '.join(get_args(Kind))}")
         self._script.append(LineFault(kind, re.compile(matching.encode()), after, times, seconds, event))
 
     def next(self, command: bytes) -> LineFault | None:
-        """The fault for this command, if there is one; it is then done."""
+        """Take the fault for a command out of the script.
+
+        Parameters
+        ----------
+        command : bytes
+            Without its ending.
+
+        Returns
+        -------
+        LineFault or None
+            None where all goes well.
+        """
         for fault in self._script:
             if fault.times > 0 and fault.matching.search(command):
                 if fault.after > 0:
@@ -78,7 +130,18 @@ class LineFaults:
         return None
 
     def garble(self, reply: bytes) -> bytes:
-        """The reply with one byte changed, its ending excepted."""
+        """Change one byte of a reply, its ending excepted.
+
+        Parameters
+        ----------
+        reply : bytes
+            As the instrument gave it.
+
+        Returns
+        -------
+        bytes
+            The wrong one.
+        """
         body = len(reply.rstrip(b"\r\n"))
         if body == 0:
             return reply

@@ -28,8 +28,17 @@ class _DroppedError(Exception):
 class Port(ABC):
     """Serves one instrument to one client at a time, until stopped.
 
-    line_faults: what goes wrong on this line.
-    received: every command that arrived, in order.
+    Parameters
+    ----------
+    instrument : Instrument
+        Behind the port.
+    line_faults : LineFaults or None
+        What goes wrong on this line.
+
+    Attributes
+    ----------
+    received : list of bytes
+        Every command that arrived, in order.
     """
 
     def __init__(self, instrument: Instrument, line_faults: LineFaults | None = None) -> None:
@@ -139,7 +148,15 @@ class Port(ABC):
 
 
 class PtyPort(Port):
-    """A serial port: a pseudo-terminal, reached through a link that stays when it is plugged in anew."""
+    """A serial port: a pseudo-terminal, reached through a link that stays when it is plugged in anew.
+
+    Parameters
+    ----------
+    instrument : Instrument
+        Behind the port.
+    line_faults : LineFaults or None
+        What goes wrong on this line.
+    """
 
     def __init__(self, instrument: Instrument, line_faults: LineFaults | None = None) -> None:
         super().__init__(instrument, line_faults)
@@ -180,7 +197,17 @@ class PtyPort(Port):
 
 
 class TcpPort(Port):
-    """A TCP socket of this computer, as an instrument on the network or a serial server has one."""
+    """A TCP socket of this computer, as an instrument on the network or a serial server has one.
+
+    Parameters
+    ----------
+    instrument : Instrument
+        Behind the port.
+    line_faults : LineFaults or None
+        What goes wrong on this line.
+    number : int
+        Of the port; 0 for any that is free.
+    """
 
     def __init__(self, instrument: Instrument, line_faults: LineFaults | None = None, number: int = 0) -> None:
         super().__init__(instrument, line_faults)
