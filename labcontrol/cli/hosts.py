@@ -24,6 +24,7 @@ HostedRun = Annotated[
 ]
 
 _NOT_ANSWERING = "not answering"
+_ANSWER_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def ps(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = Fa
 
 def _status(host: HostFile) -> HostStatus | None:
     try:
-        with HostClient.connect(host, events=False, attends=False, timeout_s=3.0) as client:
+        with HostClient.connect(host, events=False, attends=False, timeout_s=_ANSWER_S) as client:
             return client.status
     except UserError:
         return None

@@ -15,6 +15,7 @@ from labcontrol.host.client import abort as abort_host
 from labcontrol.host.client import safe_off as safe_off_host
 from labcontrol.host.protocol import Abort, Continue, GetStatus, Pause, Stop
 
+_ANSWER_S = 10.0
 _STEP_S = 60.0  # a step, however slow, and the wait for a device in it
 _END_S = 600.0  # an epoch, and the measurement of the result
 _POLL_S = 0.2
@@ -68,7 +69,7 @@ def safe_off(
             if found.status is not None and found.status.state is HostState.RUN:
                 _abort(found)
             else:
-                safe_off_host(found.host)
+                safe_off_host(found.host, _ANSWER_S)
                 _say(found, "is dark.")
         except UserError as error:
             failed = True
@@ -79,7 +80,7 @@ def safe_off(
 
 def _abort(found: Found) -> None:
     if found.status is None:  # of another version, or it is stopped: this much it understands if anything
-        abort_host(found.host)
+        abort_host(found.host, _ANSWER_S)
         _say(found, "was told to abort.")
         return
     with _client(found) as client:

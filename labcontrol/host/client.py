@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import queue
@@ -281,10 +282,19 @@ class HostClient:
 
     def _read(self) -> None:
         try:
-            while True:
-                self._inbox.put(self._line.recv_bytes(LARGEST_EVENT))
+            while not self._closed:
+                self._take_in(self._line.recv_bytes(LARGEST_EVENT))
         except (EOFError, OSError):
-            self._inbox.put(_END)
+            self._take_in(_END)
+        finally:
+            self._line.close()
+
+    def _take_in(self, message: bytes) -> None:
+        """Keep a message until the caller polls; while too many wait, the host is not read from."""
+        while not self._closed:
+            with contextlib.suppress(queue.Full):
+                self._inbox.put(message, timeout=_ALIVE_S)
+                return
 
     def _send(self) -> None:
         try:

@@ -122,10 +122,13 @@ class Lock:
         """Give it back; may be called more than once."""
         if self._descriptor < 0:
             return
-        if sys.platform != "win32":  # there a file in use cannot be removed; it stays, unlocked
+        if sys.platform != "win32":
             self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
         self._descriptor = -1
+        if sys.platform == "win32":  # there a file in use cannot be removed
+            with contextlib.suppress(OSError):
+                self._path.unlink()
 
 
 def _is_same_file(descriptor: int, path: Path) -> bool:

@@ -93,7 +93,10 @@ class TableHolder:
     def stop(self) -> None:
         """End the job, and wait for that."""
         self._asked.put(None)
-        self._worker.join()
+        if self._worker.ident is not None:
+            self._worker.join()
+        elif self.job is not None:
+            self._try_let_go(self.job)
 
     # --- in any thread ------------------------------------------------------------------------------------------
     def ask(self, session: Session, number: Any, request: Request) -> None:

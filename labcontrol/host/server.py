@@ -101,10 +101,14 @@ class Host:
     def start(self) -> None:
         """Take the devices of the first job, begin it, and let clients in. Raises UserError."""
         logging.getLogger().addHandler(self._log)
-        if self._first_job is not None:
-            self._table.take(self._first_job)
         key = os.urandom(32)
-        self._listener = Listener(self._place.address, key)
+        try:
+            self._listener = Listener(self._place.address, key)
+            if self._first_job is not None:
+                self._table.take(self._first_job)
+        except BaseException:
+            self.stop()
+            raise
         self._place.publish(
             HostFile(
                 name=self._place.name, pid=os.getpid(), version=_VERSION, protocol=PROTOCOL_VERSION,
@@ -124,7 +128,7 @@ class Host:
         self._over.set()
         if self._listener is not None:
             self._listener.close()
-            self._table.stop()
+        self._table.stop()
         self._publish()
         for session in self._sessions:
             session.outbox.close()

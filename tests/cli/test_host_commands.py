@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,3 +43,26 @@ def test_a_folder_that_others_may_use_is_an_error(cli: Callable[..., Any], comma
     done = cli(command)
     assert done.code == 2
     assert "chmod 700" in done.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+def test_a_host_that_does_not_answer_is_listed_and_named(
+    cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from labcontrol.host import start_host
+
+    monkeypatch.setattr("labcontrol.cli.hosts._ANSWER_S", 0.5)
+    monkeypatch.setattr("labcontrol.cli.steer._ANSWER_S", 0.5)
+    with start_host() as client:
+        os.kill(client.host.pid, signal.SIGSTOP)
+        try:
+            listed = json.loads(cli("ps", "--json").out)
+            assert [(one["state"], one["pid"]) for one in listed] == [("not answering", client.host.pid)]
+            aborted = cli("abort")
+            assert aborted.code == 2
+            assert f"The host (process {client.host.pid}) did not answer" in aborted.err
+            dark = cli("safe-off")
+            assert dark.code == 1
+            assert "check that it is off" in dark.err
+        finally:
+            os.kill(client.host.pid, signal.SIGKILL)
