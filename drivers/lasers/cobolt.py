@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Self
 
 from pydantic import Field
@@ -102,8 +103,9 @@ class CoboltLaser(WiredLaser[CoboltConversation]):
 
     @classmethod
     def discover(cls, search: Search) -> Iterable[Found]:
-        """By Cobolt's USB number, or by what it says its model is."""
-        return search.on_serial_ports(usb_vendors={0x25DC}, question=b"glm?\r", answer=_MODEL)
+        """By what it says its model is; Cobolt's USB number alone may be a head of another generation or series."""
+        for found in search.on_serial_ports(usb_vendors={0x25DC}, question=b"glm?\r", answer=_MODEL):
+            yield found if _MODEL.search(found.what.encode()) else replace(found, sure=False)
 
     def clear_fault(self) -> None:
         """Forget a fault whose cause is gone (``cf``); emission stays off."""

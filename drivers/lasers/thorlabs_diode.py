@@ -90,17 +90,14 @@ class ThorlabsDiodeLaser(WiredLaser[ScpiConversation]):
         self._model = self._talk.identity().model
         needed = [
             Condition("operating_mode", "SOUR:FUNC:MODE?", ("CURR",), "SOUR:FUNC:MODE CURR"),
-            Condition("pulses", "SOUR:FUNC:SHAP?", ("DC",), "SOUR:FUNC:SHAP DC", optional=True),
             Condition("modulation", "SOUR:AM?", ("0", "OFF"), "SOUR:AM 0", optional=True),
-            Condition(
-                "enable_input",
-                "OUTP:PROT:EXT:MODE?",
-                ("OFF", "PROT"),
-                optional=True,
-                remedy="It would gate the light. Set the LD ENABLE input to off or to protection at the controller.",
-            ),
             Condition("current_limit_a", "SOUR:CURR:LIM?"),
         ]
+        if not self._model.startswith("CLD"):
+            needed.append(Condition("pulses", "SOUR:FUNC:SHAP?", ("DC",), "SOUR:FUNC:SHAP DC", optional=True))
+            remedy = "It would gate the light. Set the LD ENABLE input to off or to protection at the controller."
+            modes = ("OFF", "PROT")
+            needed.append(Condition("enable_input", "OUTP:PROT:EXT:MODE?", modes, optional=True, remedy=remedy))
         if self._has_temperature_control:
             needed.append(Condition("temperature_unit", "UNIT:TEMP?", ("C", "CEL"), "UNIT:TEMP CEL"))
             if self._temperature_c is not None:

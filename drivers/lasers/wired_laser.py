@@ -175,8 +175,11 @@ class WiredLaser(Laser, Generic[C]):
         self._off_asked.clear()
         try:
             self._start()
-        except DeviceError:
+        except DeviceError as error:
+            interrupted = self._off_asked.is_set()
             self._switch_off_with_retry()
+            if interrupted:
+                raise DeviceRefusedError(self.name, "was switched off while it started.", "Start it again.") from error
             raise
 
     def _start(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from drivers.interfaces import DeviceRefusedError
+from drivers.interfaces import DeviceRefusedError, DeviceTimeoutError
 from drivers.transports.reply import Reply
 
 UNKNOWN = "not known to this model"
@@ -79,7 +79,8 @@ def _established(talk: Talk, condition: Condition) -> str | float:
         if not condition.holds(found) and condition.command:
             talk.tell(condition.command)
             found = talk.ask(condition.question, condition.value)
-    except DeviceRefusedError:
+    except (DeviceRefusedError, DeviceTimeoutError):
+        # A SCPI instrument does not answer what it does not know; one that answers nothing fails at the next question.
         if condition.optional:
             return UNKNOWN
         raise

@@ -125,6 +125,11 @@ class GuardedLaser(Laser):
         self._ask("trip", reason)
         self._emits = False
 
+    @property
+    def guardian_pid(self) -> int | None:
+        """Number of the guardian's process; None where there is none."""
+        return self._process.pid if self._process is not None else None
+
     def because(self, reason: str) -> None:
         """The reason that the record gives for the next change of emission."""
         self._reason = reason

@@ -55,6 +55,11 @@ class Port(ABC):
     def address(self) -> str:
         """Where a client finds the instrument."""
 
+    @property
+    def is_plugged(self) -> bool:
+        """Whether the line is connected."""
+        return self._thread is not None
+
     def plug(self) -> None:
         """Connect the line."""
         if self._thread is not None:

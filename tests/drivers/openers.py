@@ -64,6 +64,23 @@ def wired_diode(name: str) -> Iterator[Device]:
         yield build(name, port.visa_address, diode)
 
 
+HAND_OPERATED = {"max_power_w": 0.05, "time_to_act_s": 0.0, "behind_a_shutter": True}
+
+
+@contextmanager
+def laser_behind_a_shutter(name: str) -> Iterator[Device]:
+    from mock_devices.wire.relay import RelayInstrument
+
+    options = {"laser": "hand-operated", "laser_options": HAND_OPERATED, "settle_s": 0.0}
+    with serial_port(RelayInstrument()) as port:
+        yield build(name, port.address, options)
+
+
+@contextmanager
+def laser_operated_by_hand(name: str) -> Iterator[Device]:
+    yield build(name, "", HAND_OPERATED)
+
+
 class Daylight:
     def power_w(self) -> float:
         return 1e-3
@@ -180,12 +197,13 @@ OPENERS: dict[str, Opener] = {
     ),
     "slmsuite": slmsuites_simulated_modulator,
     "basler": emulated_basler,
+    "hand-operated": laser_operated_by_hand,
     "camera-region": region_of_a_simulated_camera,
     "micro-manager": micro_managers_demo_camera,
 }
 if sys.platform != "win32":
     OPENERS |= dict.fromkeys(("cobolt-06", "coherent-obis", "toptica-ibeam-smart"), wired_laser)
-    OPENERS |= {"thorlabs-laser-diode": wired_diode}
+    OPENERS |= {"thorlabs-laser-diode": wired_diode, "shuttered-laser": laser_behind_a_shutter}
     OPENERS |= {"thorlabs-pm100": wired_meter, "keysight-infiniivision": wired_scope}
     OPENERS |= {"display-slm": window_on_a_desktop, "display-dmd": window_on_a_desktop}
     OPENERS |= {"vialux-dmd": mirrors_behind_the_alp_library, "aravis": camera_through_aravis}

@@ -140,7 +140,8 @@ def test_usb_numbers_of_the_maker_are_enough_and_nothing_is_asked(monkeypatch: p
     monkeypatch.setattr(SerialLine, "open", lambda self: pytest.fail(f"{self.address} was opened"))
     search = ThisComputer(identify=True)
     found = {name: [(f.address, f.sure) for f in discovered(name, search)] for name in LASERS}
-    assert found == {"cobolt-06": [("COM3", True)], "coherent-obis": [("COM4", True)], "toptica-ibeam-smart": []}
+    # Cobolt's number may also be a head of another generation, which speaks other commands.
+    assert found == {"cobolt-06": [("COM3", False)], "coherent-obis": [("COM4", True)], "toptica-ibeam-smart": []}
 
 
 def test_behind_a_converter_may_be_any_laser(monkeypatch: pytest.MonkeyPatch) -> None:
