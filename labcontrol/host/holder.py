@@ -161,12 +161,10 @@ class TableHolder:
 
     def _carry_out(self, asked: _Asked) -> None:
         try:
-            value = self._done(asked)
+            self._answer(asked.session, asked.number, self._done(asked))
         except Exception as error:
             log.info("%s: %s", asked.request.name, error)
             self._refuse(asked.session, asked.number, error)
-        else:
-            self._answer(asked.session, asked.number, value)
 
     def _done(self, asked: _Asked) -> Any:
         request = asked.request

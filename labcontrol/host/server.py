@@ -22,7 +22,7 @@ from labcontrol.host.errors import VersionError, described
 from labcontrol.host.framing import ProtocolError, pack
 from labcontrol.host.holder import TableHolder
 from labcontrol.host.jobs import Job, job_name
-from labcontrol.host.outbox import Outbox
+from labcontrol.host.outbox import Outbox, OverrunError
 from labcontrol.host.protocol import (
     PROTOCOL_VERSION,
     Abort,
@@ -178,11 +178,10 @@ class Host:
                 self._table.ask(session, number, request)
                 return
             value = self._obey_now(session, request)
-        except Exception as error:
-            self._refuse(session, number, error)
-        else:
             if not isinstance(request, Alive):
                 self._answer(session, number, value)
+        except Exception as error:
+            self._refuse(session, number, error)
 
     def _checked(self, session: Session, name: Any, fields: Any) -> Request:
         job = self._table.job
@@ -293,10 +292,18 @@ class Host:
         return self._message({}, "event", event)
 
     def _answer(self, session: Session, number: Any, value: Any) -> None:
-        session.outbox.put_answer(self._message({"n": number}, "value", value))
+        self._put_answer(session, self._message({"n": number}, "value", value))
 
     def _refuse(self, session: Session, number: Any, error: Exception) -> None:
-        session.outbox.put_answer(pack({"n": number, "error": described(error)}))
+        self._put_answer(session, pack({"n": number, "error": described(error)}))
+
+    @staticmethod
+    def _put_answer(session: Session, message: bytes) -> None:
+        try:
+            session.outbox.put_answer(message)
+        except OverrunError:
+            log.warning("%s is sent away: it asks and never reads an answer", session)
+            session.cut()
 
     def _message(self, header: dict[str, Any], name: str, value: Any) -> bytes:
         job = self._table.job if type(value) not in _UNDERSTOOD_BY_ALL else None

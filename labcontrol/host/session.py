@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from labcontrol.host.framing import LARGEST_REQUEST, ProtocolError, unpack
-from labcontrol.host.outbox import Outbox, OverrunError
+from labcontrol.host.outbox import Outbox
 from labcontrol.host.transport import ForeignUserError, hang_up
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class Session:
                 self._obey(self, header)
         except (EOFError, OSError):
             pass  # it is gone
-        except (ProtocolError, OverrunError, ForeignUserError) as error:
+        except (ProtocolError, ForeignUserError) as error:
             log.warning("%s is sent away: %s", self, error or type(error).__name__)
         except Exception:
             log.exception("%s is sent away", self)

@@ -239,6 +239,23 @@ def test_garbage_does_nothing(
     over(run)
 
 
+def test_who_asks_and_never_reads_is_sent_away(
+    serve: Serve, attach: Attach, run_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labcontrol.host.outbox._MOST_ANSWERS", 10)
+    host = serve(run_job(epochs=100_000))
+    line = raw_line()
+    send(line, "attach", version=PROTOCOL_VERSION, events=False)
+    with contextlib.suppress(OSError):
+        for _ in range(1_000_000):  # until the line is full, then cut
+            send(line, "status")
+        pytest.fail("it may stay")
+    line.close()
+    client = attach(host)
+    assert client.request(GetStatus()).state is HostState.RUN
+    clients.abort(client.host)
+
+
 def test_too_many_clients_are_sent_away_and_the_others_served(serve: Serve, attach: Attach, run_job: MakeJob) -> None:
     host = serve(run_job(epochs=100_000))
     client = attach(host)
