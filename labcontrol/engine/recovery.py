@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import TypeVar
 
 from drivers.interfaces import (
@@ -30,16 +31,42 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_KINDS: tuple[tuple[type[DeviceError], str], ...] = (
-    (DriftError, "drift"),
-    (UnattendedError, "unattended"),
-    (DeviceTimeoutError, "timeout"),
-    (DeviceDisconnectedError, "disconnected"),
-    (DeviceReplyError, "garbled reply"),
-    (DeviceNotOpenError, "not open"),
-    (DeviceRefusedError, "refused"),
-    (DeviceFaultError, "fault"),
+
+class Answer(Enum):
+    """What a run does about a fault that was not put right at once; the laser is off and the run paused meanwhile."""
+
+    RECONNECT = "connect the device again, `faults.reconnects` times with growing waits; then wait for an operator"
+    OPERATOR = "wait for an operator, `faults.give_up_after_s` at most"
+
+
+@dataclass(frozen=True)
+class Response:
+    """One row of `RESPONSES`. device: where the answer is for one device only. kind: in one or two words."""
+
+    error: type[DeviceError]
+    kind: str
+    answer: Answer
+    device: str | None = None
+
+    def is_for(self, fault: DeviceError) -> bool:
+        """Whether this row answers a fault."""
+        return isinstance(fault, self.error) and self.device in (None, fault.device)
+
+
+RESPONSES: tuple[Response, ...] = (
+    Response(DriftError, "drift", Answer.OPERATOR),
+    Response(UnattendedError, "unattended", Answer.OPERATOR),
+    Response(DeviceTimeoutError, "timeout", Answer.RECONNECT),
+    Response(DeviceDisconnectedError, "disconnected", Answer.RECONNECT),
+    Response(DeviceReplyError, "garbled reply", Answer.RECONNECT),
+    Response(DeviceNotOpenError, "not open", Answer.RECONNECT),
+    Response(DeviceRefusedError, "refused", Answer.OPERATOR),
+    Response(DeviceFaultError, "fault", Answer.OPERATOR, "laser"),  # light that stopped is not started by a program
+    Response(DeviceFaultError, "fault", Answer.RECONNECT),
+    Response(DeviceError, "fault", Answer.RECONNECT),
 )
+"""Faults and their answers, the first that fits; what is tried again before is in `labcontrol.reservoir.retries`."""
+
 _LIGHT_OFF_S = 60.0  # a full disk is waited for in the dark after this
 
 
@@ -57,12 +84,19 @@ class Recovery:
 
     # --- devices ------------------------------------------------------------------------------------------------
     def with_retry(self, work: Callable[[], T]) -> T:
-        """Do something with the bench until it succeeds.
+        """Do something with the bench until it succeeds, by the table of `RESPONSES`.
 
-        After a fault the laser is off and the run paused while the device is connected again, with growing waits. When
-        that does not help, or where only a person can, the run waits for one.
+        Parameters
+        ----------
+        work : callable
+            Is done anew, whole, after each fault.
 
-        Raises RunAbortedError, and the DeviceError when nobody came in time.
+        Raises
+        ------
+        RunAbortedError
+            When the run is aborted meanwhile.
+        DeviceError
+            When no operator came in time.
         """
         state, light = self.machine.status.state, self.machine.status.laser_on
         tries = 0
@@ -76,7 +110,7 @@ class Recovery:
             except DeviceError as error:
                 fault = self._named(error)
                 tries += 1
-                if tries > self.policy.reconnects or _needs_a_person(fault):
+                if tries > self.policy.reconnects or _response(fault).answer is Answer.OPERATOR:
                     self._wait_for_person(fault)
                     tries = 0
                 else:
@@ -127,7 +161,7 @@ class Recovery:
         words = f"The {fault.device} {fault.message} {fault.remedy}".strip()
         dark = self.make_dark(words)
         light = "The laser is off" if dark else "The laser did NOT confirm that it is off, look at it"
-        self.note(fault.device, kind_of(fault), f"{fault.message} {fault.remedy}".strip(), f"{light}; {what}")
+        self.note(fault.device, _response(fault).kind, f"{fault.message} {fault.remedy}".strip(), f"{light}; {what}")
         self.machine.move(RunState.PAUSED, f"{words} {light}; {what}.", PauseCause.DEVICE)
 
     def make_dark(self, reason: str) -> bool:
@@ -190,13 +224,5 @@ class Recovery:
         self.machine.move(state)
 
 
-def kind_of(error: DeviceError) -> str:
-    """A fault in one or two words."""
-    return (
-        next(words for kind, words in _KINDS if isinstance(error, kind)) if type(error) is not DeviceError else "fault"
-    )
-
-
-def _needs_a_person(fault: DeviceError) -> bool:
-    """Whether trying again is useless, or not for a program to decide: light that stopped is not started again."""
-    return isinstance(fault, DeviceRefusedError) or (fault.device == "laser" and isinstance(fault, DeviceFaultError))
+def _response(fault: DeviceError) -> Response:
+    return next(response for response in RESPONSES if response.is_for(fault))

@@ -26,7 +26,8 @@ from labcontrol.engine.fault_player import FaultPlayer, check_fault_script
 from labcontrol.engine.light_record import recorded_light
 from labcontrol.engine.record import record_path, run_header
 from labcontrol.engine.resume import Recorded, read_recorded
-from labcontrol.engine.session import RunContext, Session
+from labcontrol.engine.run_context import RunContext
+from labcontrol.engine.session import Session
 from labcontrol.engine.status import PauseCause, RunState, RunStatus, StateMachine
 from labcontrol.engine.stop import Ending
 from labcontrol.errors import UserError
@@ -46,9 +47,47 @@ _VIEW_INTERVAL_S = 0.04  # listeners see at most 25 steps a second
 class Run:
     """One run of one experiment on one bench. What can be checked is checked here, before a device is opened.
 
-    bench: by default the one that the experiment names. directory: where the record goes; made if need be. armed_by: on
-    whose word a real laser may emit, for the record; a simulated one needs none. Raises UserError when experiment,
-    bench, task and strategy do not go together, or a calibration that the bench requires does not hold.
+    Parameters
+    ----------
+    experiment : ExperimentConfig
+        What is learned, how, and when it is enough.
+    bench : BenchConfig, optional
+        By default the one that the experiment names.
+    directory : path
+        Where the record goes; made if need be.
+    armed_by : str
+        Operator who armed a real laser, for the record; a simulated one needs none.
+
+    Raises
+    ------
+    UserError
+        When experiment, bench, task and strategy do not go together, or a calibration that the bench requires does not
+        hold.
+
+    Notes
+    -----
+    States::
+
+        idle -> preparing -> running -> stopping -> finished, or stopped when it was stopped by hand
+                    |           |           |
+                    +-----------+-----------+---- paused, and back: by hand, for a fault, for a full disk
+                    |           |           |
+                    +-----------+-----------+---> aborted by hand, or failed (also from paused and idle)
+
+    finished, stopped, aborted and failed are final; all but a finished run can be `continued`.
+
+    Events, in the order of a run without trouble:
+
+    ===============  ===================================================================================
+    `StateChanged`   at every change of state, `preparing` first
+    `Prepared`       once, when camera scale and step time are measured
+    `Predicted`      once, when the pilot is measured and on record
+    `Seen`           after a step, at most 25 times a second; of those not taken only the newest is kept
+    `EpochDone`      for each epoch, when it is on disk
+    `DriftMeasured`  after a measurement of the reference mask that is compared, when it is on disk
+    `FaultSeen`      at any time, when a fault is on record, before the pause that it may bring
+    `Finished`       last, when the laser is off and the record closed
+    ===============  ===================================================================================
 
     As a context manager it waits at the end for a started run, and raises what that failed of; left by an exception,
     Ctrl-C for instance, it aborts the run first. Either way the laser is off and the record closed after it.

@@ -5,19 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
-from typing import Any, TypeVar
+from dataclasses import astuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.interfaces import DeviceError
-from labcontrol.bench import Bench
-from labcontrol.config import ExperimentConfig
 from labcontrol.engine.checkpoint import decode, encode
-from labcontrol.engine.control import RunControl
-from labcontrol.engine.events import EpochDone, Event, Predicted, Prepared
-from labcontrol.engine.fault_player import FaultPlayer
+from labcontrol.engine.events import EpochDone, Predicted, Prepared
 from labcontrol.engine.pilot import Pilot, measure_pilot, posed_problem, predict
 from labcontrol.engine.precompile import precompile
 from labcontrol.engine.record import preparation_from_record, preparation_record
@@ -25,39 +20,21 @@ from labcontrol.engine.recovery import Recovery
 from labcontrol.engine.reference_measurements import ReferenceMeasurements
 from labcontrol.engine.result import final_result
 from labcontrol.engine.resume import Recorded
-from labcontrol.engine.status import RunState, StateMachine
+from labcontrol.engine.run_context import RunContext
+from labcontrol.engine.status import RunState
 from labcontrol.engine.stop import Ending, StopRule
+from labcontrol.engine.whole_measurements import WholeMeasurements
 from labcontrol.errors import UserError
 from labcontrol.learning import Proposal, Strategy, initial_mask, make_strategy
-from labcontrol.records import Epoch, RunWriter
-from labcontrol.reservoir import Preparation, Readout, Reservoir, Spread
-from labcontrol.tasks import ErrorMeasure, Task
+from labcontrol.records import Epoch
+from labcontrol.reservoir import Preparation, Readout, Spread
+from labcontrol.tasks import ErrorMeasure
 from labcontrol.theory import AmplitudeLaw
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 _CHECKPOINT_EPOCHS = 50
 _COMPUTING_NOTE_S = 10.0  # from one line in the log to the next
-
-
-@dataclass
-class RunContext:
-    """What a session gets from its run.
-
-    emit: where events go. control: what a person asks for. player: of a fault script, where there is one.
-    """
-
-    experiment: ExperimentConfig
-    task: Task
-    bench: Bench
-    reservoir: Reservoir
-    writer: RunWriter
-    machine: StateMachine
-    emit: Callable[[Event], None]
-    control: RunControl
-    player: FaultPlayer | None = None
 
 
 class Session:
@@ -88,9 +65,9 @@ class Session:
             context.emit,
         )
         self._reservoir.retries.on_retry = self._recovery.note_retry
+        self._measurements = WholeMeasurements(self._recovery, len(self._task.washout_input))
         self._epochs = self._accepted = self._replays = 0
         self._bench_start_s = self._wall_start_s = 0.0
-        self._disturbed = False  # by a fault: the simulated table would not do the same again from the last checkpoint
         self.result: dict[str, Any] = {}
 
     def run(self, recorded: Recorded | None = None) -> Ending:
@@ -116,7 +93,7 @@ class Session:
         self._write(lambda: self._writer.write_preparation(preparation_record(preparation)))
         self._emit_prepared(preparation)
         self._measure_reference_replay()
-        self._predict(self._in_good_light(self._measure_pilot), write=True)
+        self._predict(self._measurements.whole(self._measure_pilot), write=True)
         self._bench_start_s = self._bench.clock.now_s()
         self._measure_reference_if_due(0)
         self._checkpoint()
@@ -124,7 +101,7 @@ class Session:
 
     def _measure_reference_replay(self) -> None:
         """What the camera sees at each step, known before anything is measured."""
-        states = self._in_good_light(lambda: self._reservoir.measure_reference_replay(self._task.whole_sequence))
+        states = self._measurements.whole(lambda: self._reservoir.measure_reference_replay(self._task.whole_sequence))
         if (reference := self._reservoir.reference_replay) is not None:
             self._write(lambda: self._writer.write_reference_replay(states, astuple(reference.typical)))
             self._phases_rad = self._phases_of(states)
@@ -205,7 +182,7 @@ class Session:
             reason = self._stop_rule.reason(error, self._replays)
         while self._epochs < len(recorded.curve):
             reason = self._relearn(recorded, measure_again=simulated)
-        if self._disturbed:
+        if self._measurements.disturbed:
             self._checkpoint()
         return reason
 
@@ -229,7 +206,7 @@ class Session:
                     f"The simulated table gave other outputs than recorded from epoch {rows.start} on.",
                     "Continue the run with the version and on the kind of computer that started it.",
                 )
-            self._disturbed = True  # what is on record stays; the table goes on from here
+            self._measurements.disturbed = True  # what is on record stays; the table goes on from here
         replays = -(-len(proposal.masks) // self._reservoir.masks_per_replay)
         if not measure_again:
             self._reservoir.replays += replays
@@ -254,7 +231,7 @@ class Session:
             if reason is None:
                 self._measure_reference_if_due(len(epochs))
             due = self._epochs // _CHECKPOINT_EPOCHS > (self._epochs - len(epochs)) // _CHECKPOINT_EPOCHS
-            if due or self._disturbed:
+            if due or self._measurements.disturbed:
                 self._checkpoint()
             if reason is not None:
                 return Ending("finished", reason)
@@ -286,34 +263,15 @@ class Session:
         self._recovery.write_with_retry(write)
 
     def _replay(self, proposal: Proposal) -> Readout:
-        return self._measured(proposal.masks, self._task.training_sequence)
-
-    def _measured(self, masks: NDArray[np.bool_], inputs: NDArray[np.float64]) -> Readout:
-        return self._in_good_light(lambda: self._reservoir.replay(masks, inputs, len(self._task.washout_input)))
-
-    def _in_good_light(self, measure: Callable[[], T]) -> T:
-        """Measure without a fault from beginning to end; otherwise all of it once more."""
-        replays = self._reservoir.replays
-
-        def whole() -> T:
-            self._reservoir.replays = replays  # a replay that broke off does not count
-            try:
-                measured = measure()
-                self._bench.check_light()
-            except DeviceError:
-                self._disturbed = True
-                raise
-            return measured
-
-        return self._recovery.with_retry(whole)
+        return self._measurements.replay(proposal.masks, self._task.training_sequence)
 
     def _measure_reference(self) -> NDArray[np.float32]:
-        return self._measured(self._start[None], self._task.training_sequence).outputs
+        return self._measurements.replay(self._start[None], self._task.training_sequence).outputs
 
     def _measure_reference_if_due(self, new_epochs: int) -> None:
         # No |=, which would lose a fault within the measurement.
         if self._reference.watch(self._epochs, new_epochs):
-            self._disturbed = True
+            self._measurements.disturbed = True
 
     def _judge(self, proposal: Proposal, outputs: Any) -> tuple[Any, Any, Any]:
         """Both errors of each mask, and the strategy's decisions on them."""
@@ -353,13 +311,13 @@ class Session:
             "player": None if player is None else player.state(),
         }
         self._write(lambda: self._writer.checkpoint(self._epochs, encode(state)))
-        self._disturbed = False
+        self._measurements.disturbed = False
 
     # --- after learning -----------------------------------------------------------------------------------------
     def _conclude(self, ending: Ending) -> None:
         """Measure the incumbent once more, over training and test part, and close the record."""
         task, mask = self._task, self._strategy.incumbent
-        output = self._measured(mask, task.whole_sequence).outputs[0]
+        output = self._measurements.replay(mask, task.whole_sequence).outputs[0]
         curve = np.array(self._stop_rule.curve)
         self.result = final_result(self._experiment, task, self._measure, self._law, curve, output)
         self.result |= {"replays": self._replays, "strategy_report": self._strategy.report()}

@@ -87,7 +87,7 @@ def test_a_paused_run_says_what_is_wrong_and_what_it_does(tmp_path: Path, tables
     at_epoch(run, 5, lambda: tables[-1].slm.faults.add("timeout", 4))
     run.execute()
     (reason,) = reasons
-    assert reason.startswith("slm did not answer in time.")
+    assert reason.startswith("The slm did not answer in time.")
     assert "The laser is off; connecting again in 1 s (1 of 6)" in reason
 
 

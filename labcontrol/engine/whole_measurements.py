@@ -1,0 +1,48 @@
+"""Measurements without a fault from beginning to end: what met one is measured again, whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drivers.interfaces import DeviceError
+from labcontrol.engine.recovery import Recovery
+from labcontrol.reservoir import Readout
+
+T = TypeVar("T")
+
+
+class WholeMeasurements:
+    """Measures through faults. washout: steps at the beginning of a sequence whose outputs are not kept.
+
+    disturbed: whether there was a fault since this was last set to False: the simulated table would not do the same
+    again from the checkpoint before it.
+    """
+
+    def __init__(self, recovery: Recovery, washout: int) -> None:
+        self._recovery, self._washout = recovery, washout
+        self.disturbed = False
+
+    def replay(self, masks: NDArray[np.bool_], inputs: NDArray[np.float64]) -> Readout:
+        """Outputs of masks (B, N) over a sequence (washout + T,)."""
+        return self.whole(lambda: self._recovery.reservoir.replay(masks, inputs, self._washout))
+
+    def whole(self, measure: Callable[[], T]) -> T:
+        """Measure something; the light is checked at its end."""
+        reservoir, bench = self._recovery.reservoir, self._recovery.bench
+        replays = reservoir.replays
+
+        def once() -> T:
+            reservoir.replays = replays  # a replay that broke off does not count
+            try:
+                measured = measure()
+                bench.check_light()
+            except DeviceError:
+                self.disturbed = True
+                raise
+            return measured
+
+        return self._recovery.with_retry(once)
