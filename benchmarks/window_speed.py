@@ -115,7 +115,13 @@ class PlayedRun:
             row = k % 64
             accepted = row == 0
             status = RunStatus(
-                RunState.RUNNING, "", None, k + 1, self.experiment.epochs, held, k // 64, 0, True, 1 / EPOCHS_A_SECOND
+                state=RunState.RUNNING,
+                epoch=k + 1,
+                epochs=self.experiment.epochs,
+                error=held,
+                accepted=k // 64,
+                laser_on=True,
+                epoch_s=1 / EPOCHS_A_SECOND,
             )
             mask, output, time_s = self._masks[row], self._outputs[row], k / EPOCHS_A_SECOND
             epoch = Epoch(k, k, k % NEURONS, mask, output, tried, tried / 2, accepted, 1e9 + time_s, time_s)

@@ -273,7 +273,7 @@ def test_a_closed_window_leaves_no_widgets(qapp: QApplication, settings: QSettin
 
 @pytest.mark.parametrize("state", RunState)
 def test_the_strip_fits_a_small_screen_in_every_state(window: MainWindow, state: RunState) -> None:
-    status = RunStatus(state, "", None, 1000, 1024, 0.00764, 300, 0, laser_on=True, epoch_s=3.0)
+    status = RunStatus(state, epoch=1000, epochs=1024, error=0.00764, accepted=300, laser_on=True, epoch_s=3.0)
     window.header.show_status(status, "nmse")
     QApplication.processEvents()
     assert window.header.minimumSizeHint().width() <= 1280

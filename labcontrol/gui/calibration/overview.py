@@ -55,7 +55,7 @@ class CalibrationOverview:
         return cls(config, where, before)
 
     def read(self) -> None:
-        """Look at the folder again. Raises UserError when a file is damaged."""
+        """Read the folder again. Raises UserError when a file is damaged."""
         self._by_kind = {kind: self.store.status(kind, self.config) for kind in PROCEDURES}
 
     def __getitem__(self, kind: str) -> CalibrationStatus:

@@ -54,8 +54,8 @@ class StepPage(QWidget):
         self.state.setObjectName("smallChip")
         self.reason = ElidedLabel()
         self.reason.setProperty("role", "muted")
-        self.words = QLabel("")
-        self.words.setWordWrap(True)
+        self.description = QLabel("")
+        self.description.setWordWrap(True)
         self.needs = QLabel("")
         self.needs.setTextInteractionFlags(Qt.TextInteractionFlag.LinksAccessibleByMouse)
         self.needs.linkActivated.connect(self.go_to.emit)
@@ -89,7 +89,7 @@ class StepPage(QWidget):
         if words.before:
             lines.append(f"<b>Before:</b> {escape(words.before)}")
         lines.append(f"<b>Look for:</b> {escape(procedure.look_for)}")
-        self.words.setText("<br>".join(lines))
+        self.description.setText("<br>".join(lines))
         self.show_overview(overview)
         calibration = overview[kind].calibration
         if calibration is not None:
@@ -258,7 +258,7 @@ class StepPage(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
         layout.addLayout(head)
-        layout.addWidget(self.words)
+        layout.addWidget(self.description)
         layout.addWidget(self.needs)
         layout.addWidget(self.splitter, 1)
         layout.addLayout(foot)

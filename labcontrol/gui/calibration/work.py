@@ -306,7 +306,7 @@ class CalibrationWork(QObject):
         self.rested.emit()
 
     def _end_idle_light(self) -> None:
-        """Nobody has measured anything for long: what nobody looks at needs no light."""
+        """Nothing has been measured for long: light off."""
         if self._held is not None and self._table.light_is_on and not self.working_on:
             log.info("nothing was measured for %d min: light off", _IDLE_LIGHT_MS // 60_000)
             self._table.safe_off()

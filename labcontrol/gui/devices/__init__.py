@@ -1,1 +1,1 @@
-"""The page of the devices by hand."""
+"""The page of manual control."""

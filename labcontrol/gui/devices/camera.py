@@ -1,4 +1,4 @@
-"""The camera by hand: exposure, gain, region, and its picture live."""
+"""The camera under manual control: exposure, gain, region, and its picture live."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One device in the devices view: who it is, how it is, and what can be done with it by hand."""
+"""One device on the Devices page: its identity, its status, and its manual control."""
 
 from __future__ import annotations
 
@@ -70,9 +70,7 @@ class DeviceCard(QFrame):
     def show_report(self, report: DeviceReport) -> None:
         self.is_connected, self._is_in_trouble = True, False
         self.identity.setText(identity_words(report.identity))
-        self.identity.setToolTip(
-            f"{self.identity.text()}\nDriver {self._driver}; the rest as the device says of itself"
-        )
+        self.identity.setToolTip(f"{self.identity.text()}\nDriver {self._driver}; the rest as the device reports it")
         self.summary.setText(status_words(report.status))
         self.summary.setToolTip(status_words(report.status))
         self._set_state("good" if report.status.ok else "danger", "connected" if report.status.ok else "not ready")

@@ -1,4 +1,4 @@
-"""The detector by hand: its trace live."""
+"""Manual control of the detector: its trace live."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The laser by hand: power, interlock, and emission that must be armed before it can start."""
+"""Manual control of the laser: power, interlock, and emission that must be armed before it can start."""
 
 from __future__ import annotations
 

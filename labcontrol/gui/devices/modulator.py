@@ -1,4 +1,4 @@
-"""The SLM and the DMD by hand: test patterns."""
+"""Manual control of SLM and DMD: test patterns."""
 
 from __future__ import annotations
 

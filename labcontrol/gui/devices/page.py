@@ -1,4 +1,4 @@
-"""The page of the devices: all of them at a glance, and each of them by hand while no run owns the table."""
+"""The page of the devices: all of them at a glance, and manual control of each."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ class DevicesPage(Page):
         super().__init__(context)
         self._setup, self._table = context.setup, context.table
         self._config: BenchConfig | None = None
+        self._state: HostState | None = None
         self.manual = ManualControl(self._table, self)
         self.laser, self.camera, self.detector = LaserCard(), CameraCard(), DetectorCard()
         self.slm, self.dmd = ModulatorCard("SLM", "slm"), ModulatorCard("DMD", "dmd")
@@ -137,7 +138,10 @@ class DevicesPage(Page):
                 self.camera.show_frame(event.view.frame)
 
     def _show_table(self) -> None:
-        state = self._table.state
+        state, before = self._table.state, self._state
+        self._state = state
+        if state is before:
+            return
         free = state in (HostState.FREE, HostState.MANUAL)
         if state is not HostState.MANUAL:
             self.laser.disarm()

@@ -123,10 +123,10 @@ class LivePage(Page):
         camera, dmd, _, output, traces = self._docks
         height, width = self.height(), self.width()
         column = [camera, dmd, output]
-        shares = [0.34, 0.25, 0.41]
+        fractions = [0.34, 0.25, 0.41]
         if height >= _ROOMY_PX:
-            column, shares = [*column, traces], [0.36, 0.22, 0.22, 0.2]
-        self._area.resizeDocks(column, [round(share * height) for share in shares], Qt.Orientation.Vertical)
+            column, fractions = [*column, traces], [0.36, 0.22, 0.22, 0.2]
+        self._area.resizeDocks(column, [round(fraction * height) for fraction in fractions], Qt.Orientation.Vertical)
         self._area.resizeDocks([camera], [round(0.27 * width)], Qt.Orientation.Horizontal)
 
     def showEvent(self, event: QShowEvent | None) -> None:

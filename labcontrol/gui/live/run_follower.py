@@ -183,7 +183,7 @@ class RunFollower(QObject):
         self._views.learning.set_over()
 
     def close(self) -> None:
-        """Let go of what works beside the window."""
+        """End what works beside the window."""
         self._background.close()
         self._views.learning.close_background()
 

@@ -144,7 +144,9 @@ class QuantityPlot(_StudyPlot):
             fitted = math.log10(exponent.prefactor) + exponent.value * at
             self._add(pg.PlotCurveItem(at, fitted, pen=pg.mkPen(colour, width=2)))
         at = np.log10(list(values))
-        medians, lows, highs = (np.log10([np.quantile(v, share) for v in values.values()]) for share in (0.5, *_SPREAD))
+        medians, lows, highs = (
+            np.log10([np.quantile(v, fraction) for v in values.values()]) for fraction in (0.5, *_SPREAD)
+        )
         bars = pg.ErrorBarItem(
             x=at + aside,
             y=medians,
@@ -162,7 +164,7 @@ class QuantityPlot(_StudyPlot):
 
 
 class CollapsePlot(_StudyPlot):
-    """Share of the excess that is left, over k / N: curves of all sizes fall together where learning scales with N."""
+    """Fraction of the excess left, over k / N: curves of all sizes fall together where learning scales with N."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Excess error left", "Epochs per neuron, k / N", parent)
@@ -197,9 +199,10 @@ class CollapsePlot(_StudyPlot):
         """From the accent to the prediction's colour: small to large."""
         ends = [pg.mkColor(self._theme.accent), pg.mkColor(self._theme.mean_field)]
         mixed = []
-        for share in np.linspace(0, 1, number):
+        for fraction in np.linspace(0, 1, number):
             parts = (
-                round((1 - share) * a + share * b) for a, b in zip(ends[0].getRgb(), ends[1].getRgb(), strict=True)
+                round((1 - fraction) * a + fraction * b)
+                for a, b in zip(ends[0].getRgb(), ends[1].getRgb(), strict=True)
             )
             mixed.append("#" + "".join(f"{part:02x}" for part in list(parts)[:3]))
         return mixed

@@ -70,32 +70,32 @@ class LostLaser(QObject):
 
     def poll(self) -> None:
         """Read what the guardian has written so far."""
-        told = read_journal(self._journal)
-        light = _reported(told[-1]) if told else _not_reported(self._was_on)
-        if told and told[-1].state == _SWITCHED_OFF:
+        journal = read_journal(self._journal)
+        laser = _reported(journal[-1]) if journal else _not_reported(self._was_on)
+        if journal and journal[-1].state == _SWITCHED_OFF:
             self._timer.stop()
-        self._set(light)
+        self._set(laser)
 
     def clear(self) -> None:
         """The laser is in somebody's hands again."""
         self._timer.stop()
         self._set(None)
 
-    def _set(self, light: LaserKnowledge | None) -> None:
-        if light != self.known:
-            self.known = light
+    def _set(self, laser: LaserKnowledge | None) -> None:
+        if laser != self.known:
+            self.known = laser
             self.changed.emit()
 
 
-def _reported(news: Transition) -> LaserKnowledge:
-    when = datetime.fromtimestamp(news.unix_s).strftime("%H:%M:%S")
-    if news.state == _SWITCHED_OFF:
-        words = f"Its guardian, a process of its own, switched the laser off at {when}: {news.reason}."
+def _reported(last: Transition) -> LaserKnowledge:
+    when = datetime.fromtimestamp(last.unix_s).strftime("%H:%M:%S")
+    if last.state == _SWITCHED_OFF:
+        words = f"Its guardian, a process of its own, switched the laser off at {when}: {last.reason}."
         return LaserKnowledge("idle", "○  Laser off, by its guardian", words)
     return LaserKnowledge(
         "danger",
         "⚠  Laser not confirmed off",
-        f"Its guardian tries to switch the laser off, which has not confirmed that at {when}: {news.reason}. "
+        f"Its guardian tries to switch the laser off, which has not confirmed that at {when}: {last.reason}. "
         "Switch it off by its key.",
     )
 

@@ -1,4 +1,4 @@
-"""Errors and news, in words, with what to do next."""
+"""Errors and notes in plain language, with what to do next."""
 
 from __future__ import annotations
 

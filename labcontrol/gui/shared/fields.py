@@ -1,4 +1,4 @@
-"""Numbers that a person sets by hand, with unit and limits; sent when Enter is pressed or the field is left."""
+"""Numbers that an operator sets, with unit and limits; sent when Enter is pressed or the field is left."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Colours and style sheet of the window, light and dark.
 
 Curves and states use the palette of Okabe and Ito (https://jfly.uni-koeln.de/color), which people with any common kind
-of colour blindness can tell apart; line style and words say the same again.
+of colour blindness can distinguish; line style and text repeat it.
 """
 
 from __future__ import annotations
