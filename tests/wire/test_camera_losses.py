@@ -117,7 +117,12 @@ def basler(trouble: Trouble) -> Iterator[Camera]:
                     return Proxy(None, IsValid=lambda: False)
                 return Proxy(frame, BlockID=trouble.number(frame.BlockID), true=frame.BlockID)
 
-            trigger = Proxy(None, Execute=lambda: trouble.give(inner.TriggerSoftware.Execute))
+            def execute() -> None:
+                assert inner.WaitForFrameTriggerReady(5000, handling_return)  # or it would ignore this one by itself
+                inner.TriggerSoftware.Execute()
+
+            handling_return = camera._pylon.TimeoutHandling_Return
+            trigger = Proxy(None, Execute=lambda: trouble.give(execute))
             camera._camera = Proxy(inner, RetrieveResult=retrieve, TriggerSoftware=trigger)
             yield camera
             camera._camera = inner
@@ -144,7 +149,7 @@ def aravis(trouble: Trouble) -> Iterator[Camera]:
                     return None
                 own = frame.get_frame_id()
                 first.append(own)
-                true, seen = own - first[0], trouble.number(own)
+                true, seen = (own - first[0]) % 65535, trouble.number(own)  # numbers begin again at 1
                 return Proxy(frame, get_frame_id=lambda: seen, true=true)
 
             def push(buffer: Any) -> None:
