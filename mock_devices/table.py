@@ -90,7 +90,7 @@ class SimulatedTable(Table):
         while True:
             frame_s, samples_s = camera.due_s, detector.due_s
             if frame_s > now_s and samples_s > now_s:
-                self.dmd.forget(min(now_s, detector.since_s))
+                self.dmd.discard_before(min(now_s, detector.since_s))
                 return
             if frame_s <= samples_s:
                 camera.expose()

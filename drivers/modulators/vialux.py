@@ -168,7 +168,7 @@ class VialuxDmd(Modulator):
     def _load_sequence(self, patterns: Pattern) -> None:
         with self._asking("loading a sequence"):
             self._finish_sequence()
-            self._forget_sequence()
+            self._free_sequence()
             self._sequence = self._allocate(len(patterns))
             self._put(self._sequence, patterns)
 
@@ -250,7 +250,7 @@ class VialuxDmd(Modulator):
             self._alp.Wait()
             self._played = False
 
-    def _forget_sequence(self) -> None:
+    def _free_sequence(self) -> None:
         sequence, self._sequence, self._sequence_us = self._sequence, None, 0
         if sequence is not None:
             with contextlib.redirect_stdout(io.StringIO()):  # ALP4lib prints what it cannot free

@@ -303,13 +303,13 @@ def main(arguments: list[str]) -> int:
     )
     screen.geometryChanged.connect(lambda _: say("fault", reason=f"screen {name} changed its resolution or place"))
 
-    def look_for_overlap(*_: object) -> None:
+    def check_overlap(*_: object) -> None:
         if not allow_primary and (shared := overlapping(screen, application.screens())):
             say("fault", reason=f"screen {name} shows what is on {describe(shared[0])}, too")
 
     for each in screens:
-        each.geometryChanged.connect(look_for_overlap)
-    application.screenAdded.connect(look_for_overlap)
+        each.geometryChanged.connect(check_overlap)
+    application.screenAdded.connect(check_overlap)
     # The window is there, and has painted itself black, before anybody else paints it.
     for _ in range(2):
         QGuiApplication.sync()

@@ -94,7 +94,7 @@ class MirrorArray:
             if stretch.start_s < end_s
         ]
 
-    def forget(self, before_s: float) -> None:
+    def discard_before(self, before_s: float) -> None:
         """Drop what is over before a time."""
         while len(self._past) > 1 and self._past[1].start_s < before_s:
             del self._past[0]
