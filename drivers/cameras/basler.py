@@ -145,7 +145,9 @@ class BaslerCamera(Camera):
     def sensor_shape(self) -> tuple[int, int]:
         self._require_open()
         with self._asking("asking for its sensor"):
-            return int(self._camera.SensorHeight.GetValue()), int(self._camera.SensorWidth.GetValue())
+            rows = self._first_feature("SensorHeight", "HeightMax")
+            columns = self._first_feature("SensorWidth", "WidthMax")
+            return int(rows.GetValue()), int(columns.GetValue())
 
     @property
     def bit_depth(self) -> int:
@@ -304,7 +306,16 @@ class BaslerCamera(Camera):
     # --- inner workings -----------------------------------------------------------------------------------------
     @property
     def _exposure(self) -> Any:
-        return next(feature for name in _EXPOSURE_US if (feature := self._feature(name)) is not None)
+        return self._first_feature(*_EXPOSURE_US)
+
+    def _first_feature(self, *names: str) -> Any:
+        """The one of several names of a feature that this model knows it by."""
+        for name in names:
+            if (feature := self._feature(name)) is not None:
+                return feature
+        raise DeviceRefusedError(
+            self.name, f"has none of the features {', '.join(names)}.", "Use another driver for it."
+        )
 
     def _feature(self, name: str) -> Any:
         """A feature of this model, or None where it has none of that name."""

@@ -146,6 +146,21 @@ def test_basler_that_cannot_be_waited_for_is_triggered_all_the_same(
             assert camera.snap().counter == counter
 
 
+def test_basler_of_an_older_model_knows_features_by_other_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    package("pypylon.pylon", "basler")
+    monkeypatch.setenv("PYLON_CAMEMU", "1")
+    with BaslerCamera.from_bench("", BaslerOptions(), AT_BENCH) as camera:
+        shape, found = camera.sensor_shape, camera._feature
+        newer = ("SensorHeight", "SensorWidth", "ExposureTime")
+        monkeypatch.setattr(camera, "_feature", lambda name: None if name in newer else found(name))
+        assert camera.sensor_shape == shape
+        camera.exposure_s = 3e-3
+        assert camera.exposure_s == pytest.approx(3e-3)
+        monkeypatch.setattr(camera, "_feature", lambda _: None)
+        with pytest.raises(DeviceRefusedError, match="none of the features ExposureTime, ExposureTimeAbs"):
+            camera.exposure_s = 2e-3
+
+
 class CannotWait:
     """A camera whose model has no wait for the trigger, as older ones."""
 
