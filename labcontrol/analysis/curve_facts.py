@@ -100,3 +100,21 @@ MODELS = {
 OVERLAYS_LIGHT = ("#332288", "#44a0a0", "#882255", "#999933", "#6f4e37", "#556b8d")
 OVERLAYS_DARK = ("#b98bd9", "#66c2bd", "#d08a6e", "#c9c27a", "#9fb3d1", "#e3a6b8")
 """Colours of other runs, on a light and on a dark ground (Paul Tol's muted set)."""
+
+
+def series_colours(*, dark: bool) -> tuple[str, ...]:
+    """Give the colours of the series of a plot, in their order.
+
+    Parameters
+    ----------
+    dark : bool
+        Whether the ground is dark.
+
+    Returns
+    -------
+    tuple of str
+        As #rrggbb.
+    """
+    facts = (MEASURED["incumbent"], *(MODELS[key] for key in ("prediction", "fit", "mean-field", "twin")))
+    own = (curve.dark if dark else curve.light for curve in facts)
+    return *own, *(OVERLAYS_DARK if dark else OVERLAYS_LIGHT)

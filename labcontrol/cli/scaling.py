@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from labcontrol.analysis.plots.scaling_figure import save_scaling_figure
+from labcontrol.analysis.scaling_verdict import scaling_verdict
 from labcontrol.bench import BUILT_IN_BENCHES
 from labcontrol.cli.experiment_options import experiment_from
 from labcontrol.engine.table_study import run_table_job
@@ -109,7 +110,9 @@ def _print_exponents(study: Study) -> None:
     for row in study.as_json()["exponents"]:
         interval = f"{row['low']:.3f} … {row['high']:.3f}"
         table.add_row(row["selection"], row["loss"], row["quantity"], f"{row['value']:.3f}", interval)
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    console.print(scaling_verdict([group.exponent("tau") for group in study.groups]).text, highlight=False)
 
 
 def _sizes(text: str) -> tuple[int, ...]:

@@ -10,8 +10,7 @@ import pytest
 from gui_helpers import page_context
 from pytestqt.qtbot import QtBot
 
-from labcontrol.gui.scaling.page import ScalingPage, scaling_verdict
-from labcontrol.gui.scaling.plots import GroupFigures
+from labcontrol.gui.scaling.page import ScalingPage
 from labcontrol.gui.shared.theme import LIGHT
 from labcontrol.theory.scaling import Cell, CellResult, Study
 from labcontrol.theory.scaling.storage import save_study
@@ -77,17 +76,6 @@ def test_the_fitted_line_has_the_exponent_as_slope(page: ScalingPage, qtbot: QtB
     predicted, fitted = (np.diff(line.getData()[1]) / np.diff(line.getData()[0]) for line in lines)
     assert predicted == pytest.approx(1.0)
     assert fitted == pytest.approx(page._groups[0].exponents["tau"].value)
-
-
-@pytest.mark.parametrize(
-    ("exponent", "kind", "words"),
-    [(1.0, "good", "linear"), (0.5, "caution", "not linear"), (1.5, "caution", "not linear")],
-)
-def test_the_verdict_is_that_of_the_interval(exponent: float, kind: str, words: str) -> None:
-    groups = [GroupFigures.of(number, group) for number, group in enumerate(study(exponent).groups)]
-    verdict = scaling_verdict(groups)
-    assert verdict[0] == kind
-    assert words in verdict[1]
 
 
 def test_one_size_has_no_exponent(page: ScalingPage, qtbot: QtBot) -> None:

@@ -11,14 +11,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter, ScalarFormatter
 
+from labcontrol.analysis.curve_facts import series_colours
 from labcontrol.analysis.plots.axes_content import PALETTE
 from labcontrol.analysis.plots.figure_files import new_figure, write_figure
+from labcontrol.analysis.scaling_verdict import scaling_verdict
 from labcontrol.errors import UserError
 from labcontrol.theory import coverage
 from labcontrol.theory.scaling import Group, Study
 
 _LABELS = {"tau": "τ  (epochs)", "k5": "k(5 %)  (epochs)"}
-_MARKERS = "osD^vP"
+_MARKERS = "osvD^ph*"  # as the window has them
 _LEAST_EXCESS = 2e-3
 
 
@@ -49,14 +51,16 @@ def scaling_figure(study: Study) -> Figure:
         axes.set_ylabel("share of the excess error")
     for axes in panels[-1]:
         axes.set_xlabel("epochs / N")
-    above.suptitle(f"{study.states} states: learning time against the number of neurons", fontsize=13)
+    judged = scaling_verdict([group.exponent("tau") for group in study.groups]).text
+    above.suptitle(f"{study.states} states: learning time against the number of neurons: {judged}", fontsize=13)
     return figure
 
 
 def _draw_scaling(axes: Axes, study: Study, quantity: str) -> None:
     sizes = sorted({n for group in study.groups for n in group.sizes})
     for k, group in enumerate(study.groups):
-        colour, marker = PALETTE.overlays[k % len(PALETTE.overlays)], _MARKERS[k % len(_MARKERS)]
+        colours = series_colours(dark=False)
+        colour, marker = colours[k % len(colours)], _MARKERS[k % len(_MARKERS)]
         exponent = group.exponent(quantity)
         label = f"{group.selection}, {group.loss}"
         if exponent is not None:

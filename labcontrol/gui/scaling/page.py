@@ -23,6 +23,7 @@ from PyQt5.QtWidgets import (
 )
 from pyqtgraph.graphicsItems.ScatterPlotItem import drawSymbol
 
+from labcontrol.analysis.scaling_verdict import ScalingKind, scaling_verdict
 from labcontrol.errors import UserError
 from labcontrol.formatting import rounded
 from labcontrol.gui.scaling.plots import SYMBOLS, CollapsePlot, GroupFigures, QuantityPlot, group_colour
@@ -158,9 +159,10 @@ class ScalingPage(Page):
         for plot in (self.tau, self.k5):
             plot.show_groups(shown)
         self.collapse.show_group(study.grid, self.table.collapsed(self._groups))
-        kind, words = scaling_verdict(shown)
-        colour = {"good": self._theme.good, "caution": self._theme.caution}.get(kind, self._theme.muted)
-        self.verdict.setText(f'<span style="color:{colour}; font-weight:600">{words}</span>')
+        judged = scaling_verdict([group.exponents["tau"] for group in shown])
+        colours = {ScalingKind.LINEAR: self._theme.good, ScalingKind.NOT_LINEAR: self._theme.caution}
+        colour = colours.get(judged.kind, self._theme.muted)
+        self.verdict.setText(f'<span style="color:{colour}; font-weight:600">{judged.text}</span>')
 
     def _choose(self) -> None:
         name = QFileDialog.getExistingDirectory(self, "Folder of a scaling study", str(self._folder))
@@ -304,19 +306,6 @@ class _Mark(QWidget):
         painter.drawLine(2, self.height() // 2, self.width() - 2, self.height() // 2)
         painter.translate(self.width() / 2, self.height() / 2)
         drawSymbol(painter, self._symbol, 9, pg.mkPen(None), pg.mkBrush(self._colour))
-
-
-def scaling_verdict(groups: list[GroupFigures]) -> tuple[str, str]:
-    """Kind of mark and words: whether the intervals of the exponents of tau hold the predicted 1."""
-    exponents = [exponent for group in groups if (exponent := group.exponents["tau"]) is not None]
-    if not exponents:
-        return "idle", "at least two sizes are needed for an exponent"
-    holding = [exponent for exponent in exponents if exponent.low <= 1 <= exponent.high]
-    if len(holding) == len(exponents):
-        return "good", "● linear in N, within 95 %"
-    if not holding:
-        return "caution", "▲ not linear in N within 95 %"
-    return "caution", f"▲ linear in N within 95 % in {len(holding)} of {len(exponents)} cases"
 
 
 def _exponent(exponent: Exponent | None) -> str:

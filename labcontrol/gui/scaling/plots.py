@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QWidget
 
+from labcontrol.analysis.curve_facts import series_colours
 from labcontrol.formatting import count
 from labcontrol.gui.learning.axes import logarithm
 from labcontrol.gui.shared.axes import readable_plot, style_plot
@@ -31,7 +32,7 @@ _SPREAD = (0.16, 0.84)
 
 def group_colour(theme: Theme, number: int) -> str:
     """Of a group by its number; the symbols differ, too."""
-    colours = (theme.accent, theme.prediction, theme.fit, theme.mean_field, theme.twin, *theme.overlays)
+    colours = series_colours(dark=theme.name == "dark")
     return colours[number % len(colours)]
 
 

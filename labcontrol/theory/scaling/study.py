@@ -43,12 +43,12 @@ class Group:
         return {n: np.array([getattr(result, quantity) for result in self.results[n]]) for n in self.sizes}
 
     def exponent(self, quantity: str) -> Exponent | None:
-        """Of `tau` or `k5`; None with fewer than two sizes.
+        """Of `tau` or `k5`; None with fewer than two sizes of two runs, as one run says nothing of its spread.
 
         Bootstrap: the runs of each size are drawn again with replacement, the slope is fitted again.
         """
         values = {n: v[np.isfinite(v) & (v > 0)] for n, v in self.values(quantity).items()}
-        values = {n: np.log(v) for n, v in values.items() if len(v)}
+        values = {n: np.log(v) for n, v in values.items() if len(v) > 1}
         if len(values) < 2:
             return None
         x = np.log(np.repeat(list(values), [len(v) for v in values.values()]))
