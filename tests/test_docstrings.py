@@ -16,6 +16,9 @@ DONE = (
     "drivers/modulators",
     "drivers/registry.py",
     "labcontrol/testing",
+    *(f"labcontrol/engine/{name}.py" for name in ("events", "run", "stop", "whole_measurements")),
+    *(f"labcontrol/learning/{name}.py" for name in ("registry", "strategy")),
+    *(f"labcontrol/reservoir/{name}.py" for name in ("reservoir", "retries")),
     *(f"mock_devices/wire/{name}.py" for name in ("desktop", "gige", "instrument", "line_faults", "ports")),
     *(f"labcontrol/analysis/{name}.py" for name in ANALYSIS),
 )

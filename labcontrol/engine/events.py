@@ -95,6 +95,11 @@ class Mailbox:
 
     When a listener does not empty it, the oldest epochs are dropped and counted in `missed`; they are in the record.
     Empty it with `drain` now and then, or iterate over it to get each event as it comes, until the run is over.
+
+    Parameters
+    ----------
+    capacity : int
+        Events that are kept.
     """
 
     def __init__(self, capacity: int = 100_000) -> None:
@@ -105,7 +110,13 @@ class Mailbox:
         self.missed = 0
 
     def put(self, event: Event) -> None:
-        """Called by the run; never waits for the listener."""
+        """Called by the run; never waits for the listener.
+
+        Parameters
+        ----------
+        event : Event
+            What happened.
+        """
         with self._news:
             if isinstance(event, Seen):
                 self._seen = event
@@ -118,7 +129,13 @@ class Mailbox:
             self._news.notify()
 
     def drain(self) -> list[Event]:
-        """All events since the last call, oldest first; the newest view last."""
+        """All events since the last call.
+
+        Returns
+        -------
+        list of Event
+            Oldest first; the newest view last.
+        """
         with self._news:
             events = list(self._events)
             self._events.clear()

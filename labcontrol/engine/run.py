@@ -123,7 +123,20 @@ class Run:
 
     @classmethod
     def continued(cls, record: Path, *, armed_by: str = "") -> Self:
-        """The run of a record, to be continued after its last epoch: what ended it is dropped. Raises UserError."""
+        """The run of a record, to be continued after its last epoch: what ended it is dropped; raises UserError.
+
+        Parameters
+        ----------
+        record : path
+            Of a run that was interrupted, stopped, aborted or failed.
+        armed_by : str
+            Operator who armed a real laser.
+
+        Returns
+        -------
+        Run
+            Not started yet.
+        """
         recorded = read_recorded(record)
         run = cls(recorded.experiment, recorded.bench, record.parent, armed_by=armed_by)
         run._recorded, run.record = recorded, record
@@ -151,7 +164,13 @@ class Run:
         return self._machine.status
 
     def subscribe(self) -> Mailbox:
-        """A mailbox that receives every event from now on; after the end, only that it is over."""
+        """Listen to the run.
+
+        Returns
+        -------
+        Mailbox
+            Receives every event from now on; after the end, only that it is over.
+        """
         mailbox = Mailbox()
         self._mailboxes = (*self._mailboxes, mailbox)
         if self.status.state.is_final:
@@ -164,7 +183,18 @@ class Run:
         self._thread.start()
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait for a started run; False when it is not over yet."""
+        """Wait for a started run.
+
+        Parameters
+        ----------
+        timeout_s : float, optional
+            How long, in s; by default until it is over.
+
+        Returns
+        -------
+        bool
+            Whether it is over.
+        """
         if self._thread is not None:
             self._thread.join(timeout_s)
             return not self._thread.is_alive()
@@ -177,7 +207,10 @@ class Run:
     def pause_dark(self, reason: str) -> None:
         """Laser off before the next step, and paused until somebody resumes; what was under way is measured again.
 
-        reason: for record and display, after the word "operator".
+        Parameters
+        ----------
+        reason : str
+            For record and display, after the word "operator".
         """
         self._control.request_dark_pause(reason)
 
@@ -194,13 +227,27 @@ class Run:
         self._control.request_abort()
 
     def arm(self, who: str) -> None:
-        """Allow a real laser to emit, before the run is started. who: on whose word, for the record."""
+        """Allow a real laser to emit, before the run is started.
+
+        Parameters
+        ----------
+        who : str
+            Operator who armed it, for the record.
+        """
         self._armed_by = who
 
     def execute(self) -> RunStatus:
         """Run here and now. The laser is off and the record closed when this returns or raises.
 
-        Raises UserError, DeviceError or whatever else went wrong; status and record then say so too.
+        Returns
+        -------
+        RunStatus
+            The final one.
+
+        Raises
+        ------
+        BaseException
+            UserError, DeviceError or whatever else went wrong; status and record then say so too.
         """
         self._machine.move(RunState.PREPARING)
         ending: tuple[RunState, str] = (RunState.FINISHED, "")

@@ -20,6 +20,11 @@ class StopRule:
     """Watches the incumbent's error; `reason` is None until a condition of the experiment is met.
 
     curve: error of the incumbent after each epoch so far.
+
+    Parameters
+    ----------
+    experiment : ExperimentConfig
+        Its section `stop` counts.
     """
 
     def __init__(self, experiment: ExperimentConfig) -> None:
@@ -28,7 +33,20 @@ class StopRule:
         self.curve: list[float] = []
 
     def reason(self, incumbent_error: float, replays: int = 0) -> str | None:
-        """Call once an epoch with the error of the incumbent after it; replays: passes through the sequence so far."""
+        """Call once an epoch.
+
+        Parameters
+        ----------
+        incumbent_error : float
+            Error of the incumbent after it.
+        replays : int
+            Passes through the sequence so far.
+
+        Returns
+        -------
+        str or None
+            Why learning is over, in plain words.
+        """
         self.curve.append(incumbent_error)
         done, stop = len(self.curve), self._stop
         if stop.target_error is not None and incumbent_error <= stop.target_error:

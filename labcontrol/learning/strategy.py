@@ -73,17 +73,53 @@ class Strategy(ABC):
 
     @classmethod
     def facts(cls, learning: LearningConfig, settings: Section) -> StrategyFacts:  # noqa: ARG003 (for others)
-        """What others need to know of it. settings: an instance of `Settings`."""
+        """What others need to know of it.
+
+        Parameters
+        ----------
+        learning : LearningConfig
+            What an experiment says about learning.
+        settings : Section
+            An instance of `Settings`.
+
+        Returns
+        -------
+        StrategyFacts
+            Of the strategy with these settings.
+        """
         return StrategyFacts(learning.strategy)
 
     @classmethod  # noqa: B027 (most have nothing to check)
     def check(cls, learning: LearningConfig, settings: Section) -> None:
-        """Raises UserError for what cannot work, before anything is measured. settings: an instance of `Settings`."""
+        """Refuse what cannot work, before anything is measured; raises UserError.
+
+        Parameters
+        ----------
+        learning : LearningConfig
+            What an experiment says about learning.
+        settings : Section
+            An instance of `Settings`.
+        """
 
     @classmethod
     @abstractmethod
     def begin(cls, problem: Problem, learning: LearningConfig, settings: Section) -> Self:
-        """A strategy at its start. settings: an instance of `Settings`. Raises UserError."""
+        """A strategy at its start; raises UserError where it cannot work.
+
+        Parameters
+        ----------
+        problem : Problem
+            What is known before learning.
+        learning : LearningConfig
+            What an experiment says about learning.
+        settings : Section
+            An instance of `Settings`.
+
+        Returns
+        -------
+        Strategy
+            Its first proposal is the initial mask.
+        """
 
     @property
     @abstractmethod
@@ -97,14 +133,31 @@ class Strategy(ABC):
 
     @abstractmethod
     def ask(self) -> Proposal:
-        """The masks to measure next. The very first mask is the initial one, with mirror -1."""
+        """The masks to measure next.
+
+        Returns
+        -------
+        Proposal
+            The very first mask is the initial one, with mirror -1.
+        """
 
     @abstractmethod
     def tell(self, proposal: Proposal, outputs: NDArray[np.float32], errors: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Learn from a measured proposal.
 
-        outputs: (B, T) as measured. errors: (B,) the loss of each mask.
-        Returns (B,) bool: which masks became the incumbent, in order.
+        Parameters
+        ----------
+        proposal : Proposal
+            As `ask` gave it.
+        outputs : ndarray of float32, shape (B, T)
+            As measured.
+        errors : ndarray, shape (B,)
+            The loss of each mask.
+
+        Returns
+        -------
+        ndarray of bool, shape (B,)
+            Which masks became the incumbent, in order.
         """
 
     @property
@@ -113,13 +166,31 @@ class Strategy(ABC):
         return None
 
     def report(self) -> dict[str, Any]:
-        """What the strategy found out beside the mask, for the result of a run; JSON types."""
+        """What the strategy found out beside the mask, for the result of a run.
+
+        Returns
+        -------
+        dict
+            JSON types.
+        """
         return {}
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
-        """Everything that decides what is proposed next; JSON types and NumPy arrays."""
+        """Everything that decides what is proposed next.
+
+        Returns
+        -------
+        dict
+            JSON types and NumPy arrays.
+        """
 
     @abstractmethod
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from the `state` of a strategy with the same settings."""
+        """Continue from the state of a strategy with the same settings.
+
+        Parameters
+        ----------
+        state : dict
+            What `state` gave.
+        """

@@ -43,11 +43,26 @@ class Seen(NamedTuple):
 class Reservoir:
     """A square of neurons on an open bench.
 
-    rng: draws input weights, phase offsets and reference patterns.
+    Parameters
+    ----------
+    bench : Bench
+        Open; its laser may be on or off.
+    config : ReservoirConfig
+        Operating point and retries.
+    side : int
+        Neurons along an edge.
+    rng : Generator
+        Draws input weights, phase offsets and reference patterns.
+
+    Notes
+    -----
     between_steps: called before every step; may block (pause) or raise (abort).
     observer: called after every step with what was seen, or None.
     on_signals: called after every step with its index and the neurons' signals (N,) in counts, or None.
     retries: counts, and reports, what is tried again.
+
+    What the devices do in a step, in the order of time, is in `_acquire`; which pattern comes next, and how it is
+    verified, in `_step`.
     """
 
     def __init__(self, bench: Bench, config: ReservoirConfig, side: int, rng: np.random.Generator) -> None:
@@ -77,8 +92,19 @@ class Reservoir:
     def prepare(self) -> Preparation:
         """Measure dark level, camera scale, step time, and what a change looks like; switches the laser on.
 
-        Raises UserError when the camera is saturated or sees no light, DeviceFaultError when the SLM does not show what
-        it is told to show, DeviceError when the laser does not give its light from beginning to end.
+        Returns
+        -------
+        Preparation
+            What was measured.
+
+        Raises
+        ------
+        UserError
+            When the camera is saturated or sees no light.
+        DeviceFaultError
+            When the SLM does not show what it is told to show.
+        DeviceError
+            When the laser does not give its light from beginning to end.
         """
         precompile_pictures(self.map)
         self.preparation = measure_preparation(
@@ -96,7 +122,13 @@ class Reservoir:
         )
 
     def state(self) -> dict[str, Any]:
-        """Counters, and what was seen last, that a continued run takes up again."""
+        """Counters, and what was seen last, that a continued run takes up again.
+
+        Returns
+        -------
+        dict
+            JSON types and NumPy arrays.
+        """
         counters = {
             "replays": self.replays,
             "retaken": self.retries.count,
@@ -106,7 +138,15 @@ class Reservoir:
         return counters | {"seen": self._pattern_check.state(), "rehearsal": reference}
 
     def restore(self, state: dict[str, Any], preparation: Preparation) -> None:
-        """Continue with the counters and the preparation of an interrupted run."""
+        """Continue with the counters and the preparation of an interrupted run.
+
+        Parameters
+        ----------
+        state : dict
+            What `state` gave.
+        preparation : Preparation
+            Of that run.
+        """
         self.replays, self.retries.count = state["replays"], state["retaken"]
         self._pictures.last_counter = state["last_counter"]
         self.preparation = preparation
@@ -122,9 +162,17 @@ class Reservoir:
 
     # --- reference replay ---------------------------------------------------------------------------------------
     def measure_reference_replay(self, inputs: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Replay a sequence (S,) without a mask until it was the same twice; replays of it are compared with it.
+        """Replay a sequence without a mask until it was the same twice; replays of it are compared with it.
 
-        Returns the states (S, N) that the camera saw, none where they are too many to keep. See `ReferenceReplay`.
+        Parameters
+        ----------
+        inputs : ndarray, shape (S,)
+            Input sequence, in about [0, 1].
+
+        Returns
+        -------
+        ndarray of float32, shape (S, N)
+            States that the camera saw, none where they are too many to keep. See `ReferenceReplay`.
         """
         self.reference_replay = self._compare = None
         if len(inputs) * self.neurons > MOST_VALUES:
@@ -144,14 +192,37 @@ class Reservoir:
         return states
 
     def know(self, inputs: NDArray[np.float64], states: NDArray[np.float32], spread: Spread) -> None:
-        """Compare replays with states (S, N) seen in an earlier reference replay. spread: between two replays."""
+        """Compare replays with states seen in an earlier reference replay.
+
+        Parameters
+        ----------
+        inputs : ndarray, shape (S,)
+            Input sequence, in about [0, 1].
+        states : ndarray of float32, shape (S, N)
+            Counts, dark subtracted.
+        spread : Spread
+            Between two replays.
+        """
         if len(states):
             self.reference_replay = ReferenceReplay(
                 inputs, states, spread, self._noise_counts / 2
             )  # other phases are noisier
 
     def phases_rad(self, inputs: NDArray[np.float64], states: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Phases (N, S) that were shown at every step of a replay of inputs (S,), from the states (S, N) seen in it."""
+        """Phases that were shown at every step of a replay.
+
+        Parameters
+        ----------
+        inputs : ndarray, shape (S,)
+            Input sequence, in about [0, 1].
+        states : ndarray, shape (S, N)
+            Seen in it.
+
+        Returns
+        -------
+        ndarray, shape (N, S)
+            In rad.
+        """
         return self._coupling.phases_rad(self._require_preparation().reference_counts, inputs, states)
 
     def _states(self, inputs: Floats) -> NDArray[np.float32]:
@@ -179,10 +250,21 @@ class Reservoir:
         return max(1, min(self._bench.dmd.max_sequence_length, by_detector) - markers.COUNT)
 
     def replay(self, masks: NDArray[np.bool_], inputs: NDArray[np.float64], washout: int) -> Readout:
-        """Replay a sequence and measure masks (B, N).
+        """Replay a sequence and measure masks. As many as the devices allow share one replay.
 
-        inputs: (washout + T,) in about [0, 1]; the outputs of the first `washout` steps are not kept. As many masks as
-        the devices allow share one replay.
+        Parameters
+        ----------
+        masks : ndarray of bool, shape (B, N)
+            Mirrors that are on.
+        inputs : ndarray, shape (washout + T,)
+            In about [0, 1].
+        washout : int
+            Steps at the beginning whose outputs are not kept.
+
+        Returns
+        -------
+        Readout
+            Outputs (B, T), the replay of each mask, and how often something was tried again.
         """
         masks = np.atleast_2d(masks)
         outputs = np.empty((len(masks), len(inputs) - washout), dtype=np.float32)

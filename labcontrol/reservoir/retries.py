@@ -16,7 +16,17 @@ T = TypeVar("T")
 
 
 class RejectedError(Exception):
-    """What was acquired failed a check. fault: what is wrong, after the device's name; empty where it was noted."""
+    """What was acquired failed a check.
+
+    Parameters
+    ----------
+    device : str
+        Its name on the bench.
+    fault : str
+        What is wrong, after the device's name; empty where it was noted already.
+    remedy : str
+        For the operator; empty for the rule's.
+    """
 
     def __init__(self, device: str, fault: str, remedy: str = "") -> None:
         super().__init__(f"{device} {fault}")
@@ -66,8 +76,13 @@ REPLAY = Rule(remedy=_CHECK_LINE, ending="did not show one of its patterns in {t
 class Retries:
     """Tries again within a bound, counts and reports.
 
-    retries: how often something is tried again at most. tries: how often it is done at most, the first time included.
-    count: of all retries so far. on_retry: called each time with the device and its fault, in words.
+    tries: how often something is done at most, the first time included. count: of all retries so far. on_retry: called
+    each time with the device and its fault.
+
+    Parameters
+    ----------
+    retries : int
+        How often something is tried again at most.
     """
 
     def __init__(self, retries: int) -> None:
@@ -76,7 +91,15 @@ class Retries:
         self.on_retry: Callable[[str, str], None] = _ignore
 
     def note(self, device: str, fault: str) -> None:
-        """Something is tried again."""
+        """Something is tried again.
+
+        Parameters
+        ----------
+        device : str
+            Its name on the bench.
+        fault : str
+            What went wrong.
+        """
         self.count += 1
         self.on_retry(device, fault)
 
@@ -89,6 +112,11 @@ class Retries:
             Which errors count as a failed attempt.
         attempt : callable
             Called with whether it is made again.
+
+        Returns
+        -------
+        object
+            What the attempt that succeeded returned.
 
         Raises
         ------
@@ -109,7 +137,24 @@ class Retries:
         raise self.exhausted(rule, device, fault, remedy)
 
     def exhausted(self, rule: Rule, device: str, fault: str = "", remedy: str = "") -> DeviceFaultError:
-        """The error of a device with which all attempts failed."""
+        """The error of a device with which all attempts failed.
+
+        Parameters
+        ----------
+        rule : Rule
+            What is said.
+        device : str
+            Its name on the bench.
+        fault : str
+            What went wrong the last time.
+        remedy : str
+            For the operator; empty for the rule's.
+
+        Returns
+        -------
+        DeviceFaultError
+            To be raised.
+        """
         return DeviceFaultError(device, rule.ending.format(fault=fault, tries=self.tries), remedy or rule.remedy)
 
 
