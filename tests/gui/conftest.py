@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from pytestqt.qtbot import QtBot
 from labcontrol.gui.window.desktop import Appearance
 from labcontrol.gui.window.main_window import MainWindow
 
+_WIDGETS_LEFT = 1000  # of about ten windows
 _REAPER = "host-reaper"  # waits for a host that ends some seconds after its last client
 
 
@@ -45,6 +47,8 @@ def _nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
         assert [widget for widget in QApplication.topLevelWidgets() if widget.isVisible()] == []
         # Outside an event loop Qt puts deletions off for ever; every later test would style the old widgets again.
         QApplication.sendPostedEvents(None, QEvent.DeferredDelete)
+        if len(QApplication.allWidgets()) > _WIDGETS_LEFT:  # of plots, which only the garbage collector ends
+            gc.collect()
 
 
 @pytest.fixture
