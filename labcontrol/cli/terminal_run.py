@@ -103,6 +103,10 @@ def print_end(run: Run | RemoteRun, progress: RunProgress, figures: list[Path], 
         if isinstance(test, dict):
             line += f"; [bold]test nmse {test['nmse']:.4g}[/], mse {test['mse']:.4g}"
         progress.say(f"{line}  after {result['epochs']} epochs ({result['reason']})")
+        last = test if isinstance(test, dict) else train
+        if "nmse_without_noise" in last:
+            clean = last["nmse_without_noise"]
+            progress.say(f"as measured; without the detector's share the last nmse is about {clean:.4g}")
         with reading(Path(result["record"])) as record:
             models = record_models(record)
         progress.say(models.verdict.text or models.remark)

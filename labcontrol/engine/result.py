@@ -20,11 +20,13 @@ def final_result(
     law: AmplitudeLaw,
     curve: NDArray[np.float64],
     final_output: NDArray[np.float32],
+    noise_std: float = 0.0,
 ) -> dict[str, Any]:
-    """JSON types.
+    """JSON types. Errors are as measured, and, as `..._without_noise`, with the detector's share in them taken off.
 
     curve: (K,) error of the incumbent after each epoch. final_output: (T + S,) of the final mask, measured after
-    learning over training and test part; its errors are free of the luck that acceptance selects for.
+    learning over training and test part; its errors are free of the luck that acceptance selects for. noise_std: of one
+    output sample.
     """
     steps = len(task.train_target)
     return {
@@ -38,8 +40,8 @@ def final_result(
         "gain": measure.gain,
         "start_error": float(curve[0]),
         "incumbent_error": float(curve[-1]),
-        "train": _errors(measure, final_output[:steps]),
-        "test": _errors(ErrorMeasure(task.test_target, measure.gain), final_output[steps:])
+        "train": _errors(measure, final_output[:steps], noise_std),
+        "test": _errors(ErrorMeasure(task.test_target, measure.gain), final_output[steps:], noise_std)
         if len(task.test_target)
         else None,
         "amplitude_law": {
@@ -53,5 +55,8 @@ def final_result(
     }
 
 
-def _errors(measure: ErrorMeasure, output: NDArray[np.float32]) -> dict[str, float]:
-    return {"mse": float(measure.mse(output[None])[0]), "nmse": float(measure.nmse(output[None])[0])}
+def _errors(measure: ErrorMeasure, output: NDArray[np.float32], noise_std: float) -> dict[str, float]:
+    as_measured = {loss: float(measure.errors(loss, output[None])[0]) for loss in ("mse", "nmse")}
+    return as_measured | {
+        f"{loss}_without_noise": measure.without_noise(loss, output[None], noise_std) for loss in as_measured
+    }

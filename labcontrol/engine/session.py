@@ -52,6 +52,7 @@ class Session:
         # What a pilot decides.
         self._law: AmplitudeLaw
         self._measure: ErrorMeasure
+        self._noise_std: float
         self._strategy: Strategy
         self._reference: ReferenceMeasurements
         self._stop_rule = StopRule(self._experiment)
@@ -128,7 +129,7 @@ class Session:
         problem = posed_problem(
             pilot, law, self._start, self._rng, self._task.train_target, self._phases_rad, self._on_computing
         )
-        self._measure = problem.measure
+        self._measure, self._noise_std = problem.measure, problem.noise_std
         self._law = law
         self._strategy = make_strategy(self._experiment.learning, problem)
         self._reference = ReferenceMeasurements(
@@ -319,7 +320,7 @@ class Session:
         task, mask = self._task, self._strategy.incumbent
         output = self._measurements.replay(mask, task.whole_sequence).outputs[0]
         curve = np.array(self._stop_rule.curve)
-        self.result = final_result(self._experiment, task, self._measure, self._law, curve, output)
+        self.result = final_result(self._experiment, task, self._measure, self._law, curve, output, self._noise_std)
         self.result |= {"replays": self._replays, "strategy_report": self._strategy.report()}
         steps = len(task.train_target)
         train, test = output[:steps], output[steps:]

@@ -24,6 +24,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from threadpoolctl import threadpool_limits
 
 Floats = NDArray[np.float64]
 
@@ -111,11 +112,14 @@ def mask_bound(
     if gain > 0:
         s = scale / gain
         error = s**2 * variance - 2 * s * overlap + 1
-        return MaskBound(error, problem.bound(s, s, error))
+        with threadpool_limits(1, user_api="blas"):
+            return MaskBound(error, problem.bound(s, s, error))
     if not overlap > 0:
         return MaskBound(2 * (1 - overlap / math.sqrt(variance)), 0.0)
     error = 1 - overlap**2 / variance
-    lowest = _lowest_of_all_gains(problem, overlap / variance, error, progress)
+    # Threads that wait for each other in thousands of small factorisations take longer than one alone.
+    with threadpool_limits(1, user_api="blas"):
+        lowest = _lowest_of_all_gains(problem, overlap / variance, error, progress)
     return MaskBound(_nmse(error), _nmse(max(lowest, 0.0)))
 
 

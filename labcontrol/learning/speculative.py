@@ -139,7 +139,7 @@ class SpeculativeDescent(Strategy):
         return np.array(list(drawn)[: self._flips], dtype=np.int64)
 
     def report(self) -> dict[str, Any]:
-        return {"largest_step": self._largest}
+        return {"largest_step": self._largest, "incumbent_error": "of the mean output, noise taken off"}
 
     def state(self) -> dict[str, Any]:
         return {

@@ -108,3 +108,29 @@ def test_many_outputs_are_measured_at_once() -> None:
     outputs = rng.standard_normal((4, 100)).astype(np.float32)
     assert measure.nmse(outputs)[2] == nmse(outputs[2], measure.target)
     assert measure.mse(outputs)[3] == mse(outputs[3], measure.target, 1.5)
+
+
+@pytest.mark.parametrize("repeats", [1, 8])
+def test_the_noise_of_repeated_outputs_is_taken_off_their_error(repeats: int) -> None:
+    rng = np.random.default_rng(1)
+    target = standardised(rng.standard_normal(400))
+    clean = 3 * target + 0.3 * rng.standard_normal(400) + 7
+    measure = ErrorMeasure(target, gain=3.0)
+    found: dict[str, list[float]] = {"mse": [], "nmse": []}
+    for _ in range(200):
+        outputs = (clean + 0.5 * rng.standard_normal((repeats, 400))).astype(np.float32)
+        for loss, values in found.items():
+            values.append(measure.without_noise(loss, outputs, 0.5))
+    for loss, values in found.items():
+        true = float(measure.errors(loss, clean[None].astype(np.float32))[0])
+        biased = float(np.mean(measure.errors(loss, outputs)))
+        assert np.mean(values) == pytest.approx(true, abs=4 * np.std(values) / 200**0.5)
+        assert biased > 2 * true
+
+
+def test_an_output_of_nothing_but_noise_keeps_its_error() -> None:
+    rng = np.random.default_rng(2)
+    measure = ErrorMeasure(standardised(rng.standard_normal(100)), gain=1.0)
+    output = rng.standard_normal((1, 100)).astype(np.float32)
+    assert measure.without_noise("nmse", output, 5.0) == pytest.approx(float(measure.nmse(output)[0]))
+    assert measure.without_noise("nmse", np.ones((1, 100), np.float32), 0.0) == 2.0
