@@ -219,6 +219,13 @@ class WiredLaser(Laser, Generic[C]):
 
         It is sent blindly wherever something else has to come first: getting in step, or another thread's question.
         """
+        self._talk.urgent = self.off_commands
+        try:
+            self._switch_off_twice()
+        finally:
+            self._talk.urgent = ()
+
+    def _switch_off_twice(self) -> None:
         if not self._talk.in_step:
             self.emission_off_now()
         try:

@@ -53,6 +53,8 @@ class Conversation(ABC):
         self.round_trip_s = 0.0
         self.last_answer_s = -math.inf
         """When the instrument last gave an answer that was understood (`time.monotonic`)."""
+        self.urgent: tuple[str, ...] = ()
+        """Commands that are safe in every state, sent blindly before each attempt to get in step."""
         self._lock = threading.RLock()
         self._in_step = False
         self._disturbed = threading.Event()  # something was sent that nobody waits for
@@ -93,10 +95,12 @@ class Conversation(ABC):
         if not commands or not self.line.is_open:
             return False
         self._disturbed.set()
+        return self.line.send_if_possible(self._blindly(commands))
+
+    def _blindly(self, commands: Sequence[str]) -> bytes:
         # The first goes out twice: what a program that died has left half written in the instrument's input makes it
         # unreadable, and is made unreadable by it, where a mere ending would carry it out.
-        message = b"".join(command.encode("ascii") + self.ending for command in (commands[0], *commands))
-        return self.line.send_if_possible(message)
+        return b"".join(command.encode("ascii") + self.ending for command in (commands[0], *commands))
 
     def close(self) -> None:
         """Let go of the line; may be called again."""
@@ -240,7 +244,7 @@ class LandmarkConversation(Conversation):
         error: DeviceTimeoutError | DeviceReplyError | DeviceRefusedError | None = None
         for attempt in range(ATTEMPTS):
             # What another program left half written would otherwise become part of the first question.
-            self.line.send(self.ending)
+            self.line.send(self._blindly(self.urgent) if self.urgent and attempt else self.ending)
             self.line.drain(self.quiet_s)
             try:
                 self._prepare()
@@ -258,6 +262,7 @@ class LandmarkConversation(Conversation):
         known = self._known or (found.received, None)
         if found.received != known[0]:
             raise self._lost(found, known[0])
+        self.last_answer_s = time.monotonic()
         expected = known[1]
         for _ in range(1 + again):
             found = self._landmark(second)
@@ -265,6 +270,7 @@ class LandmarkConversation(Conversation):
                 expected = found.received
             if found.received != expected:
                 raise self._lost(found, expected)
+            self.last_answer_s = time.monotonic()
         if rest := self.line.drain(self.quiet_s):
             raise self._lost(Reply(self.device, found.command, found.received + self.reply_ending + rest), expected)
         assert expected is not None

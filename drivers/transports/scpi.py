@@ -119,9 +119,10 @@ class ScpiConversation(Conversation):
 
     def _synchronise(self) -> None:
         error: DeviceTimeoutError | DeviceReplyError | None = None
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             try:
-                self._send("")  # ends what another program left half written
+                # The ending alone closes what another program left half written.
+                self.line.send(self._blindly(self.urgent) if self.urgent and attempt else self.ending)
                 for _ in range(2):
                     token = next(self._once)
                     self._send(f"*ESE {token}")
@@ -141,6 +142,7 @@ class ScpiConversation(Conversation):
         deadline = time.monotonic() + self.timeout_s
         while self.line.read_line(self.reply_ending, deadline - time.monotonic()).strip(b" \r+") != b"%d" % token:
             pass
+        self.last_answer_s = time.monotonic()
 
     def _clear_errors(self) -> None:
         # *CLS also throws away what the interrupted query before left in the error queue.

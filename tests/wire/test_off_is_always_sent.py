@@ -12,10 +12,12 @@ import pytest
 pytest.importorskip("termios", reason="emulated instruments need pseudo-terminals")
 
 import serial
-from laser_stands import KINDS, Stand, stand
+from laser_stands import KINDS, TIMEOUT_S, Stand, stand
 
-from drivers.interfaces import DeviceError, DeviceReplyError, DeviceTimeoutError
+from drivers.interfaces import DeviceError, DeviceReplyError, DeviceTimeoutError, DriverContext
+from drivers.lasers.thorlabs_diode import ThorlabsDiodeLaser, ThorlabsDiodeOptions
 from mock_devices.wire.ports import PtyPort
+from mock_devices.wire.thorlabs_diode import ThorlabsDiodeInstrument
 
 DARK_WITHIN_S = 0.5
 FOREVER = 10**6
@@ -141,6 +143,22 @@ def test_random_bytes_left_by_another_program_change_nothing(kind: str) -> None:
     for _ in range(2):
         with stand(kind) as bench:
             opened_among(bench, draw.randbytes(200))
+
+
+def test_random_bytes_left_on_the_serial_line_of_a_scpi_instrument_change_nothing() -> None:
+    draw = random.Random("scpi")
+    options = ThorlabsDiodeOptions(timeout_s=TIMEOUT_S, threshold_a=0.05, slope_w_per_a=0.8, temperature_c=25.0)
+    for _ in range(2):
+        instrument = ThorlabsDiodeInstrument()
+        with PtyPort(instrument) as port:
+            with serial.Serial(port.address, 115200, exclusive=True) as line:
+                line.write(draw.randbytes(200))
+                line.flush()
+            address = f"ASRL{port.address}::INSTR"
+            with ThorlabsDiodeLaser.from_bench(address, options, DriverContext("laser")) as laser:
+                assert laser.identity.model == "ITC4001"
+                laser.emission_on()
+            assert not instrument.electronics.emitting
 
 
 @pytest.mark.parametrize("kind", ON_SERIAL_LINES)
