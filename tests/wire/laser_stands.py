@@ -21,7 +21,7 @@ from mock_devices.wire.obis import ObisInstrument
 from mock_devices.wire.ports import Port, PtyPort, TcpPort
 from mock_devices.wire.thorlabs_diode import ThorlabsDiodeInstrument
 
-TIMEOUT_S = float(os.environ.get("LABCONTROL_WIRE_TIMEOUT_S", "0.05"))  # short for tests, longer on a busy computer
+TIMEOUT_S = float(os.environ.get("LABCONTROL_WIRE_TIMEOUT_S", "0.1"))  # short for tests, longer on a busy computer
 START_S = 0.4
 AT_BENCH = DriverContext("laser")
 

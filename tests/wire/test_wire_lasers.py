@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("termios", reason="emulated instruments need pseudo-terminals")
 
-from laser_stands import KINDS, Stand, stand
+from laser_stands import KINDS, TIMEOUT_S, Stand, stand
 
 from drivers.interfaces import (
     DeviceDisconnectedError,
@@ -131,7 +131,7 @@ def test_a_fault_stops_emission_and_is_named(bench: Stand) -> None:
 def test_off_is_reached_through_any_single_line_fault(bench: Stand, kind: Kind) -> None:
     laser = bench.laser.open()
     laser.emission_on()
-    bench.port.line_faults.plan(kind, seconds=0.08)
+    bench.port.line_faults.plan(kind, seconds=1.6 * TIMEOUT_S)
     laser.emission_off()
     assert not bench.head.emitting
 
@@ -185,7 +185,7 @@ def test_under_random_line_faults_no_wrong_value_is_ever_read(kind: str) -> None
         laser = bench.laser.open()
         laser.power_setpoint_w = 0.03
         bench.port.line_faults = LineFaults(
-            7, {"late": 0.03, "cut": 0.03, "silent": 0.03, "deaf": 0.03, "doubled": 0.05}, 0.07
+            7, {"late": 0.03, "cut": 0.03, "silent": 0.03, "deaf": 0.03, "doubled": 0.05}, 1.4 * TIMEOUT_S
         )
         right = 0
         for _ in range(8):
