@@ -16,7 +16,7 @@ from labcontrol.gui.session.arming import Arming, arm
 from labcontrol.gui.window.main_window import MainWindow
 from labcontrol.records import RunReader
 
-PATIENCE_MS = 60_000
+PATIENCE_MS = 180_000
 
 
 @pytest.fixture
@@ -84,6 +84,19 @@ def test_without_a_run_there_is_nothing_to_attach_to(
     window.attach()
     qtbot.waitUntil(lambda: window.banner.text.text() == "No run is in progress.", timeout=PATIENCE_MS)
     assert window.table.host.client is None
+
+
+def test_what_is_started_while_a_run_is_looked_for_begins_all_the_same(
+    make_real_window: MakeWindow, endless: ScriptedHost, qtbot: QtBot
+) -> None:
+    window = make_real_window(endless)
+    window.attach()
+    window.starter.start_form()
+    window.attach()
+    assert "holds the table" in window.banner.text.text()
+    qtbot.waitUntil(lambda: epochs_shown(window) > 0, timeout=PATIENCE_MS)
+    window.safe_off()
+    qtbot.waitUntil(lambda: window.header.state.text() == "Aborted", timeout=PATIENCE_MS)
 
 
 # --- unattended -----------------------------------------------------------------------------------------------------

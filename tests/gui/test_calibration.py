@@ -33,7 +33,7 @@ from labcontrol.host.jobs.calibration import CalibrationJob, Measure, Progress, 
 from labcontrol.host.jobs.run import RunSettings
 from labcontrol.selftest import FiguresOfMerit, Trial
 
-PATIENCE_MS = 60_000
+PATIENCE_MS = 180_000
 SELFTEST = "self-test"
 NEURONS = 36
 

@@ -14,7 +14,7 @@ from labcontrol.gui.devices.page import DevicesPage
 from labcontrol.gui.window.main_window import MainWindow
 from labcontrol.host import HostState
 
-PATIENCE_MS = 60_000
+PATIENCE_MS = 180_000
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(
     display.xvfb_instance is None or shutil.which("xdotool") is None, reason="needs Xvfb and xdotool"
 )
 
-_PATIENCE_MS = 60_000
+_PATIENCE_MS = 180_000
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def test_it_runs_from_the_form_to_its_end(window_here: MainWindow, qtbot: QtBot,
     assert form.check()
 
     window.starter.start_form()
-    qtbot.waitUntil(lambda: knows_all(window), timeout=60_000)
+    qtbot.waitUntil(lambda: knows_all(window), timeout=180_000)
     assert window.table.status.state is RunState.FINISHED, window.table.status
 
     descends = strategy in ("coordinate-descent", "noise-aware")

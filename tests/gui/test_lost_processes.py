@@ -27,7 +27,7 @@ from mock_devices.wire.cobolt import CoboltInstrument
 from mock_devices.wire.laser_electronics import LaserElectronics
 from mock_devices.wire.ports import PtyPort
 
-PATIENCE_MS = 60_000
+PATIENCE_MS = 180_000
 
 
 @dataclass

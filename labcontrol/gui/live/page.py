@@ -93,7 +93,7 @@ class LivePage(Page):
 
     # --- the run ------------------------------------------------------------------------------------------------
     def _on_run(self, run: RemoteRun, attached: bool) -> None:
-        self.follower.begin(run.experiment, run.record if attached else None)
+        self.follower.begin(run.experiment, run.record if attached and run.record.exists() else None)
         self.wants_front.emit()
 
     def _on_events(self, events: list[Event], status: RunStatus, over: bool) -> None:

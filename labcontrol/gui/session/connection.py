@@ -87,7 +87,16 @@ class HostConnection(QObject):
 
     def attach_to_run(self, none: Callable[[], None] = lambda: None) -> None:
         """Attach to the newest run that a host of this user holds; where there is none, do that."""
-        self._connecting.run(_client_of_run, lambda client: none() if client is None else self.use(client))
+
+        def deliver(client: HostClient | None) -> None:
+            if client is not None:
+                self.use(client)
+                return
+            none()
+            if self._unsent:  # asked for meanwhile
+                self._connect(self._start)
+
+        self._connecting.run(_client_of_run, deliver)
 
     def attach(self, host: HostFile) -> None:
         """Attach to another host."""

@@ -132,9 +132,11 @@ class MainWindow(QMainWindow):
         self.table.safe_off()
 
     def attach(self) -> None:
-        """Follow the newest run that goes on elsewhere, unless one is followed already."""
-        if not self.table.is_running:
+        """Follow the newest run that goes on elsewhere, unless this window holds the table or follows one already."""
+        if self.table.state is HostState.FREE:
             self.table.host.attach_to_run(none=lambda: self.banner.show_note("No run is in progress."))
+        else:
+            self.banner.show_note("This window holds the table. Disconnect the devices, or end the run, first.")
 
     def show_crash(self, error: BaseException) -> None:
         """An error of the program in the window: shown here and in the record of the run, which goes on."""
