@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 _SMALLEST_COARSE = 16  # masks in a replay from which on groups are worth their place
 _TEST_MASKS = 8  # random ones, where there are no groups to test the model on
 _MOST_CANDIDATES = 8
+_BOUND_SPLITS = 6  # for the bound at the end; seconds, not a minute, for 900 mirrors
 _REPEATS = 8  # of a solution in a round
 _LEAST_REPEATS, _NEURONS_A_REPEAT = 4, 40  # where it is the only one in a round
 COARSE, IDENTIFY, POLISH, WATCH, DONE = "coarse", "identify", "polish", "watch", "done"
@@ -208,10 +209,10 @@ class MultiplexedIdentification(Strategy):
         """Say how good the incumbent is, and stop or watch it."""
         model, problem, ridge = self._model, self._problem, self._settings.ridge
         if isinstance(model, LinearModel):
-            if seconds_of_bound(problem.neurons, len(problem.target)) <= self._settings.search_seconds:
+            if seconds_of_bound(problem.neurons, len(problem.target), _BOUND_SPLITS) <= self._settings.search_seconds:
                 bound = mask_bound(
                     model.responses, model.background, problem.target, self._mask,
-                    ridge=ridge, gain=self._gain, progress=problem.progress,
+                    ridge=ridge, gain=self._gain, splits=_BOUND_SPLITS, progress=problem.progress,
                 )  # fmt: skip
                 self._findings["mask"] = str(bound)
             else:

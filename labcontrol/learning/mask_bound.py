@@ -31,12 +31,11 @@ Floats = NDArray[np.float64]
 _ITERATIONS = 60  # of the interior point method; 20 to 40 suffice
 _TOLERANCE = 2e-3  # of the bound, relative, at which an interval is solved
 _FIRST_FACTORS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.35, 2.0, 4.0, math.inf)  # first intervals, in units of the mask's s
-_MOST_SPLITS = 24
 _NARROW = 1.02  # interval of s that is not split further
 _FAR = 1e3  # times s, where it has no end
 _CENTRING = 0.1
 _GRAM_SHARE = 2.4  # mirrors over steps, up to which a matrix of mirrors is solved sooner than one of steps
-_SECONDS_A_FLOP = 2.5e-8  # 18 s for 900 mirrors
+_SECONDS_AN_INTERVAL = 4e-10  # of a cube of mirrors
 _LEAST_SHARE = 0.02  # of the error found, below which a bound says nothing
 
 
@@ -74,6 +73,7 @@ def mask_bound(
     *,
     ridge: float,
     gain: float = 0.0,
+    splits: int = 24,
     progress: Callable[[float], None] | None = None,
 ) -> MaskBound:
     """Bound the error of all masks on y = y0 + sum_i w_i x_i.
@@ -92,6 +92,8 @@ def mask_bound(
         Variance that every mirror that is on adds, as a share of the mean variance of a response.
     gain : float
         Of the fixed-gain error; 0 for nmse.
+    splits : int
+        Of intervals of the gain, at most; more bring the bound closer.
     progress : callable, optional
         Called now and then with the fraction that is done, at most.
 
@@ -119,7 +121,7 @@ def mask_bound(
     error = 1 - overlap**2 / variance
     # Threads that wait for each other in thousands of small factorisations take longer than one alone.
     with threadpool_limits(1, user_api="blas"):
-        lowest = _lowest_of_all_gains(problem, overlap / variance, error, progress)
+        lowest = _lowest_of_all_gains(problem, overlap / variance, error, splits, progress)
     return MaskBound(_nmse(error), _nmse(max(lowest, 0.0)))
 
 
@@ -128,13 +130,13 @@ def _nmse(unexplained: float) -> float:
     return 2 * (1 - math.sqrt(1 - unexplained))
 
 
-def seconds_of_bound(neurons: int, steps: int) -> float:
+def seconds_of_bound(neurons: int, steps: int, splits: int) -> float:
     """Computing time of a bound for nmse on a usual computer."""
-    return _SECONDS_A_FLOP * neurons**2 * min(neurons, _GRAM_SHARE * steps)
+    return _SECONDS_AN_INTERVAL * (len(_FIRST_FACTORS) + 2 * splits) * neurons**2 * min(neurons, _GRAM_SHARE * steps)
 
 
 def _lowest_of_all_gains(
-    problem: _Relaxed, mask_s: float, error: float, progress: Callable[[float], None] | None
+    problem: _Relaxed, mask_s: float, error: float, splits: int, progress: Callable[[float], None] | None
 ) -> float:
     """Branch and bound over s: the lowest bound of all intervals, which are split until it hardly rises."""
     edges = [factor * mask_s for factor in _FIRST_FACTORS]
@@ -145,9 +147,9 @@ def _lowest_of_all_gains(
 
     for low, high in pairwise(edges):
         add(low, high)
-    for split in range(_MOST_SPLITS):
+    for split in range(splits):
         if progress is not None:
-            progress(split / _MOST_SPLITS)
+            progress(split / splits)
         bound, low, high = intervals[0]
         if bound >= error or high <= low * _NARROW:
             break
