@@ -58,7 +58,6 @@ class ExperimentForm(QWidget):
                     self._editors |= self._fill(panel, section, _model(section))
             column.addStretch(1)
             row.addLayout(column, 1)
-        self._editors["learning.strategy"].edited.connect(self._show_options)
         self.set_experiment(ExperimentConfig())
 
     def set_experiment(self, experiment: ExperimentConfig) -> None:
@@ -153,6 +152,7 @@ class ExperimentForm(QWidget):
         return editors
 
     def _on_edit(self) -> None:
+        self._show_options()  # before anybody hears of it: another strategy has other options
         self.check()
         self.changed.emit()
 
