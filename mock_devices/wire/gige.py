@@ -15,7 +15,7 @@ from typing import Self
 _PROGRAM = "arv-fake-gv-camera-0.8"
 _CONTROL_PORT = 3956
 _WHO_IS_THERE = bytes.fromhex("42 01 0002 0000 0001")  # GigE Vision: key, answer wanted, discovery, length 0, number 1
-_START_S = 5.0
+_START_S = 30.0
 
 
 def why_not() -> str:
