@@ -33,10 +33,10 @@ def test_check_can_connect_to_the_devices_of_a_bench(cli: Callable[..., Any], tm
 
 def test_check_names_the_nearest_key(cli: Callable[..., Any], tmp_path: Path) -> None:
     path = tmp_path / "experiment.toml"
-    path.write_text("[learning]\nselektion = 'greedy'\n")
+    path.write_text("[learning]\nstrategie = 'speculative'\n")
     outcome = cli("check", path)
     assert outcome.code == 2
-    assert "'selection'" in outcome.err
+    assert "'strategy'" in outcome.err
 
 
 def test_an_unknown_driver_is_answered_with_the_nearest(cli: Callable[..., Any], tmp_path: Path) -> None:
