@@ -80,6 +80,19 @@ def test_meter_measures_the_light(meter: Meter) -> None:
     assert not device.status().ok
 
 
+def test_a_meter_that_changes_its_range_by_itself_has_found_it_before_samples_are_paced(meter: Meter) -> None:
+    _, instrument, port, light = meter
+    options = PowerMeterOptions(wavelength_nm=661.0, timeout_s=2.0, max_rate_hz=50.0)
+    device = PowerMeter.from_bench(port.visa_address, options, DriverContext("meter"))
+    light.watts = 1e-8
+    with device:
+        instrument.range_change_s = 0.05
+        light.watts = 1e-3
+        samples = device.read(5, 20.0)
+        np.testing.assert_allclose(samples.data, 1e-3, rtol=1e-6)
+        assert not samples.overload
+
+
 def test_meter_without_sensor_says_so(meter: Meter) -> None:
     device, instrument, _, _ = meter
     instrument.sensor = "no sensor,,,0,0,0"
