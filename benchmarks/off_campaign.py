@@ -28,7 +28,7 @@ from drivers.interfaces import DeviceError, DriverContext, DriverOptions, Laser
 from drivers.lasers.wired_laser import WiredLaser
 from drivers.registry import load_driver
 from labcontrol.guardian import GuardedLaser, Limits
-from labcontrol.guardian.words import GUARDIAN_SILENCE_S, UNREAD_S
+from labcontrol.guardian.messages import GUARDIAN_SILENCE_S, UNREAD_S
 from mock_devices.wire.cobolt import CoboltInstrument
 from mock_devices.wire.ibeam import IBeamInstrument
 from mock_devices.wire.instrument import Instrument

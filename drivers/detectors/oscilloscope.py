@@ -173,7 +173,7 @@ class OscilloscopeDetector(Detector):
     def _open(self) -> None:
         self._counter, self._armed, self._set_up = 0, None, None
         self._talk.open()
-        self._talk.tell(":STOP")
+        self._talk.write(":STOP")
         self._conditions = establish(self._talk, self._needed())
 
     def _needed(self) -> Iterable[Condition]:
@@ -267,7 +267,7 @@ class OscilloscopeDetector(Detector):
         while running:
             if self.clock.now_s() > give_up_s:
                 self._armed = None
-                self._talk.tell(":STOP")
+                self._talk.write(":STOP")
                 raise DeviceTimeoutError(
                     self.name, f"saw no trigger pulse within {timeout_s:g} s.", "Check the trigger cable and its level."
                 )
@@ -309,7 +309,7 @@ class OscilloscopeDetector(Detector):
         if self._set_up == (range_s, points):
             return
         self._set_up = None
-        self._talk.tell(f":TIM:RANG {range_s:.6E}")
+        self._talk.write(f":TIM:RANG {range_s:.6E}")
         taken_s = self._talk.ask(":TIM:RANG?", Reply.number)
         if taken_s < 0.999 * range_s:
             raise DeviceRefusedError(
@@ -317,5 +317,5 @@ class OscilloscopeDetector(Detector):
                 f"was told to record {range_s:g} s and took {taken_s:g} s.",
                 "Ask for fewer samples or a higher rate.",
             )
-        self._talk.tell(f":WAV:POIN {points}")
+        self._talk.write(f":WAV:POIN {points}")
         self._set_up = (range_s, points)

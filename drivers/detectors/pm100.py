@@ -105,7 +105,7 @@ class PowerMeter(Detector):
         self._conditions = establish(self._talk, self._needed())
         if self._options.range_w is not None:
             self._set_range(self._options.range_w)
-        self._talk.tell("CONF:POW")
+        self._talk.write("CONF:POW")
         self._max_rate_hz = self._options.max_rate_hz or 1.0 / self._time_of_one_sample()
 
     def _needed(self) -> Iterable[Condition]:
@@ -189,7 +189,7 @@ class PowerMeter(Detector):
     def _set_range(self, watts: float) -> None:
         high = self._talk.ask("SENS:POW:RANG? MAX", Reply.number)
         self._require_within("the range of this sensor", watts, (0.0, high), "W")
-        self._talk.tell(f"SENS:POW:RANG {watts:.6g}")
+        self._talk.write(f"SENS:POW:RANG {watts:.6g}")
         taken = self._read_range()
         if taken < watts:
             raise DeviceRefusedError(

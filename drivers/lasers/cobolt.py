@@ -70,7 +70,7 @@ class CoboltConversation(LandmarkConversation):
     reply_ending = b"\r\n"
     landmarks = ("gsn?", "gfv?")
 
-    def tell(self, command: str) -> None:
+    def write(self, command: str) -> None:
         """Send a setting. Raises DeviceRefusedError when the laser does not take it."""
         self.ask(command, lambda reply: reply.nothing_but(b"OK"))
 
@@ -110,7 +110,7 @@ class CoboltLaser(WiredLaser[CoboltConversation]):
     def clear_fault(self) -> None:
         """Forget a fault whose cause is gone (``cf``); emission stays off."""
         self._require_open()
-        self._talk.tell("cf")
+        self._talk.write("cf")
 
     # --- device -------------------------------------------------------------------------------------------------
     def _needed(self) -> Iterable[Condition]:
@@ -167,7 +167,7 @@ class CoboltLaser(WiredLaser[CoboltConversation]):
         return self._talk.ask("p?", Reply.number)
 
     def _send_power(self, watts: float) -> None:
-        self._talk.tell(f"p {watts:.6f}")
+        self._talk.write(f"p {watts:.6f}")
 
     def _read_power(self) -> float:
         return self._talk.ask("pa?", Reply.number)
@@ -182,7 +182,7 @@ class CoboltLaser(WiredLaser[CoboltConversation]):
         return self._talk.ask("f?", lambda reply: reply.one_of(_FAULTS))
 
     def _send_emission_on(self) -> None:
-        self._talk.tell("@cob1" if self._autostart else "l1")
+        self._talk.write("@cob1" if self._autostart else "l1")
 
     def _waits_for(self) -> Waiting | None:
         state = self._read_state()
@@ -204,7 +204,7 @@ class CoboltLaser(WiredLaser[CoboltConversation]):
         return self._talk.ask_if_known("@cobasks?", Reply.flag) is False
 
     def _send_emission_off(self) -> None:
-        self._talk.tell("l0")
+        self._talk.write("l0")
 
     def _read_state(self) -> str:
         return self._talk.ask("gom?", lambda reply: reply.one_of(self._states))

@@ -59,7 +59,7 @@ class IBeamConversation(LandmarkConversation):
     reply_ending = b"\r\n"
     landmarks = ("show serial", "version")
 
-    def tell(self, command: str) -> None:
+    def write(self, command: str) -> None:
         """Send a setting. Raises DeviceRefusedError when the laser does not take it."""
         self.ask(command, lambda reply: reply.nothing_but(b""))
 
@@ -171,7 +171,7 @@ class IBeamLaser(WiredLaser[IBeamConversation]):
             )
 
     def _send_power(self, watts: float) -> None:
-        self._talk.tell(f"channel {self._channel} power {round(watts * 1e6)} micro")
+        self._talk.write(f"channel {self._channel} power {round(watts * 1e6)} micro")
 
     def _read_power(self) -> float:
         return self._talk.ask("show power", _power)
@@ -187,12 +187,12 @@ class IBeamLaser(WiredLaser[IBeamConversation]):
 
     def _send_emission_on(self) -> None:
         self._started = False
-        self._talk.tell("laser on")
+        self._talk.write("laser on")
         self._started = self._read_emission()
 
     def _send_emission_off(self) -> None:
         self._started = False
-        self._talk.tell("laser off")
+        self._talk.write("laser off")
 
 
 def _power(reply: Reply) -> float:

@@ -71,7 +71,7 @@ class ObisConversation(LandmarkConversation):
     reply_ending = b"\r\n"
     landmarks = ("SYST:INF:SNUM?", "SYST:INF:FVER?")
 
-    def tell(self, command: str) -> None:
+    def write(self, command: str) -> None:
         """Send a setting. Raises DeviceRefusedError when the laser does not take it."""
         self.ask(command, lambda reply: reply.nothing_but(b""))
 
@@ -185,7 +185,7 @@ class ObisLaser(WiredLaser[ObisConversation]):
         return self._ask("SOUR:POW:LEV:IMM:AMPL?", Reply.number)
 
     def _send_power(self, watts: float) -> None:
-        self._talk.tell(self._to(f"SOUR:POW:LEV:IMM:AMPL {watts:.5f}"))
+        self._talk.write(self._to(f"SOUR:POW:LEV:IMM:AMPL {watts:.5f}"))
 
     def _read_power(self) -> float:
         return self._ask("SOUR:POW:LEV?", Reply.number)
@@ -202,7 +202,7 @@ class ObisLaser(WiredLaser[ObisConversation]):
         return tuple(_FAULTS.get(bit, f"fault bit {bit}") for bit in range(32) if bits >> bit & 1)
 
     def _send_emission_on(self) -> None:
-        self._talk.tell(self._to("SOUR:AM:STAT ON"))
+        self._talk.write(self._to("SOUR:AM:STAT ON"))
 
     def _waits_for(self) -> Waiting | None:
         waits = super()._waits_for()
@@ -211,4 +211,4 @@ class ObisLaser(WiredLaser[ObisConversation]):
         return waits
 
     def _send_emission_off(self) -> None:
-        self._talk.tell(self._to("SOUR:AM:STAT OFF"))
+        self._talk.write(self._to("SOUR:AM:STAT OFF"))

@@ -149,7 +149,7 @@ class ThorlabsDiodeLaser(WiredLaser[ScpiConversation]):
 
     def _send_power(self, watts: float) -> None:
         current_a = self._threshold_a + watts / self._slope_w_per_a if watts > 0.0 else 0.0
-        self._talk.tell(f"SOUR:CURR {current_a:.6f}")
+        self._talk.write(f"SOUR:CURR {current_a:.6f}")
 
     def _read_power(self) -> float:
         if self._photodiode:
@@ -198,7 +198,7 @@ class ThorlabsDiodeLaser(WiredLaser[ScpiConversation]):
             self.clock.sleep(START_POLL_S)
 
     def _send_emission_on(self) -> None:
-        self._talk.tell("OUTP ON")
+        self._talk.write("OUTP ON")
 
     def _send_emission_off(self) -> None:
-        self._talk.tell("OUTP OFF")
+        self._talk.write("OUTP OFF")

@@ -23,7 +23,7 @@ class Talk(Protocol):
 
     def ask(self, command: str, parse: Callable[[Reply], Any]) -> Any: ...
 
-    def tell(self, command: str) -> None: ...
+    def write(self, command: str) -> None: ...
 
     @property
     def device(self) -> str: ...
@@ -73,11 +73,11 @@ def establish(talk: Talk, conditions: Iterable[Condition]) -> dict[str, str | fl
 def _established(talk: Talk, condition: Condition) -> str | float:
     try:
         if not condition.question:
-            talk.tell(condition.command)
+            talk.write(condition.command)
             return SENT
         found: str | float = talk.ask(condition.question, condition.value)
         if not condition.holds(found) and condition.command:
-            talk.tell(condition.command)
+            talk.write(condition.command)
             found = talk.ask(condition.question, condition.value)
     except (DeviceRefusedError, DeviceTimeoutError):
         # A SCPI instrument does not answer what it does not know; one that answers nothing fails at the next question.

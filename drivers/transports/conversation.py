@@ -133,7 +133,7 @@ class Conversation(ABC):
             return meaning
 
     @abstractmethod
-    def tell(self, command: str) -> None:
+    def write(self, command: str) -> None:
         """Send a setting. Raises DeviceRefusedError when the instrument does not take it."""
 
     def ask_if_known(self, command: str, parse: Parse[T]) -> T | None:

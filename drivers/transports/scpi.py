@@ -56,7 +56,7 @@ class ScpiConversation(Conversation):
         """Who the instrument says it is."""
         return self.ask("*IDN?", scpi_identity)
 
-    def tell(self, command: str) -> None:
+    def write(self, command: str) -> None:
         """Send a command without reply, and make sure that the instrument took it.
 
         Raises DeviceRefusedError with the instrument's own words when it did not.

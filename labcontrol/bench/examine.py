@@ -96,7 +96,12 @@ def _examine(bench: Bench, role: str, device: Device, on_progress: Callable[[str
         if not status.ok:
             finding.problems.append(f"reports: {status.summary}")
         if device.conditions:
-            settings = (f"{name.replace('_', ' ')} {value}" for name, value in device.conditions.items())
+            settings = (
+                f"{name.replace('_', ' ')} {value:g}"
+                if isinstance(value, float)
+                else f"{name.replace('_', ' ')} {value}"
+                for name, value in device.conditions.items()
+            )
             finding.facts.append(f"its settings: {', '.join(settings)}")
         on_progress(f"{role}: measuring how fast it answers")
         _by_kind(bench, device, finding, tries)

@@ -17,7 +17,7 @@ from drivers.interfaces import (
 )
 from labcontrol.config import LaserEntry
 from labcontrol.guardian import GuardedLaser, Transition
-from labcontrol.guardian.words import Cause
+from labcontrol.guardian.messages import Cause
 
 Listener = Callable[[Transition], None]
 
@@ -61,7 +61,7 @@ class Light:
         self._armed_by = ""
         if self._guarded is not None and self._guarded.is_open:
             self._guarded.disarm(who)
-        self.tell()
+        self.publish()
 
     def on(self, wait: Callable[[float], None], power_w: float | None, reason: str) -> None:
         """Set the power, start emission and wait until it is warm."""
@@ -84,7 +84,7 @@ class Light:
 
     def _while_waiting(self, wait: Callable[[float], None]) -> None:
         """Pass on what a start waits for; a wait that was ended, by an abort for example, ends the start."""
-        self.tell()
+        self.publish()
         wait(0.0)
 
     def off(self, reason: str) -> None:
@@ -117,7 +117,7 @@ class Light:
         What took the permission away decides the kind of error, and with it whether a run goes on by itself: see the
         table of causes in docs/faults.md.
         """
-        self.tell()
+        self.publish()
         laser, set_w = self._laser, self._power_w
         self._raise_for_lost_guardian()
         try:
@@ -172,7 +172,7 @@ class Light:
         if self._guarded is not None:
             self._guarded.heartbeat()
 
-    def tell(self) -> None:
+    def publish(self) -> None:
         """Pass on what the guardian reported since the last time."""
         if self._guarded is not None:
             for transition in self._guarded.transitions():
@@ -180,7 +180,7 @@ class Light:
 
     def _note(self, *, on: bool, reason: str) -> None:
         if self._guarded is not None:
-            self.tell()  # the guardian knows better when it was
+            self.publish()  # the guardian knows better when it was
         elif on != self._on:
             self.listener(Transition(time.time(), "emission" if on else "dark", reason))
         self._on = on

@@ -5,6 +5,6 @@ guardian switches off. See docs/decisions/0020-laser-guardian.md.
 """
 
 from labcontrol.guardian.guarded_laser import GuardedLaser
-from labcontrol.guardian.words import Limits, Transition, read_journal
+from labcontrol.guardian.messages import Limits, Transition, read_journal
 
 __all__ = ["GuardedLaser", "Limits", "Transition", "read_journal"]

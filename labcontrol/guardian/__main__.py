@@ -16,7 +16,7 @@ from typing import IO, Any, TypeAlias, cast
 from drivers.interfaces import DriverContext, Laser
 from drivers.registry import load_driver
 from labcontrol.guardian.guard import WATCH_INTERVAL_S, Guard
-from labcontrol.guardian.words import BEAT_INTERVAL_S, Start, Transition
+from labcontrol.guardian.messages import HEARTBEAT_INTERVAL_S, Start, Transition
 
 # A request; empty where the guard wants to be attended to; None when the application is gone.
 Requests: TypeAlias = "queue.SimpleQueue[dict[str, Any] | None]"
@@ -94,7 +94,7 @@ def _watch(guard: Guard, send: Any) -> None:
     while True:
         guard.watch()
         if time.monotonic() >= next_beat_s and guard.hears_the_application:
-            next_beat_s = time.monotonic() + BEAT_INTERVAL_S
+            next_beat_s = time.monotonic() + HEARTBEAT_INTERVAL_S
             try:
                 send({"alive": True})
             except OSError:

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from drivers.interfaces import DeviceDisconnectedError, DeviceError, DeviceFaultError, DeviceRefusedError, Laser
-from labcontrol.guardian.sleep_inhibitor import SleepInhibitor
-from labcontrol.guardian.words import (
+from labcontrol.guardian.messages import (
     LATE_S,
     LONG_SILENCE_S,
     POLL_INTERVAL_S,
@@ -26,8 +25,9 @@ from labcontrol.guardian.words import (
     Cause,
     Limits,
     Transition,
-    error_words,
+    error_message,
 )
+from labcontrol.guardian.sleep_inhibitor import SleepInhibitor
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ class Guard:
             with self._at_work():
                 return {"ok": getattr(self, f"_do_{request['do']}")(*request.get("with", ()))}
         except DeviceError as error:
-            return {"error": error_words(error)}
+            return {"error": error_message(error)}
 
     @property
     def next_attend_s(self) -> float:

@@ -25,9 +25,9 @@ from drivers.interfaces import (
     Identity,
     Laser,
 )
-from labcontrol.guardian.words import (
-    BEAT_INTERVAL_S,
+from labcontrol.guardian.messages import (
     GUARDIAN_SILENCE_S,
+    HEARTBEAT_INTERVAL_S,
     Cause,
     Limits,
     Start,
@@ -291,7 +291,7 @@ class GuardedLaser(Laser):
             given_up: BaseException | None = None
             while True:
                 try:
-                    reply = self._replies.get(timeout=BEAT_INTERVAL_S)
+                    reply = self._replies.get(timeout=HEARTBEAT_INTERVAL_S)
                     break
                 except queue.Empty:
                     self.heartbeat()
@@ -421,7 +421,7 @@ class GuardedLaser(Laser):
     def _beat(self, process: subprocess.Popen[str], leaving: threading.Event) -> None:
         """Say that we are there, and see that the guardian is: one that is held up can protect nobody."""
         beat_s = time.monotonic()
-        while not leaving.wait(BEAT_INTERVAL_S):
+        while not leaving.wait(HEARTBEAT_INTERVAL_S):
             now_s = time.monotonic()
             if now_s - beat_s > GUARDIAN_SILENCE_S / 2:
                 self._guardian_s = now_s  # it was us who were held up

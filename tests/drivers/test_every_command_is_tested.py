@@ -12,7 +12,7 @@ import pytest
 import test_detector_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
-SENDING = ("ask", "ask_if_known", "_ask", "_ask_if_known", "_to", "tell", "ask_with_block", "_send", "_exchange")
+SENDING = ("ask", "ask_if_known", "_ask", "_ask_if_known", "_to", "write", "ask_with_block", "_send", "_exchange")
 SCRIPTS = ("laser_cases.py", "test_laser_bytes.py", "test_detector_bytes.py")
 ON_A_LINE = {
     "lasers/cobolt.py": "@cobas?",

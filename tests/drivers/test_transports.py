@@ -298,10 +298,10 @@ def register() -> Iterator[tuple[ScpiConversation, Port]]:
 
 def test_a_setting_is_checked_in_the_error_queue(register: tuple[ScpiConversation, Port]) -> None:
     talk, port = register
-    talk.tell("VALUE 2.5")
+    talk.write("VALUE 2.5")
     assert talk.ask("VAL?", Reply.number) == 2.5
     with pytest.raises(DeviceRefusedError, match=r"refused 'NONSENSE 1': -113, Undefined header"):
-        talk.tell("NONSENSE 1")
+        talk.write("NONSENSE 1")
     assert talk.ask("SYST:ERR?", scpi_error) == (0, "No error")
     assert port.received[-3:] == [b"SYST:ERR?", b"*CLS", b"SYST:ERR?"]
 

@@ -16,8 +16,8 @@ from drivers.interfaces import (
     Laser,
 )
 from labcontrol.guardian.guard import Guard
+from labcontrol.guardian.messages import LONG_SILENCE_S, Cause, Limits, Transition
 from labcontrol.guardian.sleep_inhibitor import SleepInhibitor
-from labcontrol.guardian.words import LONG_SILENCE_S, Cause, Limits, Transition
 
 
 class Lamp(Laser):

@@ -30,7 +30,7 @@ from drivers.interfaces import (
 )
 from drivers.lasers.cobolt import CoboltLaser, CoboltOptions
 from labcontrol.guardian import GuardedLaser, Limits
-from labcontrol.guardian.words import GUARDIAN_SILENCE_S, UNREAD_S, Cause
+from labcontrol.guardian.messages import GUARDIAN_SILENCE_S, UNREAD_S, Cause
 from mock_devices.wire.cobolt import CoboltInstrument
 from mock_devices.wire.laser_electronics import Lamp, LaserElectronics
 from mock_devices.wire.line_faults import LineFaults

@@ -11,7 +11,7 @@ from typing import Any
 import drivers.interfaces as interfaces
 from drivers.interfaces import DeviceError
 
-BEAT_INTERVAL_S = 0.05
+HEARTBEAT_INTERVAL_S = 0.05
 """Application and guardian each say so often that they are there."""
 SILENCE_S = 0.3
 """Emission goes off when no beat of the application arrived for so long."""
@@ -98,13 +98,13 @@ def read_journal(path: Path) -> list[Transition]:
     return [Transition(**json.loads(line)) for line in lines if line.endswith("\n")]
 
 
-def error_words(error: DeviceError) -> dict[str, str]:
+def error_message(error: DeviceError) -> dict[str, str]:
     """An error of a driver as JSON types."""
     return {"kind": type(error).__name__, "device": error.device, "message": error.message, "remedy": error.remedy}
 
 
 def as_error(words: dict[str, str]) -> DeviceError:
-    """The error that `error_words` described; one of the family that every driver raises."""
+    """The error that `error_message` described; one of the family that every driver raises."""
     kind = getattr(interfaces, words["kind"], DeviceError)
     if not (isinstance(kind, type) and issubclass(kind, DeviceError)):
         kind = DeviceError
