@@ -65,6 +65,7 @@ def in_terminal(tmp_path: Path, started: list[subprocess.Popen[Any]]) -> Callabl
 
         def take_terminal() -> None:
             os.login_tty(theirs)  # a session of its own, with this as its terminal
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where the tests run in the background
 
         process = subprocess.Popen(line(*arguments), cwd=tmp_path, preexec_fn=take_terminal)
         os.close(theirs)
@@ -151,7 +152,7 @@ def indices(mailbox: Mailbox) -> list[int]:
     return [event.epoch.index for event in mailbox.drain() if isinstance(event, EpochDone)]
 
 
-@pytest.mark.parametrize("how", ["hang up", "broken pipe"])
+@pytest.mark.parametrize("how", ["hang up", pytest.param("broken pipe", marks=pytest.mark.slow)])
 def test_a_run_whose_terminal_is_gone_goes_on(
     labcontrol: Command, in_terminal: Any, how: str, tmp_path: Path, started: list[subprocess.Popen[Any]]
 ) -> None:
@@ -204,7 +205,7 @@ def test_a_host_that_was_killed_leaves_a_run_to_be_resumed(labcontrol: Command, 
     client.close()
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGHUP, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_signals_of_a_terminal_do_nothing_to_a_detached_run(
     labcontrol: Command, number: signal.Signals, started: Any
 ) -> None:
