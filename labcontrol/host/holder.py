@@ -71,7 +71,7 @@ class TableHolder:
         self._taking = threading.Lock()  # who changes the job, or asks for dark
         self._darks = 0
         self._asked: queue.SimpleQueue[_Asked | Job | None] = queue.SimpleQueue()
-        self._busy = False
+        self._busy = self._stopping = False
         self._attended_s = time.monotonic()
         self._dark_since_s = 0.0  # last word of the client whose silence or end has made it dark
         self._ending: Job | None = None
@@ -91,7 +91,8 @@ class TableHolder:
         self._worker.start()
 
     def stop(self) -> None:
-        """End the job, and wait for that."""
+        """End the job, and wait for that; what it would do afterwards is left out."""
+        self._stopping = True
         self._asked.put(None)
         if self._worker.ident is not None:
             self._worker.join()
@@ -232,7 +233,8 @@ class TableHolder:
                 self.since_unix_s = time.time()
             self._place.let_go()
             log.info("the table is free")
-        job.afterwards()
+        if not self._stopping:
+            job.afterwards()
 
 
 def _try_light_off(job: Job, reason: str) -> None:
