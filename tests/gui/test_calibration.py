@@ -93,7 +93,7 @@ def test_figures_have_the_colours_of_the_window(config: BenchConfig, qtbot: QtBo
     view.show()
     view.set_theme(theme)
     view.show_calibration(calibration)
-    qtbot.waitUntil(lambda: view.is_drawn and not view._image.isNull(), timeout=20_000)
+    qtbot.waitUntil(lambda: view.is_drawn and not view._image.isNull(), timeout=60_000)
     assert view._image.pixelColor(2, 2) == QColor(theme.panel)
 
 

@@ -57,7 +57,7 @@ def page(qtbot: QtBot, records: list[Path], tmp_path: Path) -> RunsPage:
     page.set_theme(LIGHT)
     page.show()
     page.refresh()
-    qtbot.waitUntil(lambda: not page.model.is_reading, timeout=20_000)
+    qtbot.waitUntil(lambda: not page.model.is_reading, timeout=60_000)
     return page
 
 
@@ -69,7 +69,7 @@ def select(page: RunsPage, qtbot: QtBot, *rows: int) -> None:
     selection, model = page.table.selectionModel(), page.table.model()
     for row in rows:
         selection.select(model.index(row, 0), QItemSelectionModel.Select | QItemSelectionModel.Rows)
-    qtbot.waitUntil(lambda: not page._selection.is_busy and bool(page._selection.contents), timeout=20_000)
+    qtbot.waitUntil(lambda: not page._selection.is_busy and bool(page._selection.contents), timeout=60_000)
 
 
 def test_each_run_is_a_line_with_its_figures(page: RunsPage, records: list[Path]) -> None:
@@ -145,7 +145,7 @@ def test_a_run_that_cannot_be_deleted_stays(page: RunsPage, qtbot: QtBot, monkey
 def test_a_damaged_file_is_listed_and_harms_nothing(page: RunsPage, qtbot: QtBot, tmp_path: Path) -> None:
     (tmp_path / "damaged.h5").write_bytes(b"not a record")
     page.refresh()
-    qtbot.waitUntil(lambda: not page.model.is_reading, timeout=20_000)
+    qtbot.waitUntil(lambda: not page.model.is_reading, timeout=60_000)
     assert sorted(cell(page, row, "State") for row in range(3)) == ["finished", "finished", "unreadable"]
 
 
