@@ -35,7 +35,6 @@ WATCH_INTERVAL_S = 0.02
 _READINGS = ("emission", "interlock_closed", "faults", "power_w")
 _REPEAT_S = 0.2  # from one blind "off" to the next, while the worker is busy with something else
 _CONFIRM_AGAIN_S = 0.3  # from one attempt to confirm that the laser is off to the next
-_ANSWERED_S = 0.4
 _UNCONFIRMED_S = 0.5  # after a trip; then it is said
 _LEAVE_AFTER_S = 60.0  # without an application: for so long a laser is tried to be reached that did not confirm
 
@@ -124,9 +123,8 @@ class Guard:
                 elif now_s - seen_s >= UNREAD_S and not self._starts_unseen:
                     self._trip_now(Cause.UNREADABLE, f"the laser has answered nothing for {now_s - seen_s:.2f} s")
             if self._trip is not None or self._off_is_due:
-                # While the worker switches off and is answered, a blind command would only disturb it.
-                answered = self._confirming and now_s - self._laser.last_answer_s < _ANSWERED_S
-                if now_s >= self._next_blind_s and not answered:
+                # While the worker switches off itself, a blind command and its answer would only disturb it.
+                if now_s >= self._next_blind_s and not self._confirming:
                     self._off_blindly()
                 if self._trip is not None and now_s - self._tripped_s >= _UNCONFIRMED_S:
                     self._say_doubt(self._trip[1])
