@@ -377,7 +377,7 @@ def test_from_a_refused_run_to_an_accepted_step(window: MainWindow, config: Benc
     assert not window.header.start_action.isEnabled()
     assert "calibration holds the table" in window.page(DevicesPage).hint.text()
     qtbot.waitUntil(page.step.accept_button.isVisible, timeout=PATIENCE_MS)
-    assert page.step.view.isVisible()
+    qtbot.waitUntil(page.step.view.isVisible, timeout=PATIENCE_MS)
     assert page.step.view.full_scale == 4095  # of the camera, not of what has been seen
     qtbot.waitUntil(lambda: window.header.laser.text() == "☀  Laser ON · 20 mW", timeout=PATIENCE_MS)
 
