@@ -374,7 +374,10 @@ def _last_described(fit: LearningFit, epochs: Floats, incumbent: Floats) -> floa
 def _fit_band(fit: LearningFit) -> Callable[[Floats], tuple[Floats, Floats]]:
     """95 % interval of the fitted curve, by its uncertain parameters."""
     random = np.random.default_rng(0)
-    samples = random.multivariate_normal(fit.estimate, fit.uncertainty, _FIT_SAMPLES, method="eigh")
+    # A few epochs leave parameters unknown by powers of ten: rounding then makes the smallest variances negative.
+    samples = random.multivariate_normal(
+        fit.estimate, fit.uncertainty, _FIT_SAMPLES, method="eigh", check_valid="ignore"
+    )
     curves = [replace(fit, estimate=sample) for sample in samples]
 
     def band(epochs: Floats) -> tuple[Floats, Floats]:
