@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labcontrol.config import ExperimentConfig
+from labcontrol.engine.stop import StopRule
 from labcontrol.learning import strategy_settings
 from labcontrol.tasks import ErrorMeasure, Task
 from labcontrol.theory import AmplitudeLaw
@@ -18,13 +19,13 @@ def final_result(
     task: Task,
     measure: ErrorMeasure,
     law: AmplitudeLaw,
-    curve: NDArray[np.float64],
+    learning: StopRule,
     final_output: NDArray[np.float32],
     noise_std: float = 0.0,
 ) -> dict[str, Any]:
     """JSON types. Errors are as measured, and, as `..._without_noise`, with the detector's share in them taken off.
 
-    curve: (K,) error of the incumbent after each epoch. final_output: (T + S,) of the final mask, measured after
+    learning: errors of the incumbent, first and last. final_output: (T + S,) of the final mask, measured after
     learning over training and test part; its errors are free of the luck that acceptance selects for. noise_std: of one
     output sample.
     """
@@ -36,10 +37,10 @@ def final_result(
         "seed": experiment.seed,
         **experiment.learning.model_dump(mode="json", exclude={"options"}),
         **strategy_settings(experiment.learning).model_dump(mode="json"),
-        "epochs": len(curve),
+        "epochs": learning.epochs,
         "gain": measure.gain,
-        "start_error": float(curve[0]),
-        "incumbent_error": float(curve[-1]),
+        "start_error": learning.start_error,
+        "incumbent_error": learning.error,
         "train": _errors(measure, final_output[:steps], noise_std),
         "test": _errors(ErrorMeasure(task.test_target, measure.gain), final_output[steps:], noise_std)
         if len(task.test_target)

@@ -178,9 +178,8 @@ class Session:
         self._context.machine.note(laser_on=True)
         self._emit_prepared(preparation)
         self._wall_start_s = time.perf_counter()
-        reason = None
-        for error in recorded.curve[: self._epochs]:
-            reason = self._stop_rule.reason(error, self._replays)
+        self._stop_rule.restore(state["stop"])
+        reason = self._stop_rule.ended or self._strategy.finished
         while self._epochs < len(recorded.curve):
             reason = self._relearn(recorded, measure_again=simulated)
         if self._measurements.disturbed:
@@ -305,6 +304,7 @@ class Session:
             "accepted": self._accepted,
             "replays": self._replays,
             "bench_start_s": self._bench_start_s,
+            "stop": self._stop_rule.state(),
             "strategy": self._strategy.state(),
             "drift": self._reference.state(),
             "reservoir": self._reservoir.state(),
@@ -319,8 +319,9 @@ class Session:
         """Measure the incumbent once more, over training and test part, and close the record."""
         task, mask = self._task, self._strategy.incumbent
         output = self._measurements.replay(mask, task.whole_sequence).outputs[0]
-        curve = np.array(self._stop_rule.curve)
-        self.result = final_result(self._experiment, task, self._measure, self._law, curve, output, self._noise_std)
+        self.result = final_result(
+            self._experiment, task, self._measure, self._law, self._stop_rule, output, self._noise_std
+        )
         self.result |= {"replays": self._replays, "strategy_report": self._strategy.report()}
         steps = len(task.train_target)
         train, test = output[:steps], output[steps:]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from small_runs import experiment
 
+from labcontrol.engine.checkpoint import decode, encode
 from labcontrol.engine.stop import StopRule
 
 
@@ -35,8 +37,24 @@ def test_it_ends_when_there_is_no_progress() -> None:
     assert first_reason([*falling, *flat], **stop) == (10 + 4, "no progress over 4 epochs")
 
 
-def test_the_curve_is_what_it_was_told() -> None:
+def test_it_keeps_the_first_error_and_the_newest() -> None:
     rule = StopRule(experiment())
-    for error in (0.9, 0.8, 0.8):
+    for error in (0.9, 0.8, 0.7):
         rule.reason(error)
-    assert rule.curve == [0.9, 0.8, 0.8]
+    assert (rule.epochs, rule.start_error, rule.error) == (3, 0.9, 0.7)
+
+
+@pytest.mark.parametrize("interrupted_after", [0, 1, 4, 12, 13, 14])
+def test_an_interruption_changes_nothing(interrupted_after: int) -> None:
+    config = experiment(stop={"epochs": 100, "plateau_epochs": 4, "plateau_change": 0.01})
+    errors = [1.0 - 0.05 * k for k in range(10)] + [0.55] * 4
+    whole, first, second = StopRule(config), StopRule(config), StopRule(config)
+    for error in errors:
+        whole.reason(error)
+    for error in errors[:interrupted_after]:
+        first.reason(error)
+    second.restore(decode(encode(first.state())))
+    for error in errors[interrupted_after:]:
+        second.reason(error)
+    assert second.ended == whole.ended == "no progress over 4 epochs"
+    assert encode(second.state()) == encode(whole.state())
