@@ -179,7 +179,8 @@ class RemoteRun:
         for epoch in epochs:
             error = float(errors[epoch.index])
             self._next = epoch.index + 1
-            self._emit(EpochDone(epoch, error, replace(self._status, epoch=self._next, epochs=planned, error=error)))
+            self._status = replace(self._status, epoch=self._next, epochs=planned, error=error)
+            self._emit(EpochDone(epoch, error, self._status))
 
     def _finish(self, event: Finished) -> None:
         if self._next is not None and self._next < event.status.epoch:

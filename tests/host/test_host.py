@@ -96,6 +96,8 @@ def test_who_was_too_slow_gets_the_rest_from_the_record(
     run = RemoteRun.attach(client)
     events = run.subscribe()
     until(lambda: host.status().epoch > 300)  # and nobody polls
+    until(lambda: gaps, client)
+    assert run.status.epoch > 0  # what came from the record counts, too
     over(run)
     assert indices(events.drain()) == list(range(400))
     assert gaps
