@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 OURS = {"labcontrol", "drivers", "mock_devices"}
 OF_THE_SYSTEM = {"gi"}
-BROUGHT_BY = {"markupsafe": "jinja2"}
+BROUGHT_BY = {"markupsafe": "jinja2", "pydantic_core": "pydantic"}
 
 
 def imported() -> set[str]:
