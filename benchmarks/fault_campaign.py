@@ -76,7 +76,6 @@ def experiment(faults: list[dict[str, Any]], *, many_masks: bool, somebody: bool
             "neurons": _SIDE**2,
             "task": {"steps": 20, "test_steps": 10, "washout": 5},
             "learning": strategy,
-            "prediction": {"pilot_flips": 4},
             "stop": {"epochs": 40},
             "faults": {"disk_check_s": 0.001} | ({} if somebody else {"give_up_after_s": 0.0}),
             "fault_script": {"seed": seed, "fault": faults},

@@ -126,7 +126,6 @@ def experiment(strategy: str, neurons: int, epochs: int) -> ExperimentConfig:
             "neurons": neurons,
             "task": {"steps": 20, "test_steps": 10, "washout": 5},
             "reservoir": {"reference_patterns": 2},
-            "prediction": {"pilot_flips": 8},
             "learning": {"strategy": strategy, "masks_per_replay": 12},  # many replays also for who asks for many masks
             "stop": {"epochs": epochs},
         }

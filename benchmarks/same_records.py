@@ -77,7 +77,6 @@ def _run(folder: Path, *, coherent: bool = False, abort_at: int | None = None, *
             "task": {"steps": 30, "test_steps": 20, "washout": 10},
             "reservoir": {"reference_patterns": 4},
             "stop": {"epochs": 160},
-            "prediction": {"pilot_flips": 12},
             "faults": {"disk_check_s": 0.01},
         }
         | {

@@ -141,7 +141,6 @@ def campaign(devices: list[str], times: int, seed: int, *, host: bool) -> tuple[
         {
             "neurons": 16,
             "task": {"steps": 10, "test_steps": 10, "washout": 4},
-            "prediction": {"pilot_flips": 4},
             "stop": {"epochs": epochs},
             "faults": {"first_wait_s": 0.1, "longest_wait_s": 1.0, "reconnects": 3},
         }

@@ -121,7 +121,7 @@ def setting(neurons: int, epochs: int, steps: int, clock: str) -> tuple[Experime
             "task": {"steps": steps},
             "stop": {"epochs": epochs},
             "learning": {"selection": "uniform"},
-            "prediction": {"pilot_flips": 8},  # they are not timed
+            # they are not timed
         }
     )
     bench = simulated_bench(neurons, experiment.seed)

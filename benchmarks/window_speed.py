@@ -31,6 +31,7 @@ from drivers.interfaces import Frame
 from labcontrol.bench import simulated_bench
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine import EpochDone, Finished, Predicted, Prepared, RunState, RunStatus, Seen, StateChanged
+from labcontrol.engine.pilot import PilotResult
 from labcontrol.gui.app import make_application
 from labcontrol.gui.live.page import LivePage
 from labcontrol.gui.window.desktop import Appearance
@@ -42,7 +43,7 @@ from labcontrol.host.protocol import Request
 from labcontrol.records import Epoch
 from labcontrol.reservoir import StepView
 from labcontrol.tasks import Task
-from labcontrol.theory import AmplitudeLaw
+from labcontrol.theory.run_prediction import PilotFacts, RunPrediction
 
 NEURONS, STEPS = 900, 200
 EPOCHS_A_SECOND = 100_000 / 60
@@ -98,14 +99,10 @@ class PlayedRun:
         self.emit(RunDescription(self.experiment, self.bench_config, self._folder / "run.h5", False))
         self.emit(StateChanged(RunStatus(RunState.RUNNING, epochs=self.experiment.epochs, laser_on=True)))
         self.emit(Prepared(task, self._masks[0], centres, 1e-3))
-        self.emit(Predicted(self.law))
+        self.emit(Predicted(played_pilot(self.experiment.epochs)))
 
     def end(self) -> None:
         self.emit(Finished(RunStatus(RunState.ABORTED), {}))
-
-    @property
-    def law(self) -> AmplitudeLaw:
-        return AmplitudeLaw(NEURONS, np.arange(64), np.ones(64), 2.0, 1.0, 0.001, 4.0, 0.4, 1e-6)
 
     def tell(self, count: int, *, seen: bool = True) -> None:
         """So many epochs more, and the newest view."""
@@ -130,6 +127,17 @@ class PlayedRun:
         if seen:
             frame = Frame(np.roll(self._frame, self.told, axis=1), self.told, 0.0, 2e-3, 0.0)
             self.emit(Seen(StepView(self.told % STEPS, frame, np.roll(self._pattern, self.told), 1.0)))
+
+
+def played_pilot(epochs: int) -> PilotResult:
+    """A prediction of an exponential."""
+    at = np.unique(np.geomspace(1, epochs, 100).astype(np.int64))
+    curve = 0.001 + np.exp(-4 * at / NEURONS)
+    facts = PilotFacts(masks=1031, replays=17, noise_within=1e-3, noise_between=1e-3)
+    told = RunPrediction(
+        "nmse", at, curve, 0.7 * curve, 1.4 * curve, 1.0, 0.001, (NEURONS / 4, 100.0, 400.0), 0.99, (-1.5, 1.5), facts
+    )
+    return PilotResult(2.0, np.ones(NEURONS), facts, told)
 
 
 @dataclass

@@ -75,7 +75,7 @@ def learn(experiment: ExperimentConfig, bench: BenchConfig, folder: Path) -> Out
     wall_s = time.perf_counter() - started
     with reading(run.record) as record:
         curve = [float(error) for error in record.incumbent_errors()]
-    steps = experiment.prediction.pilot_flips + len(curve) + 2
+    steps = experiment.prediction.pilot_masks + len(curve) + 2
     steps *= experiment.task.steps + experiment.task.washout
     return Outcome(run.result["train"]["nmse"], run.result["test"]["nmse"], curve, wall_s / steps)
 
@@ -106,7 +106,7 @@ def main() -> int:
             "neurons": arguments.neurons,
             "seed": arguments.seed,
             "task": {"steps": arguments.steps, "test_steps": arguments.steps, "washout": arguments.washout},
-            "prediction": {"pilot_flips": arguments.pilot},
+            "prediction": {"pilot_masks": arguments.pilot},
             "stop": {"epochs": arguments.epochs},
         }
     )

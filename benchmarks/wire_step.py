@@ -199,7 +199,6 @@ def measure(arguments: argparse.Namespace) -> Stopwatch:
         {
             "neurons": side * side,
             "task": {"steps": arguments.steps, "test_steps": arguments.steps, "washout": 5},
-            "prediction": {"pilot_flips": 2},
             "stop": {"epochs": arguments.epochs},
         }
     )

@@ -65,7 +65,7 @@ def test_every_file_that_is_named_is_there() -> None:
 
 
 def finished(folder: Path, **changes: Any) -> RunReader:
-    values = {"neurons": 16, "seed": 1, "stop": {"epochs": 30}, "prediction": {"pilot_flips": 4}}
+    values = {"neurons": 16, "seed": 1, "stop": {"epochs": 30}}
     values["task"] = {"steps": 20, "test_steps": 10, "washout": 5} | changes.pop("task", {})
     run = Run(ExperimentConfig.model_validate(values | changes), simulated_bench(16, 1), folder)
     run.start()

@@ -178,7 +178,7 @@ class RecordFollower:
             self._predicted = True
             prediction = record_prediction(run) if self._prediction is None else self._prediction
             self._prediction = prediction
-            events += [] if prediction is None else [Predicted(prediction.law)]
+            events += [] if prediction is None else [Predicted(prediction.pilot)]
         events += [FaultSeen(fault) for fault in update.faults[self._faults :]]
         events += self._epochs(update.status, from_incumbent=afresh)
         self._published, self._faults = epochs, len(update.faults)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,25 +18,24 @@ from pydantic import ValidationError
 
 from labcontrol.analysis.curve_facts import MODELS
 from labcontrol.analysis.model_curve import ModelCurve
-from labcontrol.analysis.verdict import GOOD_FIT, NO_VERDICT, Verdict, verdict
+from labcontrol.analysis.verdict import GOOD_FIT, NO_VERDICT, Verdict, verdict_of
 from labcontrol.config import ExperimentConfig, LearningConfig
-from labcontrol.engine.pilot import predict
+from labcontrol.engine.pilot import PilotResult
 from labcontrol.errors import UserError
-from labcontrol.learning import StrategyFacts, completed_amplitudes, strategy_facts
+from labcontrol.learning import StrategyFacts, strategy_facts
 from labcontrol.records import RunReader
 from labcontrol.theory import (
     MEAN_FIELD_SELECTIONS,
-    AmplitudeLaw,
     FitComparison,
     LearningFit,
+    States,
     coverage,
     fit_learning_curve,
-    flip_responses,
     mean_field,
-    modes_of_pilot,
-    noise_from_repeats,
+    modes_of_states,
 )
 from labcontrol.theory.fits import FORMS
+from labcontrol.theory.run_prediction import Judgement, RunPrediction, judge
 
 Floats = NDArray[np.float64]
 
@@ -48,167 +47,113 @@ _FAR_BELOW = 0.3
 _FAR_ENOUGH = 2.0  # time constants: a fit to less has seen little of the floor
 
 
-def laws_speak(facts: StrategyFacts) -> bool:
-    """Tell whether Laws 1 and 2, which judge one flip at a time, speak of a strategy.
-
-    Parameters
-    ----------
-    facts : StrategyFacts
-        Of the strategy with its settings.
-
-    Returns
-    -------
-    bool
-    """
-    return facts.epochs_per_flip is not None and facts.single_flips
-
-
-def why_no_law(facts: StrategyFacts) -> str:
-    """Say why there is no predicted curve.
-
-    Parameters
-    ----------
-    facts : StrategyFacts
-        Of the strategy with its settings.
-
-    Returns
-    -------
-    str
-        Empty where there is one.
-    """
-    if laws_speak(facts):
-        return ""
-    if facts.flip_by_flip:
-        return "The laws speak of one flip an epoch; this run repeats measurements or flips several mirrors."
-    return "The laws speak of descents flip by flip; this strategy measures many masks, then decides."
+def why_no_law(facts: StrategyFacts, pilot: PilotResult | None = None) -> str:
+    """Why there is no predicted curve, in a few words; empty where there is one, or may be one."""
+    if not facts.flip_by_flip:
+        return "A curve is predicted of descents flip by flip; this strategy measures many masks, then decides."
+    if pilot is not None and pilot.prediction is None:
+        return (
+            f"Outputs are not the sum over mirrors ({pilot.facts.unexplained:.0%} of what masks changed is left "
+            "unexplained), so no curve is predicted."
+        )
+    return ""
 
 
 # --- before learning -------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Prediction:
-    """What was said of a run before its first epoch.
+    """What was said of a run before its first epoch. pilot: that it came from. curves: models that speak of the run."""
 
-    Attributes
-    ----------
-    law : AmplitudeLaw
-        Of the pilot.
-    curves : tuple of ModelCurve
-        Models that speak of the run.
-    """
-
-    law: AmplitudeLaw
+    pilot: PilotResult
     curves: tuple[ModelCurve, ...]
 
 
-def law_prediction(law: AmplitudeLaw, learning: LearningConfig) -> Prediction:
-    """Predict what the amplitude law alone can: Laws 2 and 1, where they speak of the run.
+def pilot_prediction(pilot: PilotResult) -> Prediction:
+    """The predicted curve, its band and its exponential."""
+    told = pilot.prediction
+    return Prediction(pilot, () if told is None else tuple(_predicted_curves(told)))
 
-    Parameters
-    ----------
-    law : AmplitudeLaw
-        Of the pilot.
-    learning : LearningConfig
-        Of the run.
 
-    Returns
-    -------
-    Prediction
+def record_prediction(run: RunReader) -> Prediction | None:
+    """The same from a record, and the laws that speak of the run; they are computed when they are asked for a value.
+
+    None before the pilot, and for records of another version of the program.
     """
-    return Prediction(law, (*_law_2(law, learning), *_law_1(law, learning)))
-
-
-def record_prediction(run: RunReader, law: AmplitudeLaw | None = None) -> Prediction | None:
-    """Predict all there is of a run from the pilot on its record: Laws 1, 2 and 3, where they speak of it.
-
-    Parameters
-    ----------
-    run : RunReader
-        Its record.
-    law : AmplitudeLaw
-        Of the pilot, where it is known already.
-
-    Returns
-    -------
-    Prediction or None
-        None before the pilot, for one that says nothing, and for an experiment of another version of the program.
-
-    Notes
-    -----
-    Takes some tenths of a second; Laws 1 and 3 take some more when they are first asked for a value, Law 1 a few
-    seconds for a new rule at large N.
-    """
-    experiment, pilot = _experiment(run), run.pilot
+    experiment, pilot = _experiment(run), PilotResult.recorded(run)
     if experiment is None or pilot is None:
         return None
-    learning = experiment.learning
-    try:
-        law = predict(pilot, run.initial_mask, run.target, run.loss) if law is None else law
-    except (UserError, ValueError, IndexError):  # a pilot that says nothing
-        return None
-    return Prediction(law, (*law_prediction(law, learning).curves, *_law_3(run, law, experiment)))
+    curves = pilot_prediction(pilot).curves
+    return Prediction(pilot, (*curves, *_laws(run, pilot, experiment)) if curves else ())
 
 
-def _law_2(law: AmplitudeLaw, learning: LearningConfig) -> list[ModelCurve]:
-    strategy = strategy_facts(learning)
-    each = strategy.epochs_per_flip
-    if each is None or not laws_speak(strategy):
-        return []
-    facts = MODELS["prediction"]
-    slow, fast = (each * law.neurons / rate if rate > 0 else math.inf for rate in law.run_kappa)
-    condition = "" if strategy.selection == "uniform" else "for uniform selection"
-    restriction = f" It holds {condition}; this run selects {strategy.selection}." if condition else ""
-    return [
+def _predicted_curves(told: RunPrediction) -> list[ModelCurve]:
+    band, exponential = MODELS["prediction"], MODELS["exponential"]
+    facts = told.pilot
+    measured = f"{facts.masks} masks in {facts.replays} replays"
+    how = f"all mirrors, by {measured}" if facts.all_mirrors else f"{measured}, and the known phases for the rest"
+    unexplained = f"; {facts.unexplained:.1%} of what they changed is left unexplained" if facts.unexplained > 0 else ""
+    curves = [
         ModelCurve(
             key="prediction",
-            name=facts.name + (condition and f", {condition}"),
-            help=f"{facts.help} The pilot had {len(law.mirrors)} flips.{restriction}",
-            loss=learning.loss,
-            values=lambda epochs: law.curve(epochs / each),
-            band=lambda epochs: law.band(epochs / each),
-            tau=(each * law.tau, fast, slow),
-            condition=condition,
+            name=band.name,
+            help=f"{band.help} Measured: {how}{unexplained}.",
+            loss=told.loss,
+            values=lambda epochs: told.at(epochs)[0],
+            band=lambda epochs: told.at(epochs)[1:],
         )
     ]
+    if math.isfinite(told.tau[0]):
+        curves.append(
+            ModelCurve(
+                key="exponential",
+                name=exponential.name,
+                help=exponential.help,
+                loss=told.loss,
+                values=told.exponential,
+                tau=told.tau,
+                r_squared=told.r_squared,
+            )
+        )
+    return curves
 
 
-def _law_3(run: RunReader, law: AmplitudeLaw, experiment: ExperimentConfig) -> list[ModelCurve]:
-    learning, pilot, mask, target = experiment.learning, run.pilot, run.initial_mask, run.target
+def _laws(run: RunReader, pilot: PilotResult, experiment: ExperimentConfig) -> list[ModelCurve]:
+    """Laws 1 and 3, where they speak of the run."""
+    learning, told = experiment.learning, pilot.prediction
     strategy = strategy_facts(learning)
-    each = strategy.epochs_per_flip
-    if pilot is None or each is None or strategy.selection not in MEAN_FIELD_SELECTIONS:
+    each, neurons = strategy.epochs_per_flip, run.neurons
+    if each is None or not strategy.single_flips or told is None:
         return []
+    scale = min(1.0, _MOST_SIMULATED / neurons)
+    amplitudes = pilot.amplitudes[: round(neurons * scale)]
+    start, floor = float(told.median[0]), float(told.median[-1])
+
+    def coverage_law(epochs: Floats) -> Floats:
+        left = coverage(strategy.selection, len(amplitudes), epochs / each * scale, amplitudes=amplitudes)
+        return floor + (start - floor) * left
+
+    facts = MODELS["coverage"]
+    tau = (float(each * neurons),) * 3 if strategy.selection == "uniform" else None
+    name = f"{facts.name} by {strategy.selection} selection"
+    laws = [ModelCurve("coverage", name, facts.help, learning.loss, coverage_law, tau=tau)]
+    responses, mask, target = run.responses, run.initial_mask, run.target
+    if responses is None or strategy.selection not in MEAN_FIELD_SELECTIONS:
+        return laws
 
     @cache
-    def found() -> tuple[Floats, Floats]:
-        flipped = pilot.mirrors >= 0
-        repeats = np.concatenate([pilot.outputs[:1], pilot.outputs[1:][~flipped]])
-        start, noise_std = repeats.mean(axis=0, dtype=np.float64), noise_from_repeats(repeats)
-        responses = flip_responses(start, pilot.outputs[1:][flipped], pilot.mirrors[flipped], mask, noise_std)
-        modes, begin = modes_of_pilot(responses, start, target, law.gain, learning.loss, float(mask.mean()))
-        flips = min(-(-experiment.epochs // each), _MEAN_FIELD_SWEEPS * experiment.neurons)
-        curve = mean_field(modes, learning, epochs=flips, start=begin, noise_std=noise_std)
+    def mean_field_law() -> tuple[Floats, Floats]:
+        states = States(responses.astype(np.float64), target, pilot.gain)
+        modes = modes_of_states(states, learning.loss)
+        flips = min(-(-experiment.epochs // each), _MEAN_FIELD_SWEEPS * neurons)
+        noise_std = pilot.facts.noise_between
+        curve = mean_field(modes, learning, epochs=flips, start=modes.mask_start(mask), noise_std=noise_std)
         return each * curve.epochs, curve.errors
 
     facts = MODELS["mean-field"]
-    return [ModelCurve("mean-field", facts.name, facts.help, learning.loss, lambda epochs: np.interp(epochs, *found()))]
-
-
-def _law_1(law: AmplitudeLaw, learning: LearningConfig) -> list[ModelCurve]:
-    strategy = strategy_facts(learning)
-    each, selection = strategy.epochs_per_flip, strategy.selection
-    if each is None or not laws_speak(strategy):
-        return []
-    scale = min(1.0, _MOST_SIMULATED / law.neurons)
-    amplitudes = completed_amplitudes(law.neurons, law.mirrors, law.amplitudes)[: round(law.neurons * scale)]
-
-    def values(epochs: Floats) -> Floats:
-        left = coverage(selection, len(amplitudes), epochs / each * scale, amplitudes=amplitudes)
-        return law.floor + (law.start - law.floor) * left
-
-    facts = MODELS["coverage"]
-    tau = (float(each * law.neurons),) * 3 if selection == "uniform" else None
-    name = f"{facts.name} by {selection} selection"
-    return [ModelCurve("coverage", name, facts.help, learning.loss, values, tau=tau)]
+    law3 = ModelCurve(
+        "mean-field", facts.name, facts.help, learning.loss, lambda epochs: np.interp(epochs, *mean_field_law())
+    )
+    return [*laws, law3]
 
 
 # --- while learning and after ----------------------------------------------------------------------------------------
@@ -216,59 +161,47 @@ def _law_1(law: AmplitudeLaw, learning: LearningConfig) -> list[ModelCurve]:
 class RunModels:
     """A run so far, and everything it is compared with.
 
-    Attributes
-    ----------
-    epochs, incumbent : ndarray, shape (K,)
-        Error of the incumbent after each epoch.
-    accepted : int
-        Changes of the mask kept, the initial mask not counted.
-    law : AmplitudeLaw or None
-        Of the pilot.
-    curves : dict of str to ModelCurve
-        Models by key, in the order of `MODELS`.
-    fits : FitComparison or None
-        Of the measured curve; None while there is nothing to fit and for strategies that do not descend flip by flip.
-    remark : str
-        Why no law speaks of it, if none does.
+    epochs, incumbent: (K,) error of the incumbent after each epoch. accepted: changes of the mask kept, the initial
+    mask not counted. curves: models by key, in the order of `MODELS`. fits: of the measured curve, None while there is
+    nothing to fit and for strategies that do not descend flip by flip. remark: why no law speaks of it, if none does.
     """
 
     epochs: Floats
     incumbent: Floats
     accepted: int
-    law: AmplitudeLaw | None
+    pilot: PilotResult | None
     curves: dict[str, ModelCurve]
     fits: FitComparison | None
     remark: str
 
+    @cached_property
+    def judgement(self) -> Judgement | None:
+        """The run beside its prediction; None where there is none."""
+        told = None if self.pilot is None else self.pilot.prediction
+        if told is None or not len(self.epochs) or not np.isfinite(self.incumbent[0]):
+            return None
+        every = np.arange(int(self.epochs[-1]) + 1)
+        errors = np.interp(every, self.epochs, self.incumbent) if len(every) > len(self.epochs) else self.incumbent
+        return judge(told, errors, self.accepted)
+
+    @property
+    def shown(self) -> dict[str, ModelCurve]:
+        """The curves that are drawn where nobody asks for others."""
+        return {key: curve for key, curve in self.curves.items() if not MODELS[key].on_demand}
+
     @property
     def verdict(self) -> Verdict:
-        """How learning compares with its prediction after the last epoch."""
-        if not len(self.epochs):
-            return NO_VERDICT
-        return verdict(self.curves, float(self.epochs[-1]), float(self.incumbent[-1]), self.accepted)
+        """How learning compares with its prediction after the last epoch, in words."""
+        return NO_VERDICT if self.judgement is None else verdict_of(self.judgement)
 
 
 def run_models(
     learning: LearningConfig, prediction: Prediction | None, epochs: Floats, incumbent: Floats, accepted: int
 ) -> RunModels:
-    """Set everything there is beside a curve measured so far; takes milliseconds.
+    """Everything to set beside a curve measured so far; takes milliseconds.
 
-    Parameters
-    ----------
-    learning : LearningConfig
-        Of the run.
-    prediction : Prediction or None
-        None before the pilot.
-    epochs : ndarray, shape (K,)
-        Not changed by anybody, as the next, so that they may be used in another thread.
-    incumbent : ndarray, shape (K,)
-        Loss of the incumbent after each epoch, NaN before there is one.
-    accepted : int
-        Changes of the mask kept, the initial mask not counted.
-
-    Returns
-    -------
-    RunModels
+    prediction: None before the pilot. epochs, incumbent: (K,) loss of the incumbent, NaN before there is one; not
+    changed by anybody, so that they may be used in another thread. accepted: changes of the mask kept.
     """
     known = np.isfinite(incumbent)
     fits = fits_of(learning, epochs[known], incumbent[known])
@@ -280,53 +213,24 @@ def run_models(
         epochs=epochs,
         incumbent=incumbent,
         accepted=accepted,
-        law=None if prediction is None else prediction.law,
+        pilot=None if prediction is None else prediction.pilot,
         curves={key: by_key[key] for key in MODELS if key in by_key},
         fits=fits,
-        remark=why_no_law(strategy_facts(learning)),
+        remark=why_no_law(strategy_facts(learning), None if prediction is None else prediction.pilot),
     )
 
 
 def fits_of(
     learning: LearningConfig, epochs: Floats, incumbent: Floats, forms: Iterable[str] = FORMS
 ) -> FitComparison | None:
-    """Fit forms to a measured curve.
-
-    Parameters
-    ----------
-    learning : LearningConfig
-        Of the run.
-    epochs : ndarray, shape (K,)
-        Rising.
-    incumbent : ndarray, shape (K,)
-        Finite losses of the incumbent.
-    forms : iterable of str
-        By default all.
-
-    Returns
-    -------
-    FitComparison or None
-        None for strategies whose curve is no descent flip by flip, and while there is nothing to fit.
-    """
+    """Forms fitted to a measured curve (K,); None for strategies whose curve is no descent flip by flip."""
     if not strategy_facts(learning).flip_by_flip or not len(epochs):
         return None
     return fit_learning_curve(epochs, incumbent, forms)
 
 
 def record_models(run: RunReader, prediction: Prediction | None = None) -> RunModels:
-    """Do the same for a record, finished or being written.
-
-    Parameters
-    ----------
-    run : RunReader
-        Its record.
-    prediction : Prediction
-        Where it is known already.
-
-    Returns
-    -------
-    RunModels
-    """
+    """The same of a record, finished or being written. prediction: where it is known already."""
     experiment, accepted = _experiment(run), int(np.count_nonzero(run.epochs.accepted[1:]))
     incumbent = run.incumbent_errors()
     epochs = np.arange(len(incumbent), dtype=np.float64)

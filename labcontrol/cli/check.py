@@ -71,7 +71,7 @@ def _describe_experiment(console: Console, experiment: ExperimentConfig) -> int:
     if about.many_masks:
         how = f"up to {learning.masks_per_replay} masks in one replay"
     facts.add_row("learning", f"{learning.strategy}, {how}, loss {learning.loss}")
-    facts.add_row("pilot", f"{experiment.prediction.pilot_flips} single flips set gain and predicted rate")
+    facts.add_row("pilot", "masks that tell what every mirror does: they set the gain and predict the curve")
     facts.add_row(
         "stops after",
         f"{experiment.epochs} epochs at most; that is {experiment.epochs * steps:,} steps of {steps} an epoch",

@@ -134,7 +134,7 @@ def _line(now: RecordUpdate) -> str:
 def _curve(models: RunModels, width: int, height: int) -> Text:
     epochs = models.epochs
     lines = []
-    for key, model in models.curves.items():
+    for key, model in models.shown.items():
         spoken = epochs[epochs <= model.until]
         lines.append(Line(spoken, model.values(spoken), _style(MODELS[key])))
     lines.append(Line(epochs, models.incumbent, _style(MEASURED["incumbent"])))
@@ -146,7 +146,7 @@ def _legend(models: RunModels) -> list[Text]:
     best = MEASURED["incumbent"]
     judged = models.verdict.text or models.remark
     lines = [Text(f"━ {best.name}", _style(best)).append(f"   {judged}" if judged else "", "default")]
-    lines += [Text(f"━ {model.label}", _style(MODELS[key])) for key, model in models.curves.items()]
+    lines += [Text(f"━ {model.label}", _style(MODELS[key])) for key, model in models.shown.items()]
     for line in lines:
         line.no_wrap, line.overflow = True, "ellipsis"
     return lines

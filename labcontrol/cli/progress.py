@@ -12,11 +12,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from labcontrol.analysis.run_models import law_prediction, why_no_law
+from labcontrol.analysis.run_models import pilot_prediction, why_no_law
 from labcontrol.config import LearningConfig
 from labcontrol.engine import EpochDone, Event, Predicted, RunStatus, StateChanged
+from labcontrol.engine.pilot import PilotResult
+from labcontrol.formatting import rounded
 from labcontrol.learning import strategy_facts
-from labcontrol.theory import AmplitudeLaw
 
 _PLAIN_INTERVAL_S = 5.0
 
@@ -52,7 +53,7 @@ class RunProgress:
                     reason = f": {event.status.reason}" if event.status.reason else ""
                     self.say(f"[dim]{event.status.state}{reason}[/]")
             elif isinstance(event, Predicted):
-                self.say(self._predicted(event.law))
+                self.say(self._predicted(event.pilot))
             elif isinstance(event, EpochDone):
                 self._status = event.status
         self._show()
@@ -70,12 +71,15 @@ class RunProgress:
         line.add_row(str(self._status.state), bar, self._facts())
         return line
 
-    def _predicted(self, law: AmplitudeLaw) -> str:
-        models = law_prediction(law, self._learning).curves
-        start = f"{len(law.mirrors)} single flips measured: {self._learning.loss} falls from {law.start:.3g}"
-        if not models:
-            return f"{start}. {why_no_law(strategy_facts(self._learning))}"
-        return f"{start}; {models[0].name}: τ = {models[0].tau_text or '∞'} epochs (single runs)"
+    def _predicted(self, pilot: PilotResult) -> str:
+        measured = f"{pilot.facts.masks} masks measured in {pilot.facts.replays} replays"
+        told = pilot.prediction
+        if told is None:
+            return f"{measured}. {why_no_law(strategy_facts(self._learning), pilot)}"
+        (median, low, high), loss = (rounded(curve[-1]) for curve in (told.median, told.low, told.high)), told.loss
+        exponential = next((curve for curve in pilot_prediction(pilot).curves if curve.key == "exponential"), None)
+        rate = f"; {exponential.name}: τ = {exponential.tau_text} epochs" if exponential is not None else ""
+        return f"{measured}: {loss} will fall from {rounded(told.median[0])} to {median} ({low} to {high}){rate}"
 
     def _facts(self) -> Text:
         status = self._status

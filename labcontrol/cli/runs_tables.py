@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LAST_LOG_LINES = 5
 _NAME_IN_COMPARISON = 40
-_MODEL_ROWS = {"prediction": "predicted", "fit": "fitted"}
+_MODEL_ROWS = {"exponential": "predicted", "fit": "fitted"}
 
 
 def list_table(runs: Sequence[RunSummary]) -> Table:

@@ -105,8 +105,20 @@ class StopConfig(Section):
 class PredictionConfig(Section):
     """The learning curve predicted before the run."""
 
-    pilot_flips: int = Field(
-        64, ge=2, le=1_000_000, description="single flips measured before learning; they set the gain and the rate"
+    @model_validator(mode="before")
+    @classmethod
+    def _read_early_files(cls, values: Any) -> Any:
+        """Pilots of single flips had `pilot_flips`."""
+        if isinstance(values, dict) and "pilot_flips" in values:
+            return {key: value for key, value in values.items() if key != "pilot_flips"}
+        return values
+
+    pilot_masks: int = Field(
+        64,
+        ge=8,
+        le=1_000_000,
+        description="masks measured before learning where measuring all mirrors would cost too much; they set the gain "
+        "and tell the learning curve",
     )
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labcontrol.engine.pilot import PilotResult
 from labcontrol.engine.status import RunStatus
 from labcontrol.records import Epoch, Fault
 from labcontrol.reservoir import StepView
 from labcontrol.tasks import Task
-from labcontrol.theory import AmplitudeLaw
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Predicted:
-    """The pilot is measured: fixed gain and amplitude law are known."""
+    """The pilot is measured: the fixed gain, what mirrors do, and the predicted learning curve are known."""
 
-    law: AmplitudeLaw
+    pilot: PilotResult
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,14 @@ from __future__ import annotations
 import numpy as np
 
 from labcontrol.bench import NeuronMap
-from labcontrol.config import ExperimentConfig
-from labcontrol.engine.pilot import Pilot, posed_problem, predict
+from labcontrol.config import ExperimentConfig, StopConfig
+from labcontrol.engine.pilot import Pilot, PilotResult, pilot_findings
 from labcontrol.learning import initial_mask, make_strategy
 from labcontrol.reservoir.precompile import precompile_pictures
+from labcontrol.tasks import standardised
+from labcontrol.theory.pilot_design import pilot_flips, pilot_replays
 
-_NEURONS, _STEPS, _FLIPS, _MASKS = 16, 64, 4, 200
+_NEURONS, _STEPS, _MASKS = 16, 64, 200
 
 
 def precompile(experiment: ExperimentConfig, neuron_map: NeuronMap) -> None:
@@ -25,15 +27,15 @@ def precompile(experiment: ExperimentConfig, neuron_map: NeuronMap) -> None:
 def _learn(experiment: ExperimentConfig, rng: np.random.Generator) -> None:
     """A pilot and the first masks of the experiment's strategy, where the states are random numbers."""
     learning = experiment.learning
-    states, target = rng.random((_NEURONS, _STEPS)), rng.standard_normal(_STEPS)
+    states, target = rng.random((_NEURONS, _STEPS)), standardised(rng.standard_normal(_STEPS))
     start = initial_mask(learning, _NEURONS, rng)
-    mirrors = np.arange(-1, _FLIPS)
-    flipped = np.repeat(start[None], len(mirrors) + 1, axis=0)
-    flipped[mirrors[1:] + 2, mirrors[1:]] ^= True
-    noise = 0.001 * rng.standard_normal((len(flipped), _STEPS))
-    pilot = Pilot(mirrors, (flipped @ states + noise).astype(np.float32))
-    law = predict(pilot, start, target, learning.loss)
-    problem = posed_problem(pilot, law, start, rng, target)
+    replays = pilot_replays(start, pilot_flips(_NEURONS, rng), _MASKS)
+    masks, numbers = np.concatenate(replays), np.repeat(np.arange(len(replays)), [len(part) for part in replays])
+    noise = 0.001 * rng.standard_normal((len(masks), _STEPS))
+    pilot = Pilot(masks, (masks @ states + noise).astype(np.float32), numbers)
+    findings = pilot_findings(pilot, start, target, np.zeros((_NEURONS, _STEPS)), rng)
+    small = experiment.model_copy(update={"neurons": _NEURONS, "stop": StopConfig(epochs=_MASKS)})
+    problem = PilotResult.of(small, findings, start, target).problem(start, rng, target)
     strategy = make_strategy(learning, problem)
     measured = 0
     while measured < _MASKS and strategy.finished is None:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from labcontrol.config import BenchConfig, ExperimentConfig, user_error
+from labcontrol.engine.pilot import PilotResult
 from labcontrol.errors import UserError
 from labcontrol.records import RunReader
-from labcontrol.records.reader import Pilot
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Recorded:
     path: Path
     experiment: ExperimentConfig
     bench: BenchConfig
-    pilot: Pilot
+    pilot: PilotResult | None
     preparation: dict[str, Any]
     state: bytes | None
     reference_replay: tuple[NDArray[np.float32], NDArray[np.float64]] | None
@@ -68,7 +68,12 @@ def read_recorded(path: Path) -> Recorded:
         table = reader.epochs
         first = checkpoint.epochs if checkpoint is not None else 0
         outputs, masks = table.outputs(first), table.masks(first)
-        pilot = reader.pilot or Pilot(np.empty(0, np.int64), np.empty((0, reader.steps), np.float32))
+        pilot = PilotResult.recorded(reader)
+        if has_checkpoint and pilot is None:
+            raise UserError(
+                f"The run {path} was begun by an earlier version of the program, whose pilots were of another kind.",
+                "Continue it with the version that started it; the record names it.",
+            )
         return Recorded(
             path=path,
             experiment=experiment,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from labcontrol.engine.checkpoint import decode, encode
 from labcontrol.engine.events import EpochDone, Predicted, Prepared
-from labcontrol.engine.pilot import Pilot, measure_pilot, posed_problem, predict
+from labcontrol.engine.pilot import PilotResult, measure_pilot, pilot_findings, pilot_masks
 from labcontrol.engine.precompile import precompile
 from labcontrol.engine.record import preparation_from_record, preparation_record
 from labcontrol.engine.recovery import Recovery
@@ -28,8 +28,8 @@ from labcontrol.errors import UserError
 from labcontrol.learning import Proposal, Strategy, initial_mask, make_strategy
 from labcontrol.records import Epoch
 from labcontrol.reservoir import Preparation, Readout, Spread
+from labcontrol.reservoir.reference_replay import MOST_VALUES
 from labcontrol.tasks import ErrorMeasure
-from labcontrol.theory import AmplitudeLaw
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Session:
         self._computing_s = time.perf_counter()
         self._phases_rad: NDArray[np.float64] | None = None
         # What a pilot decides.
-        self._law: AmplitudeLaw
+        self._pilot: PilotResult
         self._measure: ErrorMeasure
         self._noise_std: float
         self._strategy: Strategy
@@ -94,7 +94,7 @@ class Session:
         self._write(lambda: self._writer.write_preparation(preparation_record(preparation)))
         self._emit_prepared(preparation)
         self._measure_reference_replay()
-        self._predict(self._measurements.whole(self._measure_pilot), write=True)
+        self._begin_strategy(self._measure_pilot())
         self._bench_start_s = self._bench.clock.now_s()
         self._measure_reference_if_due(0)
         self._checkpoint()
@@ -113,29 +113,35 @@ class Session:
         part = slice(first, first + len(self._task.train_target))
         return self._reservoir.phases_rad(self._task.whole_sequence, states)[:, part]
 
-    def _measure_pilot(self) -> Pilot:
-        flips, rng = self._experiment.prediction.pilot_flips, np.random.default_rng([self._experiment.seed, 2])
-        return measure_pilot(self._reservoir, self._task, self._start, flips, rng)
+    def _measure_pilot(self) -> PilotResult:
+        """What every mirror does, and what is predicted from it; on record when this returns."""
+        start, target = self._start, self._task.train_target
+        rng = np.random.default_rng([self._experiment.seed, 2])
+        replays = pilot_masks(self._experiment, start, self._reservoir.masks_per_replay, rng)
+        pilot, phase_rad = self._measurements.whole(lambda: measure_pilot(self._reservoir, self._task, replays))
+        findings = pilot_findings(pilot, start, target, phase_rad, rng)
+        told = PilotResult.of(self._experiment, findings, start, target)
+        kept = findings.responses if findings.responses.size <= MOST_VALUES else findings.responses[:0]
+        self._write(
+            lambda: self._writer.write_pilot(pilot, kept.astype(np.float32), told.amplitudes, told.gain, told.as_json())
+        )
+        return told
 
     def _emit_prepared(self, preparation: Preparation) -> None:
         centres_px = self._reservoir.map.centres_px
         self._context.emit(Prepared(self._task, self._start, centres_px, preparation.step_s))
 
-    def _predict(self, pilot: Pilot, *, write: bool) -> None:
-        """Gain, amplitude law, strategy and what is compared with the reference, from a pilot."""
-        law = predict(pilot, self._start, self._task.train_target, self._experiment.learning.loss)
-        if write:
-            self._write(lambda: self._writer.write_pilot(pilot.mirrors, pilot.outputs, law.gain))
-        problem = posed_problem(
-            pilot, law, self._start, self._rng, self._task.train_target, self._phases_rad, self._on_computing
-        )
+    def _begin_strategy(self, pilot: PilotResult) -> None:
+        """Errors, strategy and reference measurements, from a pilot."""
+        target = self._task.train_target
+        problem = pilot.problem(self._start, self._rng, target, self._phases_rad, self._on_computing)
         self._measure, self._noise_std = problem.measure, problem.noise_std
-        self._law = law
+        self._pilot = pilot
         self._strategy = make_strategy(self._experiment.learning, problem)
         self._reference = ReferenceMeasurements(
             self._experiment, self._recovery, problem.measure, self._measure_reference
         )
-        self._context.emit(Predicted(law))
+        self._context.emit(Predicted(pilot))
 
     def _on_computing(self, done: float) -> None:
         """A strategy computes for long: the laser's guardian must know that somebody is there."""
@@ -151,7 +157,8 @@ class Session:
         self._reservoir.preparation = preparation
         if recorded.reference_replay is not None:
             self._phases_rad = self._phases_of(recorded.reference_replay[0])
-        self._predict(recorded.pilot, write=False)
+        assert recorded.pilot is not None
+        self._begin_strategy(recorded.pilot)
         self._strategy.restore(state["strategy"])
         self._epochs, self._accepted, self._replays = state["epochs"], state["accepted"], state["replays"]
         if recorded.reference_replay is not None:
@@ -320,7 +327,7 @@ class Session:
         task, mask = self._task, self._strategy.incumbent
         output = self._measurements.replay(mask, task.whole_sequence).outputs[0]
         self.result = final_result(
-            self._experiment, task, self._measure, self._law, self._stop_rule, output, self._noise_std
+            self._experiment, task, self._pilot, self._stop_rule, self._accepted, output, self._noise_std
         )
         self.result |= {"replays": self._replays, "strategy_report": self._strategy.report()}
         steps = len(task.train_target)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine.checkpoint import decode, encode
-from labcontrol.engine.pilot import Pilot, posed_problem, predict
+from labcontrol.engine.pilot import PilotResult
 from labcontrol.errors import UserError
 from labcontrol.learning import Proposal, Strategy, initial_mask, make_strategy, strategy_facts
 from labcontrol.learning.acceptance import accept
@@ -21,6 +21,7 @@ from labcontrol.records.json_text import to_json
 from labcontrol.records.reader import DAMAGE
 from labcontrol.reservoir.coupling import Coupling
 from labcontrol.tasks import ErrorMeasure
+from labcontrol.theory.pilot_design import pilot_responses
 
 _ROWS = 4096  # outputs in memory at a time
 
@@ -115,15 +116,21 @@ def _sequences(run: RunReader) -> Iterator[Finding]:
 
 
 def _pilot(run: RunReader) -> Iterator[Finding]:
-    if run.pilot is None:
+    told = PilotResult.recorded(run)
+    if told is None or run.pilot is None or run.responses is None:
         return
-    try:
-        gain = predict(Pilot(run.pilot.mirrors, run.pilot.outputs), run.initial_mask, run.target, run.loss).gain
-    except (UserError, ValueError, IndexError) as error:
-        yield Finding("pilot", None, f"/pilot is no pilot of the initial mask: {error}")
-        return
+    responses = run.responses.astype(np.float64)
+    gain = 0.25 * float(np.sum(np.abs(responses @ run.target))) / run.steps
     if gain != run.gain:
-        yield Finding("gain", None, f"/gain is {run.gain!r}, but /pilot gives {gain!r}.")
+        yield Finding("gain", None, f"/gain is {run.gain!r}, but /pilot/response gives {gain!r}.")
+    if told.facts.all_mirrors:
+        try:
+            measured = pilot_responses(run.pilot.masks, run.pilot.outputs, run.pilot.replays, run.initial_mask)
+        except ValueError as error:
+            yield Finding("pilot/mask", None, f"/pilot is no pilot of the initial mask: {error}")
+            return
+        if not np.allclose(measured.responses, responses, rtol=1e-5, atol=1e-5 * float(responses.std())):
+            yield Finding("pilot/response", None, "/pilot/response is not what /pilot/output gives.")
 
 
 def _errors(run: RunReader) -> Iterator[Finding]:
@@ -226,7 +233,8 @@ def _phases(run: RunReader) -> NDArray[np.float64] | None:
 
 def _proposals(run: RunReader, progress: Callable[[float], None]) -> Iterator[Finding]:
     """Learn again from the recorded outputs and errors: the strategy must ask for what was shown."""
-    if run.pilot is None:
+    told = PilotResult.recorded(run)
+    if told is None:
         return
     experiment = ExperimentConfig.model_validate(run.experiment)
     rng = np.random.default_rng(experiment.seed)
@@ -234,9 +242,7 @@ def _proposals(run: RunReader, progress: Callable[[float], None]) -> Iterator[Fi
     if not np.array_equal(start, run.initial_mask):
         yield Finding("masks/initial", None, "The seed gives another initial mask than /masks/initial.")
         return
-    pilot = Pilot(run.pilot.mirrors, run.pilot.outputs)
-    law = predict(pilot, start, run.target, run.loss)
-    strategy = make_strategy(experiment.learning, posed_problem(pilot, law, start, rng, run.target, _phases(run)))
+    strategy = make_strategy(experiment.learning, told.problem(start, rng, run.target, _phases(run)))
     epochs = run.epochs
     errors, mirrors, accepted, replays = epochs.error(run.loss), epochs.mirror, epochs.accepted, epochs.replay
     checkpoints = {int(after): number for number, after in enumerate(run.checkpoint_epochs)}

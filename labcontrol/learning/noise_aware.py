@@ -24,7 +24,7 @@ from labcontrol.learning.problem import Problem
 from labcontrol.learning.selection import SINGLE_FLIPS, FlipSettings, selection_rule
 from labcontrol.learning.strategy import Mask, Proposal, Strategy, StrategyFacts
 
-_TIGHTEST = 1.0  # r of the boundary
+TIGHTEST = 1.0  # r of the boundary
 
 
 class NoiseAwareSettings(FlipSettings):
@@ -124,8 +124,8 @@ class NoiseAwareDescent(Strategy):
         count = 1 / (1 / self._tried.count + 1 / self._held.count)
         difference = self._held.value - self._tried.value
         error_probability = self._settings.error_probability
-        log_ratio = math.log((count + _TIGHTEST) / (_TIGHTEST * error_probability**2))
-        boundary = self._noise_std * math.sqrt((count + _TIGHTEST) * log_ratio) / count
+        log_ratio = math.log((count + TIGHTEST) / (TIGHTEST * error_probability**2))
+        boundary = self._noise_std * math.sqrt((count + TIGHTEST) * log_ratio) / count
         if abs(difference) > boundary:
             return difference > 0
         if self._tried.count >= self._settings.largest_repeats:

@@ -28,6 +28,41 @@ PROFILE_ORDER = 4
 _SINE_ORDER = 1
 _SCALES = (0.9, 1.1)
 _SCALE_TOLERANCE = 1e-5
+_STEPS_FOR_SCALE = 100  # of the sequence: the scale is known from these well enough
+
+
+@dataclass(frozen=True)
+class _Model:
+    """Profiles of cosine and sine by their polynomials, at one scale of the phases.
+
+    waves: cosine and sine (N, T) each, without means over time. polynomials: (P, N). parts: (P,) which wave each
+    polynomial multiplies.
+    """
+
+    waves: tuple[Floats, Floats]
+    polynomials: Floats
+    parts: NDArray[np.int64]
+
+    @classmethod
+    def at(cls, phase_rad: Floats, scale: float) -> _Model:
+        side = math.isqrt(len(phase_rad))
+        place = np.linspace(-1, 1, side) if side > 1 else np.zeros(1)
+        row, column = (grid.ravel() for grid in np.meshgrid(place, place, indexing="ij"))
+        cosine, sine = (_polynomials(row, column, order) for order in (PROFILE_ORDER, _SINE_ORDER))
+        angle = 2 * scale * phase_rad
+        waves = tuple(wave - wave.mean(axis=1, keepdims=True) for wave in (np.cos(angle), np.sin(angle)))
+        parts = np.repeat([0, 1], [len(cosine), len(sine)])
+        return cls((waves[0], waves[1]), np.concatenate([cosine, sine]), parts)
+
+    def predictors(self, signed_flips: Floats) -> Floats:
+        """(M, P, T) what each coefficient adds to what each mask changes."""
+        rows = zip(self.polynomials, self.parts, strict=True)
+        return np.stack([(signed_flips * polynomial) @ self.waves[part] for polynomial, part in rows], axis=1)
+
+    def responses(self, coefficients: Floats) -> Floats:
+        """(N, T)."""
+        profiles = [(coefficients * (self.parts == part)) @ self.polynomials for part in (0, 1)]
+        return np.asarray(profiles[0][:, None] * self.waves[0] + profiles[1][:, None] * self.waves[1])
 
 
 @dataclass(frozen=True)
@@ -47,15 +82,14 @@ class PhaseResponses:
     responses: Floats
     unexplained: float
     phase_scale: float
-    _waves: Floats  # (P, N, T) what each coefficient multiplies
+    _model: _Model
     _moments: Floats  # (M, P, P) of each mask's predictors
     _products: Floats  # (M, P) of them with what it changed
 
     def sample(self, rng: np.random.Generator) -> Floats:
         """Responses (N, T) as another choice of masks could have told them (Bayesian bootstrap over the masks)."""
         weights = rng.standard_exponential(len(self._moments))
-        coefficients = _solved(np.tensordot(weights, self._moments, 1), weights @ self._products)
-        return np.asarray(np.tensordot(coefficients, self._waves, 1))
+        return self._model.responses(_solved(np.tensordot(weights, self._moments, 1), weights @ self._products))
 
 
 def fit_phase_responses(
@@ -84,42 +118,37 @@ def fit_phase_responses(
         raise ValueError(
             f"phases {phase_rad.shape}, flips {signed_flips.shape} and changes {changes.shape} do not belong together"
         )
-    measured = changes - changes.mean(axis=1, keepdims=True)
-
-    def attempt(scale: float) -> tuple[float, Floats, Floats, Floats, Floats]:
-        waves = _waves(phase_rad, scale)
-        predictors = np.einsum("mn,pnt->mpt", signed_flips, waves, optimize=True)
-        moments = predictors @ predictors.transpose(0, 2, 1)
-        products = np.einsum("mpt,mt->mp", predictors, measured)
-        coefficients = _solved(moments.sum(axis=0), products.sum(axis=0))
-        left = measured - np.tensordot(coefficients, predictors, (0, 1))
-        return float(np.sum(left**2)), coefficients, waves, moments, products
-
+    some = slice(None, None, -(-changes.shape[1] // _STEPS_FOR_SCALE))
     found = minimize_scalar(
-        lambda scale: attempt(scale)[0], bounds=_SCALES, method="bounded", options={"xatol": _SCALE_TOLERANCE}
+        lambda scale: _least_squares(_Model.at(phase_rad[:, some], scale), signed_flips, changes[:, some])[0],
+        bounds=_SCALES,
+        method="bounded",
+        options={"xatol": _SCALE_TOLERANCE},
     )
-    squares, coefficients, waves, moments, products = attempt(float(found.x))
+    model = _Model.at(phase_rad, float(found.x))
+    squares, coefficients, moments, products = _least_squares(model, signed_flips, changes)
     freedom = masks * (changes.shape[1] - 1) - len(coefficients) - 1
     if freedom <= 0:
         raise ValueError(f"{masks} masks of {changes.shape[1]} steps do not tell {len(coefficients)} coefficients")
-    variance = float(np.mean(measured**2))
+    variance = float(np.mean(_centred(changes) ** 2))
     unexplained = max(0.0, squares / freedom - noise_std**2) / variance if variance > 0 else math.nan
-    responses = np.tensordot(coefficients, waves, 1)
-    return PhaseResponses(responses, unexplained, float(found.x), waves, moments, products)
+    return PhaseResponses(
+        model.responses(coefficients), unexplained, float(found.x), model, moments, products
+    )  # fmt: skip
 
 
-def _waves(phase_rad: Floats, scale: float) -> Floats:
-    """(P, N, T) without means over time."""
-    side = math.isqrt(len(phase_rad))
-    place = np.linspace(-1, 1, side) if side > 1 else np.zeros(1)
-    row, column = (grid.ravel() for grid in np.meshgrid(place, place, indexing="ij"))
-    angle = 2 * scale * phase_rad
-    parts = [
-        _polynomials(row, column, order)[:, :, None] * wave
-        for order, wave in ((PROFILE_ORDER, np.cos(angle)), (_SINE_ORDER, np.sin(angle)))
-    ]
-    waves = np.concatenate(parts)
-    return np.asarray(waves - waves.mean(axis=2, keepdims=True))
+def _least_squares(model: _Model, signed_flips: Floats, changes: Floats) -> tuple[float, Floats, Floats, Floats]:
+    """Sum of squares that is left, coefficients, and each mask's part of the normal equations."""
+    predictors, measured = model.predictors(signed_flips), _centred(changes)
+    moments = predictors @ predictors.transpose(0, 2, 1)
+    products = np.einsum("mpt,mt->mp", predictors, measured)
+    coefficients = _solved(moments.sum(axis=0), products.sum(axis=0))
+    left = measured - np.tensordot(coefficients, predictors, (0, 1))
+    return float(np.sum(left**2)), coefficients, moments, products
+
+
+def _centred(values: Floats) -> Floats:
+    return np.asarray(values - values.mean(axis=1, keepdims=True))
 
 
 def _polynomials(row: Floats, column: Floats, order: int) -> Floats:

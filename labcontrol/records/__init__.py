@@ -2,7 +2,7 @@
 
 from labcontrol.records.epoch import Epoch
 from labcontrol.records.provenance import provenance
-from labcontrol.records.reader import RETRIED, Fault, RunReader, reading
+from labcontrol.records.reader import RETRIED, Fault, Pilot, RunReader, reading
 from labcontrol.records.run_file import DiskRoom, RecordFullError, RecordWriteError, RunHeader, RunWriter
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "DiskRoom",
     "Epoch",
     "Fault",
+    "Pilot",
     "RecordFullError",
     "RecordWriteError",
     "RunHeader",

@@ -1,4 +1,4 @@
-"""Schema version 1 of the run file: its datasets, their types and chunks. `docs/record-format.md` explains them."""
+"""Schema version 2 of the run file: its datasets, their types and chunks. `docs/record-format.md` explains them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 FORMAT = "labcontrol run"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+READABLE_VERSIONS = (1, 2)
 SUFFIX = ".h5"
 
 # Chunks of this size keep appending cheap and a record of 10^5 epochs at about 3000 chunks.
@@ -76,9 +77,16 @@ def reference_replay_columns(neurons: int) -> tuple[Growing, ...]:
     return (Growing("rehearsal/spread", "float64"), Growing("rehearsal/signals", "float32", neurons))
 
 
-def pilot_columns(steps: int) -> tuple[Growing, ...]:
-    """Written once, before the first epoch."""
-    return (Growing("pilot/mirror", "int64"), Growing("pilot/output", "float32", steps))
+def pilot_columns(neurons: int, steps: int) -> tuple[Growing, ...]:
+    """Written once, before the first epoch. `prediction` is JSON text."""
+    return (
+        Growing("pilot/mask", "uint8", (neurons + 7) // 8),
+        Growing("pilot/output", "float32", steps),
+        Growing("pilot/replay", "int64"),
+        Growing("pilot/response", "float32", steps),
+        Growing("pilot/amplitude", "float64"),
+        Growing("prediction", "uint8"),
+    )
 
 
 def drift_columns(steps: int) -> tuple[Growing, ...]:
@@ -115,7 +123,7 @@ def growing(neurons: int, steps: int) -> tuple[Growing, ...]:
         *CHECKPOINT_COLUMNS,
         *JOURNALS,
         *reference_replay_columns(neurons),
-        *pilot_columns(steps),
+        *pilot_columns(neurons, steps),
         *drift_columns(steps),
         *ENDING,
     )

@@ -87,10 +87,21 @@ class Fault:
 
 @dataclass(frozen=True)
 class Pilot:
-    """Single flips measured before learning. mirrors: (P,). outputs: (P + 1, T), the initial mask's first."""
+    """Masks measured before learning.
 
-    mirrors: NDArray[np.int64]
+    Attributes
+    ----------
+    masks : ndarray of bool, shape (B, N)
+        Replay by replay; each replay holds the initial mask as well.
+    outputs : ndarray of float32, shape (B, T)
+        What they gave.
+    replays : ndarray of int, shape (B,)
+        Number of each one's replay within the pilot.
+    """
+
+    masks: NDArray[np.bool_]
     outputs: NDArray[np.float32]
+    replays: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -213,11 +224,27 @@ class RunReader:
 
     @property
     def pilot(self) -> Pilot | None:
-        """None before it was measured."""
-        flips = self._rows["pilot/output"] - 1
-        if flips < 0 or self.gain is None:
+        """None before it was measured, and in records of schema version 1, whose pilots were single flips."""
+        rows = self._rows["pilot/mask"]
+        if not rows or self.gain is None:
             return None
-        return Pilot(self._file["pilot/mirror"][:flips], self._file["pilot/output"][: flips + 1])
+        masks = np.unpackbits(self._file["pilot/mask"][:rows], axis=1, count=self.neurons).astype(np.bool_)
+        return Pilot(masks, self._file["pilot/output"][:rows], self._file["pilot/replay"][:rows])
+
+    @property
+    def responses(self) -> NDArray[np.float32] | None:
+        """(N, T) what each mirror adds to the output, by the pilot; None where it was not kept."""
+        return self._array("pilot/response") if self._rows["pilot/response"] else None
+
+    @property
+    def amplitudes(self) -> NDArray[np.float64] | None:
+        """(N,) standard deviation of each response over time; None before the pilot."""
+        return self._array("pilot/amplitude") if self._rows["pilot/amplitude"] else None
+
+    @property
+    def prediction(self) -> dict[str, Any] | None:
+        """What was predicted before learning, as `docs/record-format.md` has it; None before the pilot."""
+        return self._parsed("prediction", self._text("prediction")) if self._rows["prediction"] else None
 
     @property
     def reference_replay(self) -> tuple[NDArray[np.float32], NDArray[np.float64]] | None:

@@ -25,6 +25,7 @@ from labcontrol.records.epoch import Epoch
 from labcontrol.records.json_text import to_json
 from labcontrol.records.layout import ENDING, SEAL, growing
 from labcontrol.records.lock import RunLock, sole_writer
+from labcontrol.records.reader import Pilot
 from labcontrol.records.room import DiskRoom, RecordFullError, RecordWriteError, write_error
 from labcontrol.records.seal import seal_text
 from labcontrol.records.storage import (
@@ -196,16 +197,36 @@ class RunWriter:
             for name, rows in columns.items():
                 self._columns[name].put(rows)
 
-    def write_pilot(self, mirrors: NDArray[np.int64], outputs: NDArray[np.float32], gain: float) -> None:
-        """Keep the pilot and the gain of the fixed-gain error that it set.
+    def write_pilot(
+        self,
+        pilot: Pilot,
+        responses: NDArray[np.float32],
+        amplitudes: NDArray[np.float64],
+        gain: float,
+        prediction: Mapping[str, Any],
+    ) -> None:
+        """Keep the pilot, and what came of it.
 
-        mirrors: (P,) flipped one at a time. outputs: (P + 1, T), the initial mask's first. gain: unit of the output.
+        Parameters
+        ----------
+        pilot : Pilot
+            As measured.
+        responses : ndarray of float32, shape (N, T)
+            Of all mirrors; empty where they are too many to keep.
+        amplitudes : ndarray, shape (N,)
+            Standard deviation of each response over time.
+        gain : float
+            Of the fixed-gain error, in the unit of the output.
+        prediction : mapping
+            JSON types.
         """
-        if len(outputs) != len(mirrors) + 1:
-            raise ValueError("a pilot has one output more than mirrors: the initial mask's")
-        with self._writing(outputs.nbytes):
-            self._columns["pilot/mirror"].put(mirrors, at=0)
-            self._columns["pilot/output"].put(outputs, at=0)
+        with self._writing(pilot.outputs.nbytes + responses.nbytes):
+            self._columns["pilot/mask"].put(np.packbits(pilot.masks, axis=1), at=0)
+            self._columns["pilot/output"].put(pilot.outputs, at=0)
+            self._columns["pilot/replay"].put(pilot.replays, at=0)
+            self._columns["pilot/response"].put(responses, at=0)
+            self._columns["pilot/amplitude"].put(amplitudes, at=0)
+            self._columns["prediction"].put_text(to_json(prediction), at=0)
             self._file["gain"][()] = gain
 
     def write_reference_replay(self, states: NDArray[np.float32], spread: tuple[float, float]) -> None:

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from labcontrol.errors import UserError
 from labcontrol.records.hdf5_library import limit_read_attempts
-from labcontrol.records.layout import FIXED, FORMAT, SCHEMA_VERSION, epoch_columns, growing
+from labcontrol.records.layout import FIXED, FORMAT, READABLE_VERSIONS, SCHEMA_VERSION, epoch_columns, growing
 
 _COPY_BYTES = 1 << 24
 _PAGE_BYTES = 4096
@@ -130,12 +130,12 @@ def open_run_file(path: Path) -> Any:
             f"{path} is not a run file: HDF5 cannot open it ({error.args[0] if error.args else error}).",
             "Give a file that a run wrote.",
         ) from error
-    if found == (FORMAT, SCHEMA_VERSION):
+    if found[0] == FORMAT and found[1] in READABLE_VERSIONS:
         return file
     file.close()
     if found[0] == FORMAT:
         raise UserError(
-            f"{path} has schema version {found[1]}, this program reads {SCHEMA_VERSION}.", "Use a newer one."
+            f"{path} has schema version {found[1]}, this program reads up to {SCHEMA_VERSION}.", "Use a newer one."
         )
     raise UserError(f"{path} is an HDF5 file, but not of a run.", "Give a file that a run wrote.")
 

@@ -1,50 +1,34 @@
 """Convergence laws, live fits, the compiled twin and the scaling study."""
 
-from labcontrol.theory.amplitude import (
-    AmplitudeLaw,
-    FlipResponses,
-    amplitude_law,
-    flip_responses,
-    gain_from_pilot,
-    noise_from_repeats,
-)
+from labcontrol.theory.amplitude import noise_from_repeats, start_rate
 from labcontrol.theory.coverage_law import coverage
 from labcontrol.theory.fits import FitComparison, LearningFit, fit_learning_curve
 from labcontrol.theory.mean_field_law import MEAN_FIELD_SELECTIONS, MeanFieldCurve, mean_field
-from labcontrol.theory.modes import Modes, Start, modes_of_covariance, modes_of_pilot, modes_of_states
-from labcontrol.theory.pilot_choice import spread_mirrors
-from labcontrol.theory.pilot_law import pilot_law
+from labcontrol.theory.modes import Modes, Start, modes_of_covariance, modes_of_states
 from labcontrol.theory.states import States, incoherent_states, optical_states, planted_states, recorded_states
 from labcontrol.theory.twin import Ensemble, TwinRun, run_twin, twin_ensemble
 
 __all__ = [
     "MEAN_FIELD_SELECTIONS",
-    "AmplitudeLaw",
     "Ensemble",
     "FitComparison",
-    "FlipResponses",
     "LearningFit",
     "MeanFieldCurve",
     "Modes",
     "Start",
     "States",
     "TwinRun",
-    "amplitude_law",
     "coverage",
     "fit_learning_curve",
-    "flip_responses",
-    "gain_from_pilot",
     "incoherent_states",
     "mean_field",
     "modes_of_covariance",
-    "modes_of_pilot",
     "modes_of_states",
     "noise_from_repeats",
     "optical_states",
-    "pilot_law",
     "planted_states",
     "recorded_states",
     "run_twin",
-    "spread_mirrors",
+    "start_rate",
     "twin_ensemble",
 ]

@@ -25,6 +25,7 @@ Interval = tuple[float, float, float]
 
 _POINTS = 200  # a longer curve is averaged in as many bins
 _FEWEST_POINTS = 8
+_SHORTEST, _LONGEST, _CONSTANTS = 1e-3, 1e2, 200  # time constants tried for many curves, in lengths of the curve
 
 
 @dataclass(frozen=True)
@@ -253,3 +254,44 @@ def _curve(form: _Form, estimate: Floats, k: Floats) -> Floats:
 
 def _form(name: str) -> _Form:
     return next(form for form in _FORMS if form.name == name)
+
+
+def time_constants(epochs: Floats, curves: Floats) -> Floats:
+    """Time constants of the exponentials that fit many curves best, as `fit_learning_curve` finds them one by one.
+
+    Parameters
+    ----------
+    epochs : ndarray, shape (K,)
+        Evenly spaced.
+    curves : ndarray, shape (S, K)
+        Errors after these epochs.
+
+    Returns
+    -------
+    ndarray, shape (S,)
+        In epochs; infinite where a curve does not fall. To about one in a thousand.
+    """
+    length = float(epochs[-1] - epochs[0]) or 1.0
+    grid = length * np.geomspace(_SHORTEST, _LONGEST, _CONSTANTS)
+    shapes = np.exp(-epochs / grid[:, None])  # (G, K)
+    mean_shape, mean_curve = shapes.mean(axis=1), curves.mean(axis=1)
+    products, squares = curves @ shapes.T / len(epochs), np.mean(shapes**2, axis=1)  # (S, G), (G,)
+    heights = (products - mean_curve[:, None] * mean_shape) / np.maximum(squares - mean_shape**2, 1e-300)
+    floors = mean_curve[:, None] - heights * mean_shape
+    # A floor below zero is not allowed: the best fit then has none.
+    heights = np.where(floors < 0, products / squares, heights)
+    floors = np.maximum(floors, 0.0)
+    left = (
+        np.mean(curves**2, axis=1)[:, None]
+        + floors**2
+        + heights**2 * squares
+        + 2 * (floors * heights * mean_shape - floors * mean_curve[:, None] - heights * products)
+    )
+    best = np.clip(np.argmin(left, axis=1), 1, _CONSTANTS - 2)
+    rows = np.arange(len(curves))
+    before, at, after = (left[rows, best + step] for step in (-1, 0, 1))
+    curvature = np.maximum(before - 2 * at + after, 1e-300)
+    shift = np.clip(0.5 * (before - after) / curvature, -1, 1)
+    constants = grid[best] * (grid[1] / grid[0]) ** shift
+    falls = (curves[:, -1] < curves[:, 0]) & (heights[rows, best] > 0)
+    return np.where(falls, constants, math.inf)

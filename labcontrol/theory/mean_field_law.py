@@ -101,7 +101,7 @@ def mean_field(
         chosen = [modes.random_start(learning.initial_share)]
     # In units of the gain: whatever is compared with a small number must not depend on the unit of the output.
     gain = modes.gain
-    modes, chosen = _scaled(modes, gain), [_scaled_start(one, gain) for one in chosen]
+    modes = _scaled(modes, gain)
     curves = [_Descent(modes, learning, one, noise_std / gain).run(epochs / modes.neurons) for one in chosen]
     return MeanFieldCurve(
         curves[0][0], np.mean([c[1] for c in curves], axis=0), np.mean([c[2] for c in curves], axis=0)
@@ -118,20 +118,11 @@ def _scaled(modes: Modes, unit: float) -> Modes:
     )
 
 
-def _scaled_start(start: Start, unit: float) -> Start:
-    return replace(
-        start,
-        offset_overlaps=start.offset_overlaps / unit**2,
-        offset_square=start.offset_square / unit**2,
-        offset_target=start.offset_target / unit,
-    )
-
-
 class _Descent:
     """The equations of the module, advanced in time."""
 
     def __init__(self, modes: Modes, learning: LearningConfig, start: Start, noise_std: float) -> None:
-        self.modes, self.start = modes, start
+        self.modes = modes
         self.noise_variance = noise_std**2
         facts = strategy_facts(learning)
         self.stored = not facts.remeasured
@@ -152,7 +143,7 @@ class _Descent:
         times, held, true = [], [], []
         step, s = _FIRST_STEP / self.modes.neurons, 0.0
         while True:
-            self._observe(s)
+            self._observe()
             times.append(s)
             true.append(self.error)
             held.append(self.measured_error + self.luck)
@@ -163,16 +154,14 @@ class _Descent:
             self._advance(s, taken)
             s = duration if duration - s - taken < _SMALL else s + taken
 
-    def _observe(self, s: float) -> None:
+    def _observe(self) -> None:
         """Moments of the output, the errors, and the scale that turns fields into error differences."""
-        m, start = self.modes, self.start
-        fading = math.exp(-s) if self.selection == "uniform" else max(0.0, 1 - s)
+        m = self.modes
         amplitudes = m.vectors.T @ self.on
-        self.field = m.vectors @ (m.strengths * amplitudes) + fading * start.offset_overlaps
-        v = m.copies * float(amplitudes @ (m.strengths * amplitudes) + 2 * fading * start.offset_overlaps @ self.on)
-        v += fading**2 * start.offset_square + float(m.strengths @ self.mode_variance)
-        v = max(v, 0.0)  # of a noisy pilot; its parts need not fit together
-        c = m.copies * float(m.overlaps @ self.on) + fading * start.offset_target
+        self.field = m.vectors @ (m.strengths * amplitudes)
+        v = m.copies * float(amplitudes @ (m.strengths * amplitudes)) + float(m.strengths @ self.mode_variance)
+        v = max(v, 0.0)
+        c = m.copies * float(m.overlaps @ self.on)
         noise = self.noise_variance
         if m.projected:
             c = c if abs(c) > _SMALL else _SMALL

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
-from labcontrol.theory.amplitude import FlipResponses
 from labcontrol.theory.states import States
 
 Floats = NDArray[np.float64]
@@ -21,16 +20,12 @@ _WEAKEST_MODE = 1e-7
 class Start:
     """Where a descent starts.
 
-    mask: (P,) probability that each mirror is on; certain where 0 or 1. known: the output of the start mask is known,
-    so there is nothing to average over. offset_overlaps: (P,) <x_i, d>/T with the part d of the start output that the
-    probabilities do not explain; offset_square, offset_target: <d, d>/T and <d, t>/T. d fades as mirrors are visited.
+    mask: (P,) probability that each mirror is on; certain where 0 or 1. known: whether it is one mask, so that there is
+    nothing to average over.
     """
 
     mask: Floats
     known: bool
-    offset_overlaps: Floats
-    offset_square: float = 0.0
-    offset_target: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -58,13 +53,13 @@ class Modes:
 
     def random_start(self, share: float) -> Start:
         """Any start mask with this share of mirrors on."""
-        return Start(np.full(len(self.overlaps), share), False, np.zeros(len(self.overlaps)))
+        return Start(np.full(len(self.overlaps), share), False)
 
     def mask_start(self, mask: NDArray[np.bool_]) -> Start:
         """One start mask (N,). Raises ValueError if not all N mirrors are known."""
         if len(mask) != len(self.overlaps):
             raise ValueError(f"the modes are of {len(self.overlaps)} mirrors, the mask is of {len(mask)}")
-        return Start(mask.astype(np.float64), True, np.zeros(len(mask)))
+        return Start(mask.astype(np.float64), True)
 
 
 def modes_of_states(states: States, loss: str) -> Modes:
@@ -95,32 +90,6 @@ def modes_of_covariance(
     strengths = strengths * (neurons / len(overlaps))
     variances = np.maximum(np.diag(covariance), 0.0)
     return Modes(neurons, steps, gain, projected, strengths, vectors, variances, overlaps)
-
-
-def modes_of_pilot(
-    responses: FlipResponses,
-    initial_output: NDArray[np.floating],
-    target: Floats,
-    gain: float,
-    loss: str,
-    share: float = 0.5,
-) -> tuple[Modes, Start]:
-    """A low-rank estimate from a pilot of P flips, and the start it measured.
-
-    The measured mirrors stand for all, which is right in the mean because they were chosen at random; the output of the
-    start mask is known exactly. initial_output: (T,). target: (T,) standardised. share: of the start mask's mirrors on.
-    """
-    x = responses.responses
-    steps = x.shape[1]
-    covariance = x @ x.T / steps - responses.noise_std**2 * np.eye(len(x))
-    modes = modes_of_covariance(covariance, responses.overlaps(target), gain, steps, loss, responses.neurons)
-    output = initial_output.astype(np.float64)
-    offset = output - output.mean() - modes.copies * share * x.sum(axis=0)
-    along_target = float(offset @ target) / steps
-    if modes.projected:
-        offset = offset - along_target * target
-    start = Start(np.full(len(x), share), True, x @ offset / steps, float(offset @ offset) / steps, along_target)
-    return modes, start
 
 
 def _strongest(strengths: Floats, vectors: Floats) -> tuple[Floats, Floats]:

@@ -23,6 +23,8 @@ REFERENCES = 2
 """Times that a replay measures the start mask: their difference is the noise within a replay."""
 FEWEST_REPLAYS = 4
 """Replays of a pilot: fewer tell too little of the noise between replays."""
+TEST_MASKS = 8
+"""Random masks beside the design: whether outputs are sums over mirrors at all is seen at masks that no fit knows."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,25 @@ class PilotResponses:
     start_output : ndarray, shape (T,)
         Mean output of the start mask, without its mean over time.
     noise : PilotNoise
+        Within and between replays.
+    unexplained : float
+        Fraction of the variance of what the test masks changed that neither responses nor noise account for.
     """
 
     responses: Floats
     start_output: Floats
     noise: PilotNoise
+    unexplained: float
+
+
+def design_size(neurons: int) -> int:
+    """Masks of a design that tells so many mirrors apart: 2^k - 1 >= N, the smallest."""
+    return (1 << neurons.bit_length()) - 1
+
+
+def pilot_flips(neurons: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """(M + `TEST_MASKS`, N) flips of a design, and random ones to test it on."""
+    return np.concatenate([hadamard_flips(neurons, rng), rng.random((TEST_MASKS, neurons)) < 0.5])
 
 
 def hadamard_flips(neurons: int, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -75,7 +91,7 @@ def hadamard_flips(neurons: int, rng: np.random.Generator) -> NDArray[np.bool_]:
     ndarray of bool, shape (M, N)
         M = 2^k - 1 >= N, the smallest. Row j holds the mirrors that mask j flips.
     """
-    order = 1 << neurons.bit_length()
+    order = design_size(neurons) + 1
     columns = 1 + rng.permutation(order - 1)[:neurons]
     rows = 1 + rng.permutation(order - 1)
     flips: NDArray[np.bool_] = hadamard(order, dtype=np.int8)[np.ix_(rows, columns)] < 0
@@ -90,7 +106,7 @@ def pilot_replays(start: NDArray[np.bool_], flips: NDArray[np.bool_], masks_per_
     start : ndarray of bool, shape (N,)
         Start mask of the run.
     flips : ndarray of bool, shape (M, N)
-        Of `hadamard_flips`.
+        Which mirrors each mask flips.
     masks_per_replay : int
         Most masks that share a replay, more than `REFERENCES`.
 
@@ -118,7 +134,7 @@ def pilot_responses(
     Parameters
     ----------
     masks : ndarray of bool, shape (B, N)
-        As measured, of `pilot_replays`, replay by replay.
+        As measured: the design, the test masks if any, and among them the start mask.
     outputs : ndarray, shape (B, T)
         What they gave.
     replays : ndarray of int, shape (B,)
@@ -132,15 +148,21 @@ def pilot_responses(
         If the masks are not a whole design, or a replay holds no start mask.
     """
     changes, references, noise = pilot_changes(masks, outputs, replays, start)
+    size = design_size(len(start))
     flips = masks[~(masks == start).all(axis=1)] ^ start
-    signs = 1.0 - 2.0 * flips  # the Hadamard matrix without its first row, which is all ones
-    order = len(flips) + 1
-    if order & len(flips) or not np.array_equal(signs.sum(axis=0), np.full(len(start), -1.0)):
+    signs = 1.0 - 2.0 * flips[:size]  # the Hadamard matrix without its first row, which is all ones
+    if len(flips) < size or not np.array_equal(signs.sum(axis=0), np.full(len(start), -1.0)):
         raise ValueError(f"{len(flips)} masks are not a whole Hadamard design of {len(start)} mirrors")
-    # Rows h = (1 - H) / 2 with orthogonal columns H: sum_j H_ji h_jl = -order / 2 for i = l, else 0.
-    changed_by_flip = -2.0 / order * (signs.T @ changes)
+    # Rows h = (1 - H) / 2 with orthogonal columns H: sum_j H_ji h_jl = -(M + 1) / 2 for i = l, else 0.
+    changed_by_flip = _centred(-2.0 / (size + 1) * (signs.T @ changes[:size]))
     responses = np.where(start, -1.0, 1.0)[:, None] * changed_by_flip
-    return PilotResponses(_centred(responses), _centred(references.mean(axis=0)), noise)
+    tested, predicted = _centred(changes[size:]), flips[size:].astype(np.float64) @ changed_by_flip
+    unexplained = 0.0
+    if len(tested):
+        # A change has the noise of a mask and of the mean of the references; the prediction has about as much again.
+        left = float(np.mean((tested - predicted) ** 2)) - 2 * (1 + 1 / REFERENCES) * noise.between**2
+        unexplained = max(0.0, left) / (float(np.mean(tested**2)) or 1.0)
+    return PilotResponses(responses, _centred(references.mean(axis=0)), noise, unexplained)
 
 
 def pilot_changes(
@@ -160,6 +182,7 @@ def pilot_changes(
     references : ndarray, shape (R, T)
         Mean output of the start mask in each replay.
     noise : PilotNoise
+        Within and between replays.
 
     Raises
     ------

@@ -7,14 +7,15 @@ curve of the paper's claim, for the rule and the loss of this very run.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from labcontrol.theory.fits import fit_learning_curve
+from labcontrol.theory.fits import fit_learning_curve, time_constants
 from labcontrol.theory.run_twins import TWINS, RunRules, band_of, run_twins
 
 Floats = NDArray[np.float64]
@@ -38,7 +39,9 @@ class PilotFacts:
     noise_within, noise_between : float
         Of one output sample, within a replay and between replays, in the unit of the output.
     unexplained : float
-        Fraction of the measured variance that the model of the responses leaves; 0 where every mirror was measured.
+        Fraction of the measured variance that the responses do not account for, beside noise.
+    all_mirrors : bool
+        Whether every mirror was measured, or a model of the phases tells most of them.
     """
 
     masks: int
@@ -46,6 +49,7 @@ class PilotFacts:
     noise_within: float
     noise_between: float
     unexplained: float = 0.0
+    all_mirrors: bool = True
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,64 @@ class RunPrediction:
         )
         return median, low, high
 
+    def as_json(self) -> dict[str, Any]:
+        """JSON types, but for numbers that are infinite; see `from_json`."""
+        return {
+            "loss": self.loss,
+            "epochs": self.epochs.tolist(),
+            "median": self.median.tolist(),
+            "low": self.low.tolist(),
+            "high": self.high.tolist(),
+            "start": self.start,
+            "floor": self.floor,
+            "tau": self.tau[0],
+            "tau_low": self.tau[1],
+            "tau_high": self.tau[2],
+            "r_squared": self.r_squared,
+            "astray_low": self.astray[0],
+            "astray_high": self.astray[1],
+        }
+
+    @classmethod
+    def from_json(cls, known: Mapping[str, Any], pilot: PilotFacts) -> Self:
+        """The prediction that `as_json` described; where it says nothing the number was infinite."""
+
+        def number(key: str, otherwise: float) -> float:
+            return otherwise if known[key] is None else float(known[key])
+
+        return cls(
+            loss=known["loss"],
+            epochs=np.array(known["epochs"], dtype=np.int64),
+            median=np.array(known["median"], dtype=np.float64),
+            low=np.array(known["low"], dtype=np.float64),
+            high=np.array(known["high"], dtype=np.float64),
+            start=known["start"],
+            floor=known["floor"],
+            tau=(number("tau", math.inf), number("tau_low", 0.0), number("tau_high", math.inf)),
+            r_squared=number("r_squared", math.nan),
+            astray=(number("astray_low", -math.inf), number("astray_high", math.inf)),
+            pilot=pilot,
+        )
+
+    def summary(self, errors: Floats, accepted: int) -> dict[str, Any]:
+        """The prediction beside a run (see `judge`), for people's programs; JSON types but for infinite numbers."""
+        judged = judge(self, errors, accepted)
+        return {
+            "epochs": self.epochs.tolist(),
+            "median": self.median.tolist(),
+            "low": self.low.tolist(),
+            "high": self.high.tolist(),
+            "exponential": self.exponential(self.epochs).tolist(),
+            "tau": self.tau[0],
+            "tau_low": self.tau[1],
+            "tau_high": self.tau[2],
+            "inside": judged.inside,
+            "verdict": str(judged.verdict),
+            "pilot_masks": self.pilot.masks,
+            "pilot_replays": self.pilot.replays,
+            "unexplained": self.pilot.unexplained,
+        }
+
     def epochs_to(self, error: float) -> Interval:
         """Epochs until `error` is reached in the median, and the interval of single runs; infinite where never."""
         return _first(self.epochs, self.median, error), _first(self.epochs, self.low, error), _first(
@@ -142,9 +204,8 @@ def predict_run(
     floor, height, tau = float(band[0][0]), 0.0, math.inf  # too short, or nothing to be learned
     if fitted is not None:
         floor, height, tau = (fitted.best.parameters[name][0] for name in ("floor", "height", "tau"))
-    fits = [fit_learning_curve(points[even], curve[even], forms=("exponential",)) for curve in curves]
-    constants = [math.inf if fit is None else fit.best.tau[0] for fit in fits]
     tail = (1 - _SHARE_OF_FITS) / 2
+    constants = time_constants(points[even].astype(np.float64), curves[:, even])
     shortest, longest = np.quantile(constants, [tail, 1 - tail], method="inverted_cdf")
     return RunPrediction(
         rules.loss,

@@ -1,104 +1,86 @@
-"""What a run is compared with: laws, fit, twin and verdict, against curves made for the purpose."""
+"""What a run is compared with: prediction, laws, fit and verdict, against curves made for the purpose."""
 
 from __future__ import annotations
 
-import json
-import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+from predictions import TAU, exponential, pilot_result
 
+from labcontrol.analysis.curve_facts import MODELS
 from labcontrol.analysis.model_curve import interval_text
-from labcontrol.analysis.run_models import RunModels, law_prediction, record_prediction, run_models
-from labcontrol.analysis.twin_model import TwinModel, main
-from labcontrol.analysis.verdict import VerdictKind, verdict
+from labcontrol.analysis.run_models import RunModels, pilot_prediction, record_models, record_prediction, run_models
+from labcontrol.analysis.verdict import VerdictKind
 from labcontrol.bench import simulated_bench
 from labcontrol.config import ExperimentConfig, LearningConfig
 from labcontrol.engine import Run
+from labcontrol.engine.pilot import PilotResult
 from labcontrol.records import RunReader
-from labcontrol.theory import AmplitudeLaw
 
-NEURONS = 16
-UNIFORM = LearningConfig(loss="mse", selection="uniform")
-
-
-def amplitude_law(step_variance: float = 1e-4) -> AmplitudeLaw:
-    """Time constant 8 epochs, standard error of the rate a tenth."""
-    return AmplitudeLaw(NEURONS, np.arange(4), np.ones(4), 2.0, 1.0, 0.01, 2.0, 0.2, step_variance)
+UNIFORM = LearningConfig(loss="mse", options={"selection": "uniform"})
 
 
 def compared(
-    incumbent: np.ndarray, learning: LearningConfig = UNIFORM, law: AmplitudeLaw | None = None, accepted: int = 20
+    incumbent: np.ndarray, learning: LearningConfig = UNIFORM, pilot: PilotResult | None = None, accepted: int = 20
 ) -> RunModels:
-    prediction = law_prediction(law or amplitude_law(), learning)
+    prediction = pilot_prediction(pilot or pilot_result())
     return run_models(learning, prediction, np.arange(len(incumbent), dtype=np.float64), incumbent, accepted)
 
 
-def test_the_verdict_names_the_side_of_the_interval() -> None:
-    models = {model.key: model for model in law_prediction(amplitude_law(), UNIFORM).curves}
-    assert verdict(models, 10, 0.9, 20).kind is VerdictKind.SLOWER
-    assert verdict(models, 10, 0.011, 20).kind is VerdictKind.FASTER
-    assert verdict(models, 10, 0.3, 20).kind is VerdictKind.AS_PREDICTED
-    assert verdict(models, 30, 0.9, 20).kind is VerdictKind.NO_EXPONENTIAL
-    assert verdict({}, 10, 0.5, 20).kind is VerdictKind.NONE
-
-
-@pytest.mark.parametrize(("epoch", "accepted"), [(0.0, 0), (7.9, 7), (300.0, 4)])
-def test_there_is_no_verdict_before_there_is_evidence(epoch: float, accepted: int) -> None:
-    models = {model.key: model for model in law_prediction(amplitude_law(), UNIFORM).curves}
-    for error in (1e-6, 0.9):
-        assert verdict(models, epoch, error, accepted).text == "cannot tell yet"
-
-
 @pytest.mark.parametrize(
-    ("factor", "kind"), [(1.0, VerdictKind.AS_PREDICTED), (3.0, VerdictKind.SLOWER), (0.3, VerdictKind.FASTER)]
+    ("rate", "kind", "words"),
+    [
+        (1.0, VerdictKind.AS_PREDICTED, "as predicted: 100% of the epochs in the band"),
+        (0.4, VerdictKind.SLOWER, "slower than predicted"),
+        (2.5, VerdictKind.FASTER, "faster than predicted"),
+    ],
 )
-def test_a_good_fit_is_compared_by_its_time_constant(factor: float, kind: VerdictKind) -> None:
-    law = amplitude_law()
-    models = compared(0.2 + 0.8 * np.exp(-np.arange(120.0) / (factor * law.tau)))
-    assert models.curves["fit"].tau is not None
-    assert models.curves["fit"].tau[0] == pytest.approx(factor * law.tau, rel=1e-3)
-    assert models.verdict.kind is kind
+def test_the_verdict_names_the_side(rate: float, kind: VerdictKind, words: str) -> None:
+    judged = compared(exponential(rate * np.arange(25.0))).verdict
+    assert judged.kind is kind
+    assert words in judged.text
 
 
-def test_the_interval_of_a_time_constant_is_that_of_a_single_run_and_never_empty() -> None:
-    """With every mirror in the pilot the mean rate is known exactly; a single run's is not."""
-    law = AmplitudeLaw(NEURONS, np.arange(16), np.ones(16), 2.0, 1.0, 0.01, 2.0, 0.0, 1e-2)
-    tau = law_prediction(law, UNIFORM).curves[0].tau
-    spread = 1.96 * math.sqrt(law.step_variance * law.tau)
-    assert tau == pytest.approx((8.0, 8.0 * math.exp(-spread), 8.0 * math.exp(spread)))
+@pytest.mark.parametrize(("epochs", "accepted"), [(1, 0), (8, 7), (90, 4)])
+def test_there_is_no_verdict_before_there_is_evidence(epochs: int, accepted: int) -> None:
+    for factor in (1e-3, 1.0, 5.0):
+        models = compared(factor * exponential(np.arange(float(epochs))), accepted=accepted)
+        assert models.verdict.text in ("", "cannot tell yet")
+
+
+def test_the_predicted_curve_has_a_band_and_the_exponential_a_time_constant_of_single_runs() -> None:
+    curves = {curve.key: curve for curve in pilot_prediction(pilot_result()).curves}
+    assert curves["prediction"].interval_at(20.0) == pytest.approx((exponential(20.0) / 1.3, exponential(20.0) * 1.3))
+    assert curves["exponential"].tau == (TAU, 6.0, 11.0)
+    assert curves["exponential"].at(16.0) == pytest.approx(exponential(16.0))
+    assert curves["exponential"].label == "Predicted exponential: τ = 8.00 (6.00 to 11.0), R² = 0.9990"
+
+
+def test_the_help_says_what_was_measured_and_what_is_left_unexplained() -> None:
+    curve = pilot_prediction(pilot_result(unexplained=0.004)).curves[0]
+    assert "all mirrors, by 39 masks in 4 replays" in curve.help
+    assert "0.4% of what they changed is left unexplained" in curve.help
 
 
 def test_an_interval_over_orders_of_magnitude_is_not_determined_yet() -> None:
     assert interval_text((14.3, 3.4e-4, 592068.0)) == "14.3 (not determined yet)"
     assert interval_text((14.3, 10.0, 20.0)) == "14.3 (10.0 to 20.0)"
     assert interval_text((16.0, 16.0, 16.0)) == "16.0"
-    assert interval_text((0.01, -0.002, 0.022)) == "0.0100 (-0.00200 to 0.0220)"
-    assert interval_text((5.0, 1.0, math.inf)) == "5.00 (not determined yet)"
 
 
-@pytest.mark.parametrize("selection", ["uniform", "cyclic", "greedy"])
-def test_coverage_starts_at_the_start_and_ends_at_the_floor(selection: str) -> None:
-    law = amplitude_law()
-    curve = compared(np.ones(3), LearningConfig(loss="mse", selection=selection)).curves["coverage"]
-    ends = curve.values(np.array([0.0, 40.0 * NEURONS]))
-    assert ends[0] == pytest.approx(law.start)
-    assert ends[1] == pytest.approx(law.floor, abs=1e-6)
+def test_no_curve_is_predicted_of_a_strategy_that_measures_and_decides() -> None:
+    learning = LearningConfig(strategy="multiplexed-identification")
+    models = compared(np.exp(-np.arange(50.0) / 9), learning, pilot_result(predicted=False))
+    assert not models.curves
+    assert models.remark.startswith("A curve is predicted of descents flip by flip")
+    assert models.verdict.kind is None
 
 
-def test_a_flip_that_is_judged_by_two_measurements_takes_two_epochs() -> None:
-    twice = LearningConfig(loss="mse", selection="uniform", acceptance="re-measured")
-    first, second = (law_prediction(amplitude_law(), learning).curves[0] for learning in (UNIFORM, twice))
-    assert second.at(20.0) == first.at(10.0)
-
-
-@pytest.mark.parametrize("strategy", ["multiplexed-identification", "noise-aware"])
-def test_laws_speak_of_single_flips_only_and_a_remark_says_so(strategy: str) -> None:
-    models = compared(np.exp(-np.arange(50.0) / 9), LearningConfig(strategy=strategy))
-    assert set(models.curves) == ({"fit"} if strategy == "noise-aware" else set())
-    assert models.remark.startswith("The laws speak of")
-    assert models.verdict.kind is VerdictKind.NONE
+def test_no_curve_is_predicted_where_outputs_are_no_sums_over_mirrors() -> None:
+    models = compared(exponential(np.arange(50.0)), UNIFORM, pilot_result(predicted=False, unexplained=0.3))
+    assert set(models.curves) == {"fit"}
+    assert "30% of what masks changed is left unexplained" in models.remark
 
 
 def test_a_fit_is_silent_where_it_is_far_below_what_was_measured() -> None:
@@ -122,26 +104,27 @@ def test_a_curve_whose_later_epochs_are_thinned_has_the_same_fit() -> None:
     assert thinned[0] == pytest.approx(whole[0], rel=0.02)
 
 
-def test_law_three_is_known_before_learning_and_the_twin_on_demand(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("selection", ["cyclic", "blocks"])
+def test_a_record_holds_its_prediction_and_the_laws_follow_on_demand(
+    tmp_path: Path, selection: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("os.nice", lambda _: 0, raising=False)
     experiment = ExperimentConfig.model_validate(
         {"neurons": 16, "task": {"steps": 60, "washout": 10, "test_steps": 20}, "stop": {"epochs": 60},
-         "learning": {"loss": "mse", "selection": "cyclic"}}
+         "learning": {"loss": "mse", "options": {"selection": selection}}}
     )  # fmt: skip
     run = Run(experiment, simulated_bench(16, 1), tmp_path)
     run.execute()
+    monkeypatch.setattr("labcontrol.engine.pilot.predict_run", None)  # nobody computes it again
     with RunReader(run.record) as record:
-        errors, prediction = record.incumbent_errors(), record_prediction(record)
+        errors, prediction, models = record.incumbent_errors(), record_prediction(record), record_models(record)
     assert prediction is not None
-    law = next(model for model in prediction.curves if model.key == "mean-field")
-    assert law.at(0.0) == pytest.approx(errors[0], rel=0.05)
-    assert law.at(59.0) < law.at(0.0)
-    capsys.readouterr()
-    assert main(str(run.record)) == 0  # as the window has it computed
-    twin = TwinModel(**json.loads(capsys.readouterr().out)).curve()
-    assert "measured states" in twin.name
-    low, high = twin.interval_at(59.0) or (0.0, 0.0)
-    assert low <= twin.at(59.0) <= high
-    assert twin.at(59.0) < twin.at(0.0)
+    curves = {curve.key: curve for curve in prediction.curves}
+    assert curves["prediction"].at(0.0) == pytest.approx(errors[0], rel=0.02)
+    assert curves["prediction"].at(59.0) < curves["prediction"].at(0.0)
+    laws = {key for key, facts in MODELS.items() if facts.on_demand}
+    assert laws & set(curves) == (laws if selection == "cyclic" else set())
+    for key in laws & set(curves):
+        assert curves[key].at(0.0) == pytest.approx(errors[0], rel=0.05)
+        assert curves[key].at(59.0) < curves[key].at(0.0)
+    assert run.result["prediction"]["verdict"] == models.verdict.kind
+    assert run.result["prediction"]["inside"] == models.judgement.inside

@@ -26,7 +26,6 @@ def experiment(**changes: Any) -> ExperimentConfig:
         "task": {"steps": 20, "test_steps": 10, "washout": 5},
         "reservoir": {"reference_patterns": 2},
         "stop": {"epochs": EPOCHS},
-        "prediction": {"pilot_flips": 4},
     }
     for key, value in changes.items():
         values[key] = values.get(key, {}) | value if isinstance(value, dict) else value

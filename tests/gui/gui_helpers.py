@@ -1,4 +1,4 @@
-"""A host, epochs, frames and laws as a test wants them."""
+"""A host, epochs and frames as a test wants them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ from labcontrol.host.protocol import Begin, End, Note, Request, SafeOff, Welcome
 from labcontrol.host.server import Host
 from labcontrol.records import Epoch
 from labcontrol.reservoir import StepView
-from labcontrol.theory import AmplitudeLaw
 
 NEURONS = 16
 STEPS = 40
@@ -183,21 +182,6 @@ def epoch(index: int, error: float, accepted: bool = False) -> Epoch:
         accepted=accepted or index == 0,
         unix_s=1000.0 + 0.1 * index,
         bench_s=0.1 * index,
-    )
-
-
-def amplitude_law() -> AmplitudeLaw:
-    """Time constant 8 epochs, 95 % interval of the rate about a fifth to both sides."""
-    return AmplitudeLaw(
-        neurons=NEURONS,
-        mirrors=np.arange(4),
-        amplitudes=np.ones(4),
-        gain=2.0,
-        start=1.0,
-        floor=0.01,
-        kappa=2.0,
-        kappa_error=0.2,
-        step_variance=1e-4,
     )
 
 

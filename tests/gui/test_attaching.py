@@ -26,7 +26,6 @@ def endless(host: ScriptedHost) -> ScriptedHost:
             "neurons": 16,
             "task": {"steps": 30, "test_steps": 10, "washout": 5},
             "stop": {"epochs": 1_000_000},
-            "prediction": {"pilot_flips": 8},
         }
     )
     return host

@@ -13,7 +13,7 @@ from labcontrol.gui.live.page import LivePage
 from labcontrol.gui.window.main_window import MainWindow
 from labcontrol.learning import STRATEGIES
 
-LAWS = {"prediction", "coverage"}
+LAWS = {"prediction", "exponential"}
 SHORT = {"neurons": "16", "task.steps": "40", "task.test_steps": "10", "task.washout": "5", "stop.epochs": "60"}
 MANY_A_REPLAY = set(STRATEGIES) - {"coordinate-descent", "noise-aware", "spsa"}
 DRAW_MIRRORS = {"coordinate-descent", "noise-aware", "speculative"}
@@ -46,12 +46,10 @@ def test_it_runs_from_the_form_to_its_end(window_here: MainWindow, qtbot: QtBot,
     assert window.table.status.state is RunState.FINISHED, window.table.status
 
     descends = strategy in ("coordinate-descent", "noise-aware")
-    assert set(learning.models) & LAWS == (
-        LAWS if strategy == "coordinate-descent" and selection != "blocks" else set()
-    )
+    assert set(learning.models) & LAWS == (LAWS if descends else set())
     assert "fit" not in learning.models or descends
     assert ("flips accepted" if descends else "masks accepted") in learning.outlook.text()
-    assert ("The laws speak of" in learning.outlook.text()) == (not set(learning.models) & LAWS)
+    assert ("A curve is predicted of" in learning.outlook.text()) == (not set(learning.models) & LAWS)
     assert window.minimumSizeHint().width() <= 1280
     assert window.header.progress.value() == window.header.progress.maximum()
     # nothing was planned beyond the last epoch any more

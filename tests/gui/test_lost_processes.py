@@ -96,7 +96,6 @@ def test_a_killed_host_of_a_run_leaves_the_word_to_the_guardian(
             "neurons": NEURONS,
             "task": {"steps": 30, "test_steps": 10, "washout": 5},
             "stop": {"epochs": 100_000},
-            "prediction": {"pilot_flips": 8},
         }
     )
     window = make_real_window(host)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gui_helpers import NEURONS, STEPS, MakeWindow, ScriptedHost, amplitude_law, epoch, step_view
+from gui_helpers import NEURONS, STEPS, MakeWindow, ScriptedHost, epoch, step_view
+from predictions import exponential, pilot_result
 from PyQt5.QtWidgets import QMessageBox
 from pytestqt.qtbot import QtBot
 
@@ -37,24 +38,24 @@ def task() -> Task:
 def emit_beginning(host: ScriptedHost) -> None:
     rows, columns = np.divmod(np.arange(NEURONS), 4)
     centres = np.stack([2.0 + 4 * rows, 2.0 + 4 * columns], axis=1)
-    host.emit(Prepared(task(), np.arange(NEURONS) % 2 == 0, centres, 1e-3), Predicted(amplitude_law()))
+    host.emit(Prepared(task(), np.arange(NEURONS) % 2 == 0, centres, 1e-3), Predicted(pilot_result()))
     host.emit(StateChanged(RunStatus(RunState.RUNNING, epochs=100, laser_on=True)))
 
 
 def emit_epochs(host: ScriptedHost, count: int, start: int = 0) -> None:
-    errors = amplitude_law().curve(np.arange(start, start + count))
+    errors = exponential(np.arange(start, start + count))
     for k, error in enumerate(errors, start=start):
         status = RunStatus(RunState.RUNNING, epoch=k + 1, epochs=100, error=float(error), laser_on=True, epoch_s=2.0)
         host.emit(EpochDone(epoch(k, float(error), accepted=True), float(error), status))
 
 
-def test_epochs_reach_every_view(window: MainWindow, host: ScriptedHost) -> None:
+def test_epochs_reach_every_view(window: MainWindow, host: ScriptedHost, qtbot: QtBot) -> None:
     emit_beginning(host)
     emit_epochs(host, 20)
     host.emit(Seen(step_view()))
     host.tick()
     assert len(window.page(LivePage).learning._data) == 20
-    assert "as predicted" in window.page(LivePage).learning.verdict.text()
+    qtbot.waitUntil(lambda: "as predicted" in window.page(LivePage).learning.verdict.text())
     assert window.header.epoch.text == "20 / 100"
     assert window.header.left.text == "2 min 40 s"
     assert window.page(LivePage).camera._frame is not None

@@ -108,7 +108,6 @@ def test_a_selected_run_is_shown_and_a_second_one_laid_over(page: RunsPage, qtbo
     np.testing.assert_array_equal(page.learning._data.incumbent("mse"), first.data.incumbent("mse"))
     assert [overlay.name for overlay in page.learning.plot.overlays.overlays] == [second.name]
     assert {"prediction", "mean-field", "coverage"} <= set(page.learning.models)
-    assert page.learning._record == first.path
 
 
 def test_a_note_is_written_beside_the_record(page: RunsPage) -> None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
-from gui_helpers import NEURONS, STEPS, amplitude_law, epoch, frame
+from gui_helpers import NEURONS, STEPS, epoch, frame
+from predictions import exponential, pilot_result
 from PyQt5.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from labcontrol.analysis.model_curve import ModelCurve, sampled_curve
-from labcontrol.analysis.run_models import law_prediction, run_models
+from labcontrol.analysis.model_curve import sampled_curve
+from labcontrol.analysis.run_models import pilot_prediction, run_models
 from labcontrol.config import LearningConfig
 from labcontrol.engine import DriftMeasured
 from labcontrol.gui.learning.data import LearningData
@@ -26,7 +26,6 @@ from labcontrol.gui.shared.pattern_views import MaskView, SlmView
 from labcontrol.gui.shared.theme import DARK, LIGHT
 from labcontrol.records.reader import Fault
 from labcontrol.tasks import ErrorMeasure
-from labcontrol.theory import AmplitudeLaw
 
 
 @pytest.fixture
@@ -42,20 +41,24 @@ def learning(qtbot: QtBot) -> LearningView:
 LEARNING = LearningConfig(loss="mse", options={"selection": "uniform"})
 
 
-def law2(law: AmplitudeLaw | None = None) -> ModelCurve:
-    return law_prediction(law or amplitude_law(), LEARNING).curves[0]
+def predicted(view: LearningView) -> None:
+    """Show the prediction, and what it makes of what was measured."""
+    data = view._data
+    prediction = pilot_prediction(pilot_result())
+    models = run_models(LEARNING, prediction, data.index, data.incumbent("mse"), data.changes_kept)
+    view.set_models(prediction.curves, models.verdict)
 
 
 def measured(epochs: int = 40) -> LearningData:
     data = LearningData("mse", NEURONS)
-    errors = amplitude_law().curve(np.arange(epochs))
+    errors = exponential(np.arange(epochs))
     data.append([epoch(k, float(error), accepted=True) for k, error in enumerate(errors)], list(errors))
     return data
 
 
 def test_learning_on_the_law_is_called_so_and_leaves_no_residual(learning: LearningView) -> None:
     learning.begin(measured(), 100, LEARNING)
-    learning.set_models([law2()])
+    predicted(learning)
     learning.renew()
     assert "as predicted" in learning.verdict.text()
     _, residual = learning.plot.difference.curve.getData()
@@ -80,7 +83,7 @@ def test_logarithmic_axes_show_logarithms_and_leave_epoch_zero_out(learning: Lea
     learning.log_y.setChecked(True)
     x, y = learning.plot.measured.incumbent.getData()
     assert x[0] == pytest.approx(0.0)  # epoch 1
-    assert y[0] == pytest.approx(math.log10(float(amplitude_law().curve(np.array([1]))[0])))
+    assert y[0] == pytest.approx(math.log10(exponential(1.0)))
 
 
 @pytest.mark.parametrize(("axis", "end"), [("epochs", 39.0), ("epochs / N", 39 / NEURONS), ("time", 3.9)])
@@ -93,7 +96,7 @@ def test_the_horizontal_axis_counts_what_it_says(learning: LearningView, axis: s
 
 def test_a_law_for_one_error_is_not_drawn_over_the_other(learning: LearningView) -> None:
     learning.begin(measured(), 100, LEARNING)
-    learning.set_models([law2()])
+    predicted(learning)
     assert len(learning.plot.model_lines.lines["prediction"].getData()[0]) > 0
     learning.loss.setCurrentText("nmse")
     assert learning.plot.model_lines.lines["prediction"].getData()[0] is None or not len(
@@ -113,10 +116,10 @@ def test_zooming_ends_following_and_a_click_resumes_it(learning: LearningView) -
     assert learning.plot.plot.vb.viewRange()[0][1] > 20
 
 
-def test_values_of_the_law_stand_in_the_table(learning: LearningView) -> None:
+def test_values_of_the_exponential_stand_in_the_table(learning: LearningView) -> None:
     learning.begin(measured(), 100, LEARNING)
-    learning.set_models([law2()])
-    texts = [cell.text() for cell in learning.table._rows["prediction"].cells]
+    predicted(learning)
+    texts = [cell.text() for cell in learning.table._rows["exponential"].cells]
     assert texts[0].startswith("8.00")
     assert texts[1] == "0.500"
     assert texts[4] == "0.0100"
@@ -210,26 +213,16 @@ def test_a_view_out_of_sight_draws_nothing_and_catches_up_when_it_is_seen(qtbot:
     assert panel.drawn == 3
 
 
-def test_a_twin_is_computed_elsewhere_and_refused_with_words(
-    learning: LearningView, qtbot: QtBot, tmp_path: Path
-) -> None:
-    learning.begin(measured(), 100, LEARNING, tmp_path / "no-such-file.h5")
-    learning.table._boxes["twin"].click()
-    assert "computing" in learning.table._boxes["twin"].text()
-    qtbot.waitUntil(lambda: not learning._twin.is_busy, timeout=60_000)
-    assert not learning.table._boxes["twin"].isChecked()
-    assert "no-such-file" in learning.table._boxes["twin"].toolTip()
-
-
 def test_the_residual_is_taken_against_the_chosen_curve(learning: LearningView) -> None:
     learning.begin(measured(), 100, LEARNING)
     half = sampled_curve("mean-field", "mse", np.array([0.0, 100.0]), np.array([0.5, 0.5]))
-    learning.set_models([law2(), half])
+    predicted(learning)
+    learning.set_models([half])
     against = learning.table._rows["mean-field"].against
     assert against is not None
     against.click()
     x, residual = learning.plot.difference.curve.getData()
-    expected = np.log10(amplitude_law().curve(x) / 0.5)
+    expected = np.log10(exponential(x) / 0.5)
     np.testing.assert_allclose(residual, expected, atol=1e-12)
 
 
@@ -255,9 +248,7 @@ def test_the_outlook_names_what_is_expected_and_what_is_accepted(learning: Learn
     data = measured()
     data.epoch_s = 2.0
     learning.begin(data, 100, LEARNING)
-    law = amplitude_law()
-    models = run_models(LEARNING, law_prediction(law, LEARNING), data.index, data.incumbent("mse"), data.changes_kept)
-    learning.set_models(models.curves.values())
+    predicted(learning)
     words = learning.outlook.text()
     assert "Expected at epoch 100" in words
     assert "2 min 00 s" in words

@@ -64,9 +64,10 @@ def test_the_figure_draws_them(record: Path, models: RunModels) -> None:
     with RunReader(record) as run:
         draw_learning(axes, run, models)
     drawn = {str(line.get_label()): line for line in axes.lines}
-    assert set(drawn) == {facts.name for facts in MEASURED.values()} | {model.label for model in models.curves.values()}
+    shown = {key: model for key, model in models.curves.items() if not MODELS[key].on_demand}
+    assert set(drawn) == {facts.name for facts in MEASURED.values()} | {model.label for model in shown.values()}
     assert drawn[MEASURED["incumbent"].name].get_drawstyle() == "steps-post"
-    for key, model in models.curves.items():
+    for key, model in shown.items():
         line = drawn[model.label]
         np.testing.assert_allclose(line.get_ydata(), model.values(np.asarray(line.get_xdata(), dtype=float)))
         assert to_hex(line.get_color()) == MODELS[key].light
@@ -78,16 +79,16 @@ def test_the_report_says_them(record: Path, models: RunModels) -> None:
         text = " ".join(sentences(run, found))
     assert [entry.text for entry in legend(found)] == [
         *(facts.name for facts in MEASURED.values()),
-        *(model.label for model in models.curves.values()),
+        *(model.label for model in models.shown.values()),
     ]
     assert (models.verdict.text or models.remark) in text
-    prediction = models.curves.get("prediction")
-    assert prediction is None or f"a time constant of {prediction.tau_text}" in text
+    exponential = models.curves.get("exponential")
+    assert exponential is None or f"time constant is {exponential.tau_text}" in text
 
 
 def test_the_terminal_says_them(record: Path, models: RunModels, run_command: Callable[..., str]) -> None:
     shown = run_command("runs", "show", record)
-    for key in ("prediction", "fit"):
+    for key in ("exponential", "fit"):
         assert key not in models.curves or models.curves[key].label in shown
     assert (models.verdict.text or models.remark) in shown
     seen = json.loads(run_command("monitor", record, "--once", "--json"))
@@ -102,8 +103,8 @@ def test_the_window_shows_them(record: Path, models: RunModels, qtbot: QtBot) ->
     contents, view = read_contents(record), LearningView()
     qtbot.addWidget(view)
     view.set_theme(LIGHT)
-    view.begin(contents.data, contents.planned, contents.experiment.learning, record, is_over=True)
-    view.set_models(contents.models())
+    view.begin(contents.data, contents.planned, contents.experiment.learning, is_over=True)
+    view.set_models(*contents.models())
     view.draw()
     agrees(view, models)
 

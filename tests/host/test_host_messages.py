@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from predictions import pilot_result
 
 from drivers.interfaces import DeviceStatus, Frame, Identity, Roi, Samples
 from labcontrol.bench import simulated_bench
@@ -55,22 +56,11 @@ LASER = manual_job.LaserFacts(True, True, ("hot",), 0.02, 0.02, (0.0, 0.1), 0.5)
 IDENTITY = Identity("vendor", "model", "1", "2")
 
 
-def law() -> Any:
-    values: dict[str, Any] = {field.name: 0.5 for field in fields(_law_class())}
-    return _law_class()(**values | {"neurons": 4, "mirrors": np.arange(3), "amplitudes": np.ones(3)})
-
-
-def _law_class() -> type:
-    from labcontrol.theory import AmplitudeLaw
-
-    return AmplitudeLaw
-
-
 EVENTS: dict[str, list[Any]] = {
     "run": [
         StateChanged(STATUS),
         Prepared(Task("t", *(RNG.random(4) for _ in range(5))), RNG.random(9) > 0.5, RNG.random((9, 2)), 0.01),
-        Predicted(law()),
+        Predicted(pilot_result()),
         EpochDone(
             Epoch(4, 4, -1, RNG.random(9) > 0.5, RNG.random(5).astype(np.float32), 0.1, math.nan, True, 1.0, 2.0),
             0.1,

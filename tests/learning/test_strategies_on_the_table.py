@@ -33,7 +33,6 @@ def experiment(strategy: str) -> ExperimentConfig:
             "reservoir": {"reference_patterns": 2},
             "learning": {"strategy": strategy, "masks_per_replay": 20},
             "stop": {"replays": REPLAYS},
-            "prediction": {"pilot_flips": 4},
             "fault_script": {
                 "fault": [
                     {"device": "camera", "kind": "stale", "at_step": 60},
@@ -76,7 +75,6 @@ def test_only_a_beam_that_wanders_has_the_mirrors_identified_anew(pointing_cells
             "task": {"steps": 60, "test_steps": 40, "washout": 10},
             "learning": {"strategy": "multiplexed-identification", "options": {"watch": True, "drift": 0.1}},
             "stop": {"replays": 24, "epochs": 100_000},
-            "prediction": {"pilot_flips": 4},
         }
     )
     simulated = simulated_bench(config.neurons, config.seed)

@@ -12,13 +12,14 @@ import numpy as np
 
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine.checkpoint import encode
-from labcontrol.engine.pilot import Pilot, posed_problem, predict
+from labcontrol.engine.pilot import Pilot, PilotResult, pilot_findings
 from labcontrol.learning import initial_mask, make_strategy
 from labcontrol.records import Epoch, RunHeader, RunWriter
 from labcontrol.tasks import ErrorMeasure
 from labcontrol.tasks.errors import standardised
+from labcontrol.theory.pilot_design import pilot_flips, pilot_replays
 
-STEPS, TEST_STEPS, WASHOUT, FLIPS = 40, 25, 5, 6
+STEPS, TEST_STEPS, WASHOUT = 40, 25, 5
 
 
 class SyntheticRun:
@@ -60,24 +61,25 @@ class SyntheticRun:
         )
         self.train_output = rng.random(STEPS, dtype=np.float32)
         self.test_output = rng.random(TEST_STEPS, dtype=np.float32)
-        mirrors = np.concatenate([[-1, -1, -1], np.arange(FLIPS)])
-        masks = np.repeat(self.initial_mask[None], len(mirrors) + 1, axis=0)
-        masks[np.arange(FLIPS) + 4, np.arange(FLIPS)] ^= True
-        self.pilot = Pilot(mirrors, self._outputs(masks))
-        self.law = predict(self.pilot, self.initial_mask, target, loss)
+        parts = pilot_replays(self.initial_mask, pilot_flips(neurons, rng), 40)
+        masks, numbers = np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+        self.pilot = Pilot(masks, self._outputs(masks), numbers)
+        no_phases = np.zeros((neurons, STEPS))
+        self.findings = pilot_findings(self.pilot, self.initial_mask, target, no_phases, rng)
+        self.told = PilotResult.of(self.experiment, self.findings, self.initial_mask, target)
 
     def _outputs(self, masks: np.ndarray) -> np.ndarray:
         noise = 0.05 * self._noise_rng.standard_normal((len(masks), STEPS))
         return (masks @ self._states.T + noise).astype(np.float32)
 
     def _errors(self, target: np.ndarray, output: np.ndarray) -> dict[str, float]:
-        measure = ErrorMeasure(target, self.law.gain)
+        measure = ErrorMeasure(target, self.told.gain)
         return {"mse": float(measure.mse(output[None])[0]), "nmse": float(measure.nmse(output[None])[0])}
 
     def replays(self, count: int) -> Iterator[list[Epoch]]:
         """The epochs of the first `count` replays, replay by replay. Once only."""
         learning = self.experiment.learning
-        problem = posed_problem(self.pilot, self.law, self.initial_mask, self._rng, self.header.target)
+        problem = self.told.problem(self.initial_mask, self._rng, self.header.target)
         strategy, measure = make_strategy(learning, problem), problem.measure
         index = 0
         for replay in range(count):
@@ -105,7 +107,8 @@ class SyntheticRun:
             ]
 
     def write_pilot(self, writer: RunWriter) -> None:
-        writer.write_pilot(self.pilot.mirrors, self.pilot.outputs, self.law.gain)
+        told, responses = self.told, self.findings.responses.astype(np.float32)
+        writer.write_pilot(self.pilot, responses, told.amplitudes, told.gain, told.as_json())
 
     def write(self, path: Path, replays: int = 60, finish: bool = True) -> Path:
         with RunWriter.create(path, self.header, unix_s=lambda: 1.7e9) as writer:

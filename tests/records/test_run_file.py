@@ -39,7 +39,7 @@ def test_everything_written_is_read_back(tmp_path: Path) -> None:
         assert found.metadata.items() >= run.header.metadata.items()
         for name in ("input", "target", "washout_input", "test_input", "test_target", "initial_mask"):
             np.testing.assert_array_equal(getattr(found, name), getattr(run.header, name))
-        assert found.gain == run.law.gain
+        assert found.gain == run.told.gain
         assert found.pilot is not None
         np.testing.assert_array_equal(found.pilot.mirrors, run.pilot.mirrors)
         np.testing.assert_array_equal(found.pilot.outputs, run.pilot.outputs)

@@ -1,4 +1,4 @@
-"""The mean-field law against ensembles of the twin, in any unit, and where a pilot does not fit together."""
+"""The mean-field law against ensembles of the twin, and in any unit."""
 
 from __future__ import annotations
 
@@ -11,25 +11,12 @@ from labcontrol.config import LearningConfig, TaskConfig
 from labcontrol.errors import UserError
 from labcontrol.tasks import make_task
 from labcontrol.theory import (
-    Start,
     States,
     mean_field,
-    modes_of_covariance,
     modes_of_states,
     optical_states,
     twin_ensemble,
 )
-
-
-def test_a_pilot_whose_noise_makes_the_rest_of_the_output_negative_still_gives_a_curve() -> None:
-    rng = np.random.default_rng(1)
-    responses = rng.standard_normal((20, 60))
-    target = rng.standard_normal(60)
-    covariance, overlaps = responses @ responses.T / 60, responses @ target / 60
-    modes = modes_of_covariance(covariance, overlaps, 1.0, 60, "nmse", neurons=200)
-    start = Start(np.full(20, 0.5), True, np.zeros(20), offset_square=-1e3)
-    curve = mean_field(modes, LearningConfig(), epochs=400, start=start)
-    assert np.isfinite(curve.errors).all()
 
 
 def modelled_states(neurons: int) -> States:

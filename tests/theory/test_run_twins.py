@@ -10,7 +10,7 @@ from labcontrol.learning import Problem, make_strategy
 from labcontrol.tasks import ErrorMeasure
 from labcontrol.theory import planted_states
 from labcontrol.theory.descent_noise_aware import SequentialTest
-from labcontrol.theory.pilot_design import hadamard_flips, pilot_replays, pilot_responses
+from labcontrol.theory.pilot_design import hadamard_flips, pilot_flips, pilot_replays, pilot_responses
 from labcontrol.theory.run_twins import RunRules, band_of, run_twins
 
 NEURONS, STEPS = 30, 120
@@ -49,6 +49,17 @@ def test_a_part_of_a_design_is_refused() -> None:
     number = np.repeat(np.arange(len(replays)), [len(part) for part in replays])
     with pytest.raises(ValueError, match="whole Hadamard design"):
         pilot_responses(masks, np.zeros((len(masks), 5)), number, start)
+
+
+def test_masks_beside_the_design_tell_whether_outputs_are_sums_over_mirrors() -> None:
+    rng = np.random.default_rng(2)
+    fields = rng.standard_normal((NEURONS, STEPS))
+    start = start_mask()
+    replays = pilot_replays(start, pilot_flips(NEURONS, rng), 20)
+    masks, number = np.concatenate(replays), np.repeat(np.arange(len(replays)), [len(part) for part in replays])
+    noise = 0.01 * rng.standard_normal((len(masks), STEPS))
+    assert pilot_responses(masks, masks @ fields + noise, number, start).unexplained < 0.01
+    assert pilot_responses(masks, (masks @ fields) ** 2 + noise, number, start).unexplained > 0.2
 
 
 @pytest.mark.parametrize("loss", ["mse", "nmse"])

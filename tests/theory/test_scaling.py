@@ -215,7 +215,6 @@ def tiny_experiment() -> ExperimentConfig:
         {
             "task": {"steps": 30, "test_steps": 0, "washout": 5},
             "reservoir": {"reference_patterns": 2},
-            "prediction": {"pilot_flips": 4},
         }
     )
 

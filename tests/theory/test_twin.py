@@ -71,7 +71,6 @@ def test_the_twin_repeats_a_recorded_run_decision_by_decision(tmp_path: Path) ->
             "task": {"steps": 60, "test_steps": 0},
             "learning": {"selection": "uniform", "loss": "mse"},
             "stop": {"epochs": 150},
-            "prediction": {"pilot_flips": 16},
         }
     )
     bench = simulated_bench(16, 4)

@@ -102,7 +102,6 @@ def test_a_guardian_that_switched_off_is_named_and_not_a_camera_without_light(
         {
             "neurons": 16,
             "task": {"steps": 20, "test_steps": 0, "washout": 2},
-            "prediction": {"pilot_flips": 2},
             "stop": {"epochs": 2},
             "faults": {"first_wait_s": 0.0},
         }

@@ -60,7 +60,7 @@ def draw_learning(axes: Axes, run: RunReader, models: RunModels, palette: Palett
     axes.plot(every, ".", ms=2.5, color=palette.curves["each"], label=each, rasterized=rasterized, zorder=1)
     k = thinned(len(models.epochs))
     epochs = models.epochs[k]
-    for key, model in models.curves.items():
+    for key, model in models.shown.items():
         if model.band is not None and MODELS[key].shaded:
             axes.fill_between(epochs, *model.band(epochs), color=palette.curves[key], alpha=0.15, lw=0)
         _draw_model(axes, model, epochs, model.values(epochs), palette, label=model.label)
@@ -79,9 +79,7 @@ def draw_ratios(axes: Axes, models: RunModels, palette: Palette = PALETTE) -> No
     k = thinned(len(models.epochs))
     epochs, measured = models.epochs[k], models.incumbent[k]
     reach = 1.1
-    for key, model in models.curves.items():
-        if key == "coverage":  # says what independent neurons would do, not what these do
-            continue
+    for model in models.shown.values():
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.where(epochs <= model.until, measured / model.values(epochs), np.nan)
         _draw_model(axes, model, epochs, ratio, palette)

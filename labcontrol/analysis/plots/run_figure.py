@@ -37,7 +37,7 @@ def run_figure(run: RunReader) -> Figure:
     draw_learning(learning, run, models)
     learning.set_title(models.verdict.text or models.remark, fontsize=10, loc="left")
     learning.legend(loc="upper right", fontsize=9, framealpha=0.9)
-    if models.curves:
+    if models.shown:
         learning.tick_params(labelbottom=False)
         draw_ratios(ratios, models)
     else:

@@ -131,7 +131,7 @@ def contents(run: RunReader, progress: Callable[[str], None] = lambda _what: Non
         learning=_learning(run, found),
         legend=legend(found),
         forms=_forms(found),
-        law=_law(found),
+        law=_law(run, found),
         output=_output(run),
         timeline=_timeline(run, found),
         drift=_drift(run),
@@ -190,7 +190,7 @@ def _tiles(run: RunReader, found: Outcome) -> list[Row]:
 def _learning(run: RunReader, found: Outcome) -> Picture | None:
     if not found.epochs:
         return None
-    below = " Below, its ratio to the models." if found.models.curves else ""
+    below = " Below, its ratio to the models." if found.models.shown else ""
     caption = f"The {run.loss} of every mask measured and of the incumbent.{below}"
     return Picture(pictures.learning_svg(run, found.models), caption)
 
@@ -198,7 +198,7 @@ def _learning(run: RunReader, found: Outcome) -> Picture | None:
 def legend(found: Outcome) -> list[LegendEntry]:
     """What is measured, then the models."""
     measured = [LegendEntry(key, facts.line, facts.name) for key, facts in MEASURED.items()]
-    models = [LegendEntry(key, MODELS[key].line, model.label) for key, model in found.models.curves.items()]
+    models = [LegendEntry(key, MODELS[key].line, model.label) for key, model in found.models.shown.items()]
     return measured + models
 
 
@@ -220,20 +220,31 @@ def _forms(found: Outcome) -> list[dict[str, str]]:
     ]
 
 
-def _law(found: Outcome) -> list[Row]:
+def _law(run: RunReader, found: Outcome) -> list[Row]:
     """The pilot's prediction, in numbers."""
-    law, prediction = found.models.law, found.models.curves.get("prediction")
-    if law is None:
+    pilot = found.models.pilot
+    if pilot is None:
         return []
+    facts, told = pilot.facts, pilot.prediction
     rows = [
-        ("single flips measured before learning", count(len(law.mirrors))),
-        ("gain of the fixed-gain error", f"{rounded(law.gain)} (unit of the output)"),
-        ("rate κ", rounded(law.kappa) + (f" ± {rounded(1.96 * law.kappa_error)}" if law.kappa_error else "")),
+        ("masks measured before learning", f"{count(facts.masks)} in {count(facts.replays)} replays"),
+        ("gain of the fixed-gain error", f"{rounded(pilot.gain)} (unit of the output)"),
+        (
+            "noise of an output within a replay, and between replays",
+            f"{rounded(facts.noise_within)}, {rounded(facts.noise_between)}",
+        ),
+        ("left unexplained of what masks changed", f"{facts.unexplained:.2%}"),
     ]
-    if prediction is not None:
-        rows.append(("time constant of a single run, epochs", prediction.tau_text or "∞"))
-    else:
-        rows.append(("time constant", f"{rounded(law.tau)} single flips. {found.models.remark}"))
+    if told is None:
+        return [*rows, ("predicted curve", found.models.remark)]
+    exponential = found.models.curves.get("exponential")
+    if exponential is not None:
+        rows.append(("predicted time constant of a single run, epochs", exponential.tau_text))
+    for epoch in sorted(
+        {k for k in (run.neurons, 2 * run.neurons, 4 * run.neurons) if k < told.epochs[-1]} | {int(told.epochs[-1])}
+    ):
+        median, low, high = (rounded(float(value[0])) for value in told.at(np.array([epoch])))
+        rows.append((f"predicted {told.loss} at epoch {count(epoch)}", f"{median} ({low} to {high})"))
     return rows
 
 

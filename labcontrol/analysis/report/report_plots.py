@@ -68,7 +68,7 @@ _STYLE: dict[Any, Any] = {
 
 def learning_svg(run: RunReader, models: RunModels) -> str:
     """Loss against all models, its ratio to them below where there are any."""
-    if not models.curves:
+    if not models.shown:
         with _figure(10, 4.2) as (figure, finished):
             axes = figure.subplots()
             draw_learning(axes, run, models, PALETTE)

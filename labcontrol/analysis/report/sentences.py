@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from labcontrol.analysis.model_curve import interval_text
 from labcontrol.analysis.run_outcome import Outcome
-from labcontrol.analysis.verdict import VerdictKind
 from labcontrol.formatting import count, counted, rounded
 from labcontrol.records import RunReader
 
@@ -62,27 +61,29 @@ def _shape(found: Outcome) -> str:
 def _rate(found: Outcome) -> str:
     """What was predicted, and the verdict; or why nothing was."""
     models = found.models
-    prediction, fit, judged = models.curves.get("prediction"), models.curves.get("fit"), models.verdict
-    if prediction is None or models.law is None:
+    told = None if models.pilot is None else models.pilot.prediction
+    if told is None or models.pilot is None:
         return models.remark
+    facts, exponential, fit = models.pilot.facts, models.curves.get("exponential"), models.curves.get("fit")
     text = (
-        f"{prediction.name} from {len(models.law.mirrors)} single flips: a time constant of "
-        f"{prediction.tau_text or '∞'} epochs"
+        f"{count(facts.masks)} masks in {count(facts.replays)} replays, measured before learning, predicted the curve"
     )
-    if fit is not None and judged.kind in (VerdictKind.AS_PREDICTED, VerdictKind.FASTER, VerdictKind.SLOWER):
-        text += f"; the fitted one is {fit.tau_text}"
-    return f"{text}. Verdict: {judged.text}."
+    if exponential is not None:
+        text += f"; its time constant is {exponential.tau_text} epochs for single runs"
+        if fit is not None:
+            text += f", the fitted one {fit.tau_text}"
+    return f"{text}. Verdict: {models.verdict.text}."
 
 
 def _whole_curve(run: RunReader, found: Outcome) -> str:
-    """What Law 3 expected of the last epoch, and half-way there."""
-    law3, measured = found.models.curves.get("mean-field"), found.models.incumbent
-    if law3 is None or len(measured) < 2:
+    """What was predicted of the last epoch, and half-way there."""
+    predicted, measured = found.models.curves.get("prediction"), found.models.incumbent
+    if predicted is None or len(measured) < 2:
         return ""
     last = len(measured) - 1
     half = last // 2
-    expected, reached = [rounded(law3.at(k)) for k in (half, last)], [rounded(measured[k]) for k in (half, last)]
+    expected, reached = [rounded(predicted.at(k)) for k in (half, last)], [rounded(measured[k]) for k in (half, last)]
     return (
-        f"{law3.name}, expected from the same flips an {run.loss} of {expected[0]} at epoch {count(half)} and "
-        f"{expected[1]} at the last; the incumbent had {reached[0]} and {reached[1]}."
+        f"An {run.loss} of {expected[0]} was predicted for epoch {count(half)} and of {expected[1]} for the last; the "
+        f"incumbent had {reached[0]} and {reached[1]}."
     )

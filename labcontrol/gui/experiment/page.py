@@ -111,7 +111,7 @@ class ExperimentPage(Page):
             self._summarise(experiment)
 
     def _summarise(self, experiment: ExperimentConfig) -> None:
-        replays = experiment.epochs + experiment.prediction.pilot_flips
+        replays = experiment.epochs
         steps = replays * (experiment.task.washout + experiment.task.steps)
         self.summary.setText(
             f"{count(experiment.neurons)} neurons ({experiment.side} × {experiment.side}), at most "

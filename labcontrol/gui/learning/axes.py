@@ -82,8 +82,8 @@ class Course:
         """From the first epoch to the course ahead, ending at a round number."""
         run, to_x = self.run, scales.horizontal.to_x
         last = float(run.index[-1]) if run.rows else 0.0
-        prediction = next((model for model in self.models if model.key == "prediction"), None)
-        ahead = 3 * prediction.tau[0] if prediction and prediction.tau else self.planned
+        exponential = next((model for model in self.models if model.key == "exponential"), None)
+        ahead = 3 * exponential.tau[0] if exponential and exponential.tau else self.planned
         end = max(min(max(last, ahead), max(self.planned, last)), 1.0)
         ends = [to_x(run, np.array([end])), *(to_x(other, other.index[-1:]) for other in self.others)]
         x_end = round_up(max(float(x[0]) for x in ends))

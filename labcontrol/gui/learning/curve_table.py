@@ -28,10 +28,6 @@ from labcontrol.gui.shared.theme import Theme
 _HEADINGS = ("", "", "τ (epochs), 95 %", "τ / N", "R²", "error now", "at the end", "residual")
 _VALUES = 5
 _LEAST_NAME_PX = 90
-_TWIN_ROW_HELP = (
-    "Tick to simulate this run many times over in software, with other random choices, on the states it has measured; "
-    "the window goes on meanwhile."
-)
 
 
 @dataclass(frozen=True)
@@ -45,12 +41,11 @@ class CurveTable(QWidget):
     """One row a curve: its line, its name, its values.
 
     `hidden_changed` emits the keys of curves switched off, `against_changed` the model that the residual is taken
-    against, `twin_wanted` that the twin should be computed.
+    against.
     """
 
     hidden_changed = pyqtSignal(object)
     against_changed = pyqtSignal(str)
-    twin_wanted = pyqtSignal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -71,10 +66,10 @@ class CurveTable(QWidget):
         self._add_measured(grid)
         for row, key in enumerate(MODELS, start=2):
             self._add_model(grid, row, key)
-        self._boxes["twin"].setChecked(False)
-        self._boxes["twin"].setToolTip(_TWIN_ROW_HELP)
-        for key, box in self._boxes.items():
-            box.toggled.connect(lambda on, key=key: self._on_toggled(key, on))
+        for key, facts in MODELS.items():
+            self._boxes[key].setChecked(not facts.on_demand)
+        for box in self._boxes.values():
+            box.toggled.connect(self._on_toggled)
         self.set_models({}, 1)
 
     def set_theme(self, theme: Theme) -> None:
@@ -89,8 +84,8 @@ class CurveTable(QWidget):
 
     @property
     def controls(self) -> list[QAbstractButton]:
-        """What can be clicked, but for the twin, which is computed on demand."""
-        boxes = [box for key, box in self._boxes.items() if key != "twin"]
+        """What can be clicked."""
+        boxes = self._boxes.values()
         return [*boxes, *(row.against for row in self._rows.values() if row.against is not None)]
 
     def set_models(self, models: Mapping[str, ModelCurve], neurons: int) -> None:
@@ -99,7 +94,7 @@ class CurveTable(QWidget):
             if row.against is None:
                 continue
             model = models.get(key)
-            row.box.setEnabled(model is not None or key == "twin")
+            row.box.setEnabled(model is not None)
             row.against.setEnabled(model is not None)
             texts = ["", "", ""]
             if model is None:
@@ -120,15 +115,6 @@ class CurveTable(QWidget):
         for key, row in self._rows.items():
             for cell, errors in zip(row.cells[3:], (now, end), strict=True):
                 cell.setText(rounded(errors[key]) if key in errors else "")
-
-    def say_of_twin(self, words: str, tip: str = _TWIN_ROW_HELP, *, ticked: bool = True) -> None:
-        """State of the computation, instead of the twin's name; empty for its name."""
-        box = self._boxes["twin"]
-        box.setText(f"{MODELS['twin'].name}{f' ({words})' if words else ''}")
-        box.setToolTip(tip)
-        box.blockSignals(True)
-        box.setChecked(ticked)
-        box.blockSignals(False)
 
     def _add_measured(self, grid: QGridLayout) -> None:
         """Both measured curves share a row."""
@@ -180,10 +166,8 @@ class CurveTable(QWidget):
         self._boxes[key] = box
         return box
 
-    def _on_toggled(self, key: str, on: bool) -> None:
+    def _on_toggled(self) -> None:
         self.hidden_changed.emit(self.hidden)
-        if key == "twin" and on:
-            self.twin_wanted.emit()
 
 
 class _Swatch(QWidget):

@@ -106,7 +106,7 @@ class ModelLines:
     def set_theme(self, theme: Theme) -> None:
         colours = curve_colours(theme)
         for key, curve in self.lines.items():
-            curve.setPen(pg.mkPen(colours[key], width=1.6 if key in ("coverage", "twin") else 2, style=LINES[key]))
+            curve.setPen(pg.mkPen(colours[key], width=1.6 if MODELS[key].on_demand else 2, style=LINES[key]))
         for key, band in self.bands.items():
             band.set_colour(colours[key])
 
@@ -221,7 +221,7 @@ class Residual:
             wanted = max(reach, min(float(np.abs(np.stack([low, high])).max()), 2 * reach + 0.02))
         limit = round_up(1.1 * max(wanted, 1e-3), fine=True)
         if scales.log_y:
-            # Law 2 does not know the floor: from there on the ratio grows without end and would hide what went before.
+            # Where a model does not know the floor the ratio grows without end and would hide what went before.
             limit = min(limit, _MOST_DECADES)
         self._plot.setYRange(-limit, limit, padding=0)
 

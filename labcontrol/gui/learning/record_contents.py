@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from labcontrol.analysis.model_curve import ModelCurve
 from labcontrol.analysis.run_models import RunModels, record_models
+from labcontrol.analysis.verdict import Verdict
 from labcontrol.config import ExperimentConfig
 from labcontrol.errors import UserError
 from labcontrol.gui.learning.data import LearningData
@@ -42,10 +43,11 @@ class RecordContents:
         experiment = self.experiment
         return f"N {experiment.neurons}, {strategy_facts(experiment.learning).label}, seed {experiment.seed}"
 
-    def models(self) -> list[ModelCurve]:
-        """Everything its learning is compared with; may take seconds."""
+    def models(self) -> tuple[list[ModelCurve], Verdict]:
+        """Everything its learning is compared with, and how it compares; may take seconds."""
         with RunReader(self.path) as run:
-            return ready(record_models(run))
+            models = record_models(run)
+            return ready(models), models.verdict
 
 
 def read_contents(path: Path) -> RecordContents:

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 from PyQt5.QtCore import Qt
 from PyQt5.QtWidgets import QComboBox, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from labcontrol.analysis.model_curve import ModelCurve
 from labcontrol.analysis.run_models import why_no_law
-from labcontrol.analysis.twin_model import TwinModel
-from labcontrol.analysis.verdict import VerdictKind, verdict
+from labcontrol.analysis.verdict import NO_VERDICT, Verdict, VerdictKind
 from labcontrol.config import LearningConfig
-from labcontrol.errors import UserError
 from labcontrol.formatting import duration, rounded
 from labcontrol.gui.learning.axes import HORIZONTALS, Scales
 from labcontrol.gui.learning.curve_table import CurveTable
 from labcontrol.gui.learning.data import LearningData
 from labcontrol.gui.learning.marks import Mark
 from labcontrol.gui.learning.plot import LearningPlot, Overlay
-from labcontrol.gui.learning.twin_process import TwinProcess
 from labcontrol.gui.shared.panel import Panel
 from labcontrol.gui.shared.theme import LIGHT, Theme
 from labcontrol.learning import strategy_facts
@@ -33,21 +29,20 @@ class LearningView(Panel):
     """Shows one run's learning curve against its models, live or from a record.
 
     Call `begin` once a run, `set_models` when models are known or renewed, `set_marks` when something happened,
-    `renew` when the data has grown, `close_background` before the program ends.
+    `renew` when the data has grown.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._data = LearningData("nmse")
         self._models: dict[str, ModelCurve] = {}
+        self._judged = NO_VERDICT
         self._planned = 1
         self._at_end: dict[str, float] = {}
         self._expected = ""
-        self._record: Path | None = None
         self._is_over = False
         self._remark, self._tried = "", "flips"
         self._theme = LIGHT
-        self._twin = TwinProcess(self)
 
         self.title = QLabel("Learning curve")
         self.title.setProperty("role", "title")
@@ -70,7 +65,6 @@ class LearningView(Panel):
 
         self.table.hidden_changed.connect(self.plot.set_hidden)
         self.table.against_changed.connect(self.plot.set_against)
-        self.table.twin_wanted.connect(self._compute_twin)
         self.loss.currentTextChanged.connect(self._change_loss)
         self.horizontal.currentTextChanged.connect(lambda _: self._change_axes())
         self.log_x.toggled.connect(lambda _: self._change_axes())
@@ -85,21 +79,17 @@ class LearningView(Panel):
         data: LearningData,
         planned: int,
         learning: LearningConfig,
-        record: Path | None = None,
         *,
         is_over: bool = False,
     ) -> None:
-        """Show a run from its start. planned: epochs it may take. record: its file. is_over: nothing more will come."""
+        """Show a run from its start. planned: epochs it may take. is_over: nothing more will come."""
         self._data, self._planned, self._is_over = data, planned, is_over
         facts = strategy_facts(learning)
         self._remark = why_no_law(facts)
         self.outlook.setVisible(not is_over or bool(self._remark))
         self._tried = "flips" if facts.flip_by_flip else "masks"
-        self._models = {}
+        self._models, self._judged = {}, NO_VERDICT
         self._look_ahead()
-        self._record = record
-        self._twin.close()
-        self.table.say_of_twin("", ticked=False)
         self.verdict.setText("")
         self.outlook.setText("")
         self.table.set_errors({}, {})
@@ -111,12 +101,9 @@ class LearningView(Panel):
         self.plot.set_models({})
         self.renew()
 
-    def set_record(self, record: Path | None) -> None:
-        """The file of the run on show, once there is one."""
-        self._record = record
-
-    def set_models(self, models: Iterable[ModelCurve]) -> None:
-        """Add models, or replace those of the same key."""
+    def set_models(self, models: Iterable[ModelCurve], judged: Verdict = NO_VERDICT) -> None:
+        """Add models, or replace those of the same key. judged: how the run compares with its prediction by now."""
+        self._judged = judged
         self._models |= {model.key: model for model in models}
         self._look_ahead()
         self.plot.set_models(self._models)
@@ -157,10 +144,6 @@ class LearningView(Panel):
         self.table.set_theme(theme)
         self._show_values()
 
-    def close_background(self) -> None:
-        """End what is computed beside the window."""
-        self._twin.close()
-
     # --- parts --------------------------------------------------------------------------------------------------
     def _show_values(self) -> None:
         now: dict[str, float] = {}
@@ -168,7 +151,7 @@ class LearningView(Panel):
             epoch, measured = float(self._data.index[-1]), float(self._data.incumbent(self._data.loss)[-1])
             telling = {key: model for key, model in self._models.items() if epoch <= model.until}
             now = {key: model.at(epoch) for key, model in telling.items()} | {"incumbent": measured}
-            judged = verdict(self._models, epoch, measured, self._data.changes_kept)
+            judged = self._judged
             colour, weight = self._theme.muted, 400
             if judged.kind in (VerdictKind.AS_PREDICTED, VerdictKind.FASTER):
                 colour, weight = self._theme.good, 600
@@ -183,16 +166,11 @@ class LearningView(Panel):
         """Errors at the last epoch, and in words what is expected there; changes with the models only."""
         last = float(self._planned - 1)
         self._at_end = {key: model.at(last) for key, model in self._models.items() if model.until >= last}
-        expected = []
-        if "fit" in self._at_end:
-            low, high = self._models["fit"].interval_at(last) or (math.nan, math.nan)
-            value = rounded(self._at_end["fit"])
-            expected.append(f"<b>{value}</b> ({rounded(max(low, 0))} – {rounded(high)}) by the fit")
-        if "mean-field" in self._at_end:
-            expected.append(f"<b>{rounded(self._at_end['mean-field'])}</b> by Law 3")
-        elif "prediction" in self._at_end:
-            expected.append(f"<b>{rounded(self._at_end['prediction'])}</b> by Law 2")
-        self._expected = f"Expected at epoch {self._planned}: {', '.join(expected)}" if expected else ""
+        self._expected = ""
+        if "prediction" in self._at_end:
+            low, high = self._models["prediction"].interval_at(last) or (math.nan, math.nan)
+            value = rounded(self._at_end["prediction"])
+            self._expected = f"Expected at epoch {self._planned}: <b>{value}</b> ({rounded(low)} to {rounded(high)})"
 
     def _outlook(self, epoch: float) -> str:
         """What is to be expected of the rest of the run, in one line."""
@@ -209,24 +187,6 @@ class LearningView(Panel):
             parts.append(f"{self._tried} accepted: <b>{whole:.0%}</b>{lately}")
         words = " &nbsp;·&nbsp; ".join(parts)
         return f'<span style="color:{self._theme.muted}">{words}</span>'
-
-    def _compute_twin(self) -> None:
-        if "twin" in self._models or self._twin.is_busy:
-            return
-        if self._record is None:
-            self.table.say_of_twin("no record yet", "Start a run, or select a recorded one.", ticked=False)
-            self.plot.set_hidden(self.table.hidden)
-            return
-        self.table.say_of_twin("computing …")
-        self._twin.run(self._record, self._show_twin, self._refuse_twin)
-
-    def _show_twin(self, twin: TwinModel) -> None:
-        self.table.say_of_twin("")
-        self.set_models([twin.curve()])
-
-    def _refuse_twin(self, error: UserError) -> None:
-        self.table.say_of_twin("not for this run", str(error), ticked=False)
-        self.plot.set_hidden(self.table.hidden)
 
     def _change_loss(self, loss: str) -> None:
         self.plot.set_loss(loss)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PyQt5.QtCore import QObject
 
 from labcontrol.analysis.model_curve import ModelCurve
-from labcontrol.analysis.run_models import Prediction, law_prediction, record_prediction, run_models
+from labcontrol.analysis.run_models import Prediction, pilot_prediction, record_prediction, run_models
+from labcontrol.analysis.verdict import Verdict
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine import (
     DriftMeasured,
@@ -26,6 +27,7 @@ from labcontrol.engine import (
     Seen,
     StateChanged,
 )
+from labcontrol.engine.pilot import PilotResult
 from labcontrol.errors import UserError
 from labcontrol.gui.learning.data import LearningData
 from labcontrol.gui.learning.marks import Mark, drift_mark, fault_mark, pause_mark
@@ -39,7 +41,6 @@ from labcontrol.gui.shared.pattern_views import MaskView, SlmView
 from labcontrol.records import RunReader
 from labcontrol.reservoir import StepView
 from labcontrol.tasks import ErrorMeasure
-from labcontrol.theory import AmplitudeLaw
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +122,6 @@ class RunFollower(QObject):
         """Everything that happened since the last call."""
         if status.record is not None and status.record != self._record:
             self._record = status.record
-            self._views.learning.set_record(status.record)
         for event in events:
             self._show(event)
         done = [event for event in events if isinstance(event, EpochDone)]
@@ -137,7 +137,7 @@ class RunFollower(QObject):
             case Prepared():
                 self._on_prepared(event)
             case Predicted():
-                self._on_prediction(event.law)
+                self._on_prediction(event.pilot)
             case Seen():
                 self._on_step(event.view)
             case StateChanged():
@@ -158,19 +158,20 @@ class RunFollower(QObject):
         learning, epochs = self._experiment.learning, len(data)
         measured = data.index.copy(), data.incumbent(data.loss).copy(), data.changes_kept
 
-        def job() -> tuple[Prediction | None, list[ModelCurve]]:
+        def job() -> tuple[Prediction | None, list[ModelCurve], Verdict]:
             whole = None
             if record is not None:
                 with RunReader(record) as run:
-                    whole = record_prediction(run, prediction.law)
-            return whole, ready(run_models(learning, whole or prediction, *measured))
+                    whole = record_prediction(run)
+            models = run_models(learning, whole or prediction, *measured)
+            return whole, ready(models), models.verdict
 
-        def show(found: tuple[Prediction | None, list[ModelCurve]]) -> None:
+        def show(found: tuple[Prediction | None, list[ModelCurve], Verdict]) -> None:
             if data is not self._data:
                 return
             if found[0] is not None:
                 self._prediction, self._is_predicted_whole = found[0], True
-            self._views.learning.set_models(found[1])
+            self._views.learning.set_models(found[1], found[2])
             if self._is_over:
                 self.renew_models(at_once=True)
 
@@ -185,7 +186,6 @@ class RunFollower(QObject):
     def close(self) -> None:
         """End what works beside the window."""
         self._background.close()
-        self._views.learning.close_background()
 
     # --- one kind of event each ---------------------------------------------------------------------------------
     def _on_prepared(self, event: Prepared) -> None:
@@ -205,11 +205,11 @@ class RunFollower(QObject):
             table.slm.set_pattern(view.pattern)
             table.traces.set_frame(view.step - self._washout, view.frame)
 
-    def _on_prediction(self, law: AmplitudeLaw) -> None:
-        self._measure = ErrorMeasure(self._target, law.gain)
-        self._prediction = law_prediction(law, self._experiment.learning)
-        # The others take a moment; they follow from the background.
-        self._views.learning.set_models(curve for curve in self._prediction.curves if curve.key == "prediction")
+    def _on_prediction(self, pilot: PilotResult) -> None:
+        self._measure = ErrorMeasure(self._target, pilot.gain)
+        self._prediction = pilot_prediction(pilot)
+        # The laws take a moment; they follow from the background.
+        self._views.learning.set_models(self._prediction.curves)
 
     def _on_epochs(self, done: list[EpochDone]) -> None:
         first = done[0].epoch.index

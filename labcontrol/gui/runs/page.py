@@ -119,7 +119,6 @@ class RunsPage(Page):
         self.model.close_background()
         self._selection.close()
         self._drawing.close()
-        self.learning.close_background()
 
     def set_theme(self, theme: Theme) -> None:
         self.model.theme = self._thumbnails.theme = theme
@@ -151,7 +150,7 @@ class RunsPage(Page):
         self.learning.title.setText(first.name)
         self.learning.title.setToolTip(first.path.name)
         self.learning.set_overlays([])
-        self.learning.begin(first.data, first.planned, first.experiment.learning, first.path, is_over=True)
+        self.learning.begin(first.data, first.planned, first.experiment.learning, is_over=True)
         self.learning.set_marks(first.marks)
         self.learning.set_overlays(overlays(contents[1:]))
         self.learning.renew()

@@ -8,6 +8,7 @@ from pathlib import Path
 from PyQt5.QtCore import QObject, pyqtSignal
 
 from labcontrol.analysis.model_curve import ModelCurve
+from labcontrol.analysis.verdict import Verdict
 from labcontrol.errors import UserError
 from labcontrol.gui.learning.record_contents import RecordContents, read_contents
 from labcontrol.gui.shared.background import Background
@@ -19,12 +20,12 @@ _Read = tuple[list[RecordContents], list[UserError]]
 
 
 class RunsSelection(QObject):
-    """Signals: `arrived` emits the contents of the selection, not empty; `modelled` the models of its first run;
-    `problem` a UserError.
+    """Signals: `arrived` emits the contents of the selection, not empty; `modelled` the models of its first run and
+    the verdict; `problem` a UserError.
     """
 
     arrived = pyqtSignal(object)
-    modelled = pyqtSignal(object)
+    modelled = pyqtSignal(object, object)
     problem = pyqtSignal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -32,7 +33,7 @@ class RunsSelection(QObject):
         self.contents: list[RecordContents] = []
         self._wanted: list[Path] = []
         self._kept: OrderedDict[tuple[Path, float], RecordContents] = OrderedDict()
-        self._modelled: tuple[RecordContents, list[ModelCurve]] | None = None
+        self._modelled: tuple[RecordContents, list[ModelCurve], Verdict] | None = None
         self._background = Background(self)
 
     @property
@@ -93,13 +94,13 @@ class RunsSelection(QObject):
         """Compute the models of a run, and show them if it is still the first one selected by then."""
         modelled_for = self._wanted
         if self._modelled is not None and self._modelled[0] is first:
-            self.modelled.emit(self._modelled[1])
+            self.modelled.emit(*self._modelled[1:])
             return
 
-        def deliver(models: list[ModelCurve]) -> None:
-            self._modelled = (first, models)
+        def deliver(found: tuple[list[ModelCurve], Verdict]) -> None:
+            self._modelled = (first, *found)
             if self._wanted and self._wanted[0] == first.path:
-                self.modelled.emit(models)
+                self.modelled.emit(*found)
             if self._wanted is not modelled_for:
                 self._read()
 

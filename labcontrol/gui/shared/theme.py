@@ -20,8 +20,8 @@ from labcontrol.analysis.curve_facts import MEASURED, MODELS, OVERLAYS_DARK, OVE
 class Theme:
     """Colours by use, as #rrggbb.
 
-    accent: measured data and what is active. prediction, mean_field, fit, twin, coverage: the curves it is compared
-    with. overlays: other runs (from Tol's muted set).
+    accent: measured data and what is active. prediction, exponential, mean_field, fit, coverage: the curves it is
+    compared with. overlays: other runs (from Tol's muted set).
     light: the laser emits. good, caution, danger: states; on_*: text upon them.
     """
 
@@ -39,7 +39,7 @@ class Theme:
     prediction: str
     mean_field: str
     fit: str
-    twin: str
+    exponential: str
     coverage: str
     light: str
     on_light: str
@@ -65,7 +65,7 @@ LIGHT = Theme(
     prediction=MODELS["prediction"].light,
     mean_field=MODELS["mean-field"].light,
     fit=MODELS["fit"].light,
-    twin=MODELS["twin"].light,
+    exponential=MODELS["exponential"].light,
     coverage=MODELS["coverage"].light,
     light="#f0c419",
     on_light="#1d1700",
@@ -91,7 +91,7 @@ DARK = Theme(
     prediction=MODELS["prediction"].dark,
     mean_field=MODELS["mean-field"].dark,
     fit=MODELS["fit"].dark,
-    twin=MODELS["twin"].dark,
+    exponential=MODELS["exponential"].dark,
     coverage=MODELS["coverage"].dark,
     light="#f5d547",
     on_light="#1d1700",
