@@ -1,8 +1,8 @@
 """The pilot: masks measured before learning. They tell what every mirror does, and with it the whole learning curve.
 
 Where the detector can be triggered, many masks share a replay, and all mirrors are told apart. Where each mask costs a
-replay, or the run is so short that this would cost more than a small part of it, some tens of masks are measured, and
-what is known of the phases tells the rest.
+replay, where the run is so short that this would cost more than a small part of it, or where nothing is predicted of
+the strategy, some tens of masks are measured, and what is known of the phases tells the rest.
 """
 
 from __future__ import annotations
@@ -101,7 +101,8 @@ def pilot_masks(
     """
     room = min(masks_per_replay, experiment.learning.masks_per_replay)
     replays = -(-design_size(len(start)) // max(room - REFERENCES, 1))
-    if room > REFERENCES and replays <= max(_LEAST_REPLAYS, _COST * experiment.epochs):
+    is_affordable = replays <= max(_LEAST_REPLAYS, _COST * experiment.epochs)
+    if room > REFERENCES and is_affordable and strategy_facts(experiment.learning).flip_by_flip:
         return pilot_replays(start, pilot_flips(len(start), rng), room)
     flips = rng.random((experiment.prediction.pilot_masks, len(start))) < 0.5
     if room > REFERENCES:
