@@ -263,10 +263,7 @@ class Judge:
         found = [0.0]
         with RunReader(path) as record:
             if (pilot := record.pilot) is not None:
-                masks = np.repeat(record.initial_mask[None], len(pilot.outputs), axis=0)
-                flipped = np.flatnonzero(pilot.mirrors >= 0)
-                masks[flipped + 1, pilot.mirrors[flipped]] ^= True
-                found.append(np.abs(pilot.outputs - self.outputs(masks, noise)).max())
+                found.append(np.abs(pilot.outputs - self.outputs(pilot.masks, noise)).max())
             masks, outputs, replays = record.epochs.masks(), record.epochs.outputs(), record.epochs.replay
             for replay in np.unique(replays):
                 rows = replays == replay

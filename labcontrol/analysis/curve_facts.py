@@ -118,6 +118,6 @@ def series_colours(*, dark: bool) -> tuple[str, ...]:
     tuple of str
         As #rrggbb.
     """
-    facts = (MEASURED["incumbent"], *(MODELS[key] for key in ("prediction", "fit", "mean-field", "twin")))
+    facts = (MEASURED["incumbent"], *(MODELS[key] for key in ("prediction", "fit", "mean-field", "exponential")))
     own = (curve.dark if dark else curve.light for curve in facts)
     return *own, *(OVERLAYS_DARK if dark else OVERLAYS_LIGHT)

@@ -82,7 +82,7 @@ def record_prediction(run: RunReader) -> Prediction | None:
     experiment, pilot = _experiment(run), PilotResult.recorded(run)
     if experiment is None or pilot is None:
         return None
-    curves = pilot_prediction(pilot).curves
+    curves = pilot_prediction(pilot).curves if strategy_facts(experiment.learning).flip_by_flip else ()
     return Prediction(pilot, (*curves, *_laws(run, pilot, experiment)) if curves else ())
 
 

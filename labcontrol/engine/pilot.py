@@ -28,6 +28,7 @@ from labcontrol.theory.pilot_design import (
     PilotNoise,
     PilotResponses,
     design_size,
+    is_whole_design,
     pilot_changes,
     pilot_flips,
     pilot_replays,
@@ -112,26 +113,40 @@ def pilot_masks(
     return [mask[None] for part in spread for mask in (start, *part)]
 
 
-def measure_pilot(reservoir: Reservoir, task: Task, replays: list[NDArray[np.bool_]]) -> tuple[Pilot, Floats]:
+def measure_pilot(
+    reservoir: Reservoir, task: Task, replays: list[NDArray[np.bool_]], phases_rad: Floats | None = None
+) -> tuple[Pilot, Floats]:
     """Measure the masks of a pilot.
+
+    Parameters
+    ----------
+    reservoir : Reservoir
+        Prepared.
+    task : Task
+        Its training part is replayed.
+    replays : list of ndarray of bool, shape (B, N) each
+        Of `pilot_masks`.
+    phases_rad : ndarray, shape (N, T), optional
+        Of the neurons during the training part, where they are known.
 
     Returns
     -------
     pilot : Pilot
         Masks, and what they gave.
-    phase_rad : ndarray, shape (N, T)
-        Phases of the neurons during the training part of the last replay.
+    phases_rad : ndarray, shape (N, T)
+        As given, or of the last replay.
     """
     inputs, washout = task.training_sequence, len(task.washout_input)
-    seen = np.zeros((len(inputs), reservoir.neurons), dtype=np.float32)
-    reservoir.on_signals = seen.__setitem__
+    numbers = np.repeat(np.arange(len(replays)), [len(masks) for masks in replays])
+    seen = np.zeros((len(inputs), reservoir.neurons if phases_rad is None else 0), dtype=np.float32)
+    if phases_rad is None:
+        reservoir.on_signals = seen.__setitem__
     try:
         outputs = [reservoir.replay(masks, inputs, washout).outputs for masks in replays]
     finally:
         reservoir.on_signals = None
-    numbers = np.repeat(np.arange(len(replays)), [len(masks) for masks in replays])
     pilot = Pilot(np.concatenate(replays), np.concatenate(outputs), numbers)
-    return pilot, reservoir.phases_rad(inputs, seen)[:, washout:]
+    return pilot, reservoir.phases_rad(inputs, seen)[:, washout:] if phases_rad is None else phases_rad
 
 
 def pilot_findings(
@@ -159,11 +174,11 @@ def pilot_findings(
     """
     samples: tuple[Floats, ...] = ()
     told: PilotResponses | PhaseResponses
-    if all_mirrors := len(pilot.masks) >= design_size(len(start)):
+    if all_mirrors := is_whole_design(pilot.masks, start):
         told = pilot_responses(pilot.masks, pilot.outputs, pilot.replays, start)
         start_output, noise = told.start_output, told.noise
     else:
-        told, start_output, noise = _modelled(pilot, start, phase_rad)
+        told, start_output, noise = modelled_responses(pilot, start, phase_rad)
         samples = tuple(told.sample(rng) for _ in range(_SAMPLES))
     facts = PilotFacts(
         masks=len(pilot.masks),
@@ -183,7 +198,9 @@ def pilot_findings(
     return PilotFindings(kept, samples, start_output, gain, facts)
 
 
-def _modelled(pilot: Pilot, start: NDArray[np.bool_], phase_rad: Floats) -> tuple[PhaseResponses, Floats, PilotNoise]:
+def modelled_responses(
+    pilot: Pilot, start: NDArray[np.bool_], phase_rad: Floats
+) -> tuple[PhaseResponses, Floats, PilotNoise]:
     """Responses by the model of known phases, output of the start mask, and both noises."""
     is_start = (pilot.masks == start).all(axis=1)
     signed = np.where(pilot.masks[~is_start] ^ start, np.where(start, -1.0, 1.0), 0.0)

@@ -118,7 +118,9 @@ class Session:
         start, target = self._start, self._task.train_target
         rng = np.random.default_rng([self._experiment.seed, 2])
         replays = pilot_masks(self._experiment, start, self._reservoir.masks_per_replay, rng)
-        pilot, phase_rad = self._measurements.whole(lambda: measure_pilot(self._reservoir, self._task, replays))
+        pilot, phase_rad = self._measurements.whole(
+            lambda: measure_pilot(self._reservoir, self._task, replays, self._phases_rad)
+        )
         findings = pilot_findings(pilot, start, target, phase_rad, rng)
         told = PilotResult.of(self._experiment, findings, start, target)
         kept = findings.responses if findings.responses.size <= MOST_VALUES else findings.responses[:0]

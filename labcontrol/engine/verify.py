@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine.checkpoint import decode, encode
-from labcontrol.engine.pilot import PilotResult
+from labcontrol.engine.pilot import PilotResult, modelled_responses
 from labcontrol.errors import UserError
 from labcontrol.learning import Proposal, Strategy, initial_mask, make_strategy, strategy_facts
 from labcontrol.learning.acceptance import accept
@@ -123,14 +123,19 @@ def _pilot(run: RunReader) -> Iterator[Finding]:
     gain = 0.25 * float(np.sum(np.abs(responses @ run.target))) / run.steps
     if gain != run.gain:
         yield Finding("gain", None, f"/gain is {run.gain!r}, but /pilot/response gives {gain!r}.")
-    if told.facts.all_mirrors:
-        try:
-            measured = pilot_responses(run.pilot.masks, run.pilot.outputs, run.pilot.replays, run.initial_mask)
-        except ValueError as error:
-            yield Finding("pilot/mask", None, f"/pilot is no pilot of the initial mask: {error}")
-            return
-        if not np.allclose(measured.responses, responses, rtol=1e-5, atol=1e-5 * float(responses.std())):
-            yield Finding("pilot/response", None, "/pilot/response is not what /pilot/output gives.")
+    phases_rad = None if told.facts.all_mirrors else _phases(run)
+    if not told.facts.all_mirrors and phases_rad is None:
+        return
+    try:
+        if phases_rad is None:
+            again = pilot_responses(run.pilot.masks, run.pilot.outputs, run.pilot.replays, run.initial_mask).responses
+        else:
+            again = modelled_responses(run.pilot, run.initial_mask, phases_rad)[0].responses
+    except ValueError as error:
+        yield Finding("pilot/mask", None, f"/pilot is no pilot of the initial mask: {error}")
+        return
+    if not np.allclose(again, responses, rtol=1e-5, atol=1e-5 * float(responses.std())):
+        yield Finding("pilot/response", None, "/pilot/response is not what /pilot/output gives.")
 
 
 def _errors(run: RunReader) -> Iterator[Finding]:

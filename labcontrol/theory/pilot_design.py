@@ -150,9 +150,9 @@ def pilot_responses(
     changes, references, noise = pilot_changes(masks, outputs, replays, start)
     size = design_size(len(start))
     flips = masks[~(masks == start).all(axis=1)] ^ start
-    signs = 1.0 - 2.0 * flips[:size]  # the Hadamard matrix without its first row, which is all ones
-    if len(flips) < size or not np.array_equal(signs.sum(axis=0), np.full(len(start), -1.0)):
+    if not is_whole_design(masks, start):
         raise ValueError(f"{len(flips)} masks are not a whole Hadamard design of {len(start)} mirrors")
+    signs = 1.0 - 2.0 * flips[:size]  # the Hadamard matrix without its first row, which is all ones
     # Rows h = (1 - H) / 2 with orthogonal columns H: sum_j H_ji h_jl = -(M + 1) / 2 for i = l, else 0.
     changed_by_flip = _centred(-2.0 / (size + 1) * (signs.T @ changes[:size]))
     responses = np.where(start, -1.0, 1.0)[:, None] * changed_by_flip
@@ -163,6 +163,13 @@ def pilot_responses(
         left = float(np.mean((tested - predicted) ** 2)) - 2 * (1 + 1 / REFERENCES) * noise.between**2
         unexplained = max(0.0, left) / (float(np.mean(tested**2)) or 1.0)
     return PilotResponses(responses, _centred(references.mean(axis=0)), noise, unexplained)
+
+
+def is_whole_design(masks: NDArray[np.bool_], start: NDArray[np.bool_]) -> bool:
+    """Whether the masks (B, N) of a pilot hold a Hadamard design of the start mask (N,)."""
+    size = design_size(len(start))
+    flips = masks[~(masks == start).all(axis=1)][:size] ^ start
+    return len(flips) == size and bool(np.all(2 * np.count_nonzero(flips, axis=0) == size + 1))
 
 
 def pilot_changes(

@@ -38,7 +38,8 @@ def test_the_result_names_errors_record_and_figures(finished: dict[str, Any]) ->
     assert finished["epochs"] == 80
     assert finished["train"]["nmse"] < finished["start_error"]
     assert finished["test"]["nmse"] > 0
-    assert finished["amplitude_law"]["tau"] > 0
+    assert finished["prediction"]["tau"] > 0
+    assert finished["prediction"]["verdict"] in {"cannot-tell", "as-predicted", "slower", "faster"}
     assert {Path(figure).suffix for figure in finished["figures"]} == {".png", ".svg"}
     assert all(Path(figure).stat().st_size > 10_000 for figure in finished["figures"])
 

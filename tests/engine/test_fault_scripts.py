@@ -57,8 +57,8 @@ def test_unknown_faults_are_refused_before_a_device_is_opened(tmp_path: Path) ->
         small_run(tmp_path, with_faults({"device": "camera", "kind": "explode", "at_s": 1.0}))
 
 
-# Dark frames, reference patterns and reference replay, each twice, pilot, nine epochs.
-IN_THE_TENTH = 4 + 2 * 2 + 2 * 35 + 25 + 25 * 9 + 3
+# Dark frames, reference patterns and reference replay, each twice, four replays of the pilot, nine epochs.
+IN_THE_TENTH = 4 + 2 * 2 + 2 * 35 + 25 * 4 + 25 * 9 + 3
 
 
 @pytest.mark.parametrize(("moment", "epoch"), [({"at_epoch": 7}, 7), ({"at_step": IN_THE_TENTH}, 9), ({"at_s": 0}, 0)])
