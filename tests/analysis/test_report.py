@@ -79,7 +79,7 @@ def test_a_report_lies_beside_its_record_and_tells_what_the_record_holds(reporte
         f"fell from {start:.3g}",
         "all epochs done",
         "exponential",
-        "The curve was predicted from",
+        "measured before learning, predicted the curve",
         "Verdict: ",
         "mackey-glass: washout 5, training 40, test 25 steps",
         "learning ended",
@@ -254,7 +254,7 @@ def test_what_does_not_learn_flip_by_flip_is_compared_with_no_form(tmp_path: Pat
     run.header.config["experiment"]["learning"]["strategy"] = "multiplexed-identification"
     text = outline(write_report(run.write(tmp_path / "run.h5"))).text
     assert "Forms fitted" not in text
-    assert "exponential" not in text
+    assert "Predicted exponential" not in text
     assert "Below, its ratio to the models" not in text
 
 
