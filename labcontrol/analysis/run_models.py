@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -238,6 +239,27 @@ def record_models(run: RunReader, prediction: Prediction | None = None) -> RunMo
         return RunModels(epochs, incumbent, accepted, None, {}, None, "")
     prediction = record_prediction(run) if prediction is None else prediction
     return run_models(experiment.learning, prediction, epochs, incumbent, accepted)
+
+
+def prediction_json(models: RunModels) -> dict[str, Any] | None:
+    """The prediction beside the run so far, for people's programs; None where nothing was predicted.
+
+    JSON types, but numbers may be infinite: `epochs` with `median`, `low`, `high` (nine of ten runs) and `exponential`
+    there; its `tau` with `tau_low`, `tau_high` of single runs; `inside`, the fraction of the run's epochs in the band;
+    `verdict`; what the pilot took, and the fraction of it that responses leave unexplained.
+    """
+    judged, pilot = models.judgement, models.pilot
+    if judged is None or pilot is None or pilot.prediction is None:
+        return None
+    told = pilot.prediction
+    return told.as_json() | {
+        "exponential": told.exponential(told.epochs).tolist(),
+        "inside": judged.inside,
+        "verdict": str(judged.verdict),
+        "pilot_masks": pilot.facts.masks,
+        "pilot_replays": pilot.facts.replays,
+        "unexplained": pilot.facts.unexplained,
+    }
 
 
 def _experiment(run: RunReader) -> ExperimentConfig | None:

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import track
 
 from labcontrol.analysis.plots.run_figures import RUN_FIGURES, save_run_figure
+from labcontrol.analysis.run_models import prediction_json, record_models
 from labcontrol.cli.runs_tables import comparison_column, comparison_table, list_table, show_table
 from labcontrol.cli.terminal_text import wide_console
 from labcontrol.config import ExperimentConfig
@@ -113,6 +114,7 @@ def show(
                         "metadata": record.metadata,
                         "preparations": record.preparations,
                         "result": record.result,
+                        "prediction": prediction_json(record_models(record)),
                         "faults": record.faults,
                         "log": record.log,
                     }

@@ -20,7 +20,7 @@ from typing import Any
 import typer
 
 from labcontrol.analysis.plots.run_figures import save_run_figure
-from labcontrol.analysis.run_models import record_models
+from labcontrol.analysis.run_models import prediction_json, record_models
 from labcontrol.cli.progress import RunProgress
 from labcontrol.engine import Mailbox, Run, RunState
 from labcontrol.errors import UserError
@@ -31,6 +31,7 @@ from labcontrol.host.remote_run import RemoteRun
 from labcontrol.host.server import Host
 from labcontrol.host.start import start_host
 from labcontrol.records import reading
+from labcontrol.records.json_text import to_json
 
 log = logging.getLogger(__name__)
 
@@ -94,8 +95,12 @@ def print_end(run: Run | RemoteRun, progress: RunProgress, figures: list[Path], 
         "record": str(run.record),
         "figures": [str(path) for path in figures],
     }
+    models = None
+    if run.status.epoch:
+        with reading(run.record) as record:
+            models = record_models(record)
     if as_json:
-        typer.echo(json.dumps(result))
+        typer.echo(to_json(result | {"prediction": None if models is None else prediction_json(models)}))
         return
     train, test = result.get("train"), result.get("test")
     if isinstance(train, dict):
@@ -107,9 +112,8 @@ def print_end(run: Run | RemoteRun, progress: RunProgress, figures: list[Path], 
         if "nmse_without_noise" in last:
             clean = last["nmse_without_noise"]
             progress.say(f"as measured; without the detector's share the last nmse is about {clean:.4g}")
-        with reading(Path(result["record"])) as record:
-            models = record_models(record)
-        progress.say(models.verdict.text or models.remark)
+        if models is not None:
+            progress.say(models.verdict.text or models.remark)
     for path in [result["record"], *result["figures"]]:
         progress.say(f"saved {path}")
 

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labcontrol.config import ExperimentConfig
-from labcontrol.engine.pilot import PilotResult
 from labcontrol.engine.stop import StopRule
 from labcontrol.learning import strategy_settings
 from labcontrol.tasks import ErrorMeasure, Task
@@ -17,19 +16,18 @@ from labcontrol.tasks import ErrorMeasure, Task
 def final_result(
     experiment: ExperimentConfig,
     task: Task,
-    pilot: PilotResult,
+    gain: float,
     learning: StopRule,
-    accepted: int,
     final_output: NDArray[np.float32],
     noise_std: float = 0.0,
 ) -> dict[str, Any]:
     """JSON types. Errors are as measured, and, as `..._without_noise`, with the detector's share in them taken off.
 
-    learning: errors of the incumbent, first and last. accepted: flips kept. final_output: (T + S,) of the final mask,
-    measured after learning over training and test part; its errors are free of the luck that acceptance selects for.
-    noise_std: of one output sample.
+    gain: of the fixed-gain error. learning: errors of the incumbent, first and last. final_output: (T + S,) of the
+    final mask, measured after learning over training and test part; its errors are free of the luck that acceptance
+    selects for. noise_std: of one output sample.
     """
-    steps, measure = len(task.train_target), ErrorMeasure(task.train_target, pilot.gain)
+    steps, measure = len(task.train_target), ErrorMeasure(task.train_target, gain)
     return {
         "task": task.name,
         "neurons": experiment.neurons,
@@ -45,7 +43,6 @@ def final_result(
         "test": _errors(ErrorMeasure(task.test_target, measure.gain), final_output[steps:], noise_std)
         if len(task.test_target)
         else None,
-        "prediction": None if pilot.prediction is None else pilot.prediction.summary(curve, accepted),
     }
 
 

@@ -328,9 +328,7 @@ class Session:
         """Measure the incumbent once more, over training and test part, and close the record."""
         task, mask = self._task, self._strategy.incumbent
         output = self._measurements.replay(mask, task.whole_sequence).outputs[0]
-        self.result = final_result(
-            self._experiment, task, self._pilot, self._stop_rule, self._accepted, output, self._noise_std
-        )
+        self.result = final_result(self._experiment, task, self._pilot.gain, self._stop_rule, output, self._noise_std)
         self.result |= {"replays": self._replays, "strategy_report": self._strategy.report()}
         steps = len(task.train_target)
         train, test = output[:steps], output[steps:]

@@ -139,25 +139,6 @@ class RunPrediction:
             pilot=pilot,
         )
 
-    def summary(self, errors: Floats, accepted: int) -> dict[str, Any]:
-        """The prediction beside a run (see `judge`), for people's programs; JSON types but for infinite numbers."""
-        judged = judge(self, errors, accepted)
-        return {
-            "epochs": self.epochs.tolist(),
-            "median": self.median.tolist(),
-            "low": self.low.tolist(),
-            "high": self.high.tolist(),
-            "exponential": self.exponential(self.epochs).tolist(),
-            "tau": self.tau[0],
-            "tau_low": self.tau[1],
-            "tau_high": self.tau[2],
-            "inside": judged.inside,
-            "verdict": str(judged.verdict),
-            "pilot_masks": self.pilot.masks,
-            "pilot_replays": self.pilot.replays,
-            "unexplained": self.pilot.unexplained,
-        }
-
     def epochs_to(self, error: float) -> Interval:
         """Epochs until `error` is reached in the median, and the interval of single runs; infinite where never."""
         return _first(self.epochs, self.median, error), _first(self.epochs, self.low, error), _first(

@@ -10,7 +10,14 @@ from predictions import TAU, exponential, pilot_result
 
 from labcontrol.analysis.curve_facts import MODELS
 from labcontrol.analysis.model_curve import interval_text
-from labcontrol.analysis.run_models import RunModels, pilot_prediction, record_models, record_prediction, run_models
+from labcontrol.analysis.run_models import (
+    RunModels,
+    pilot_prediction,
+    prediction_json,
+    record_models,
+    record_prediction,
+    run_models,
+)
 from labcontrol.analysis.verdict import VerdictKind
 from labcontrol.bench import simulated_bench
 from labcontrol.config import ExperimentConfig, LearningConfig
@@ -126,5 +133,9 @@ def test_a_record_holds_its_prediction_and_the_laws_follow_on_demand(
     for key in laws & set(curves):
         assert curves[key].at(0.0) == pytest.approx(errors[0], rel=0.05)
         assert curves[key].at(59.0) < curves[key].at(0.0)
-    assert run.result["prediction"]["verdict"] == models.verdict.kind
-    assert run.result["prediction"]["inside"] == models.judgement.inside
+    told = prediction_json(models)
+    assert told is not None
+    assert models.judgement is not None
+    assert told["verdict"] == models.verdict.kind
+    assert told["inside"] == models.judgement.inside
+    assert told["median"] == pytest.approx(curves["prediction"].at(np.array(told["epochs"])))
