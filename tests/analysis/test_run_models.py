@@ -138,4 +138,4 @@ def test_a_record_holds_its_prediction_and_the_laws_follow_on_demand(
     assert models.judgement is not None
     assert told["verdict"] == models.verdict.kind
     assert told["inside"] == models.judgement.inside
-    assert told["median"] == pytest.approx(curves["prediction"].at(np.array(told["epochs"])))
+    assert told["median"] == pytest.approx(curves["prediction"].values(np.array(told["epochs"])))
