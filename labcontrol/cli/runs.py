@@ -13,7 +13,6 @@ from rich.markup import escape
 from rich.progress import track
 
 from labcontrol.analysis.plots.run_figures import RUN_FIGURES, save_run_figure
-from labcontrol.analysis.run_models import prediction_json, record_models
 from labcontrol.cli.runs_tables import comparison_column, comparison_table, list_table, show_table
 from labcontrol.cli.terminal_text import wide_console
 from labcontrol.config import ExperimentConfig
@@ -105,6 +104,8 @@ def show(
         if experiment:
             typer.echo(commented_toml(ExperimentConfig.model_validate(record.experiment)), nl=False)
         elif as_json:
+            from labcontrol.analysis.run_models import prediction_json, record_models
+
             typer.echo(
                 to_json(
                     {
