@@ -12,6 +12,7 @@ from typer.main import get_command, get_group
 
 _PLACES = {
     "run": "labcontrol.cli.run:run",
+    "law": "labcontrol.cli.law:law",
     "window": "labcontrol.cli.window:window",
     "resume": "labcontrol.cli.resume:resume",
     "ps": "labcontrol.cli.hosts:ps",

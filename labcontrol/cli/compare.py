@@ -84,7 +84,7 @@ def compare(
     rates = settings_from_text(timing or (), "--timing", f"The keys are {', '.join(TimingProfile.model_fields)}.")
     settings = _settings(
         {
-            "experiment": experiment_from(experiment, overrides).model_dump(),
+            "experiment": experiment_from(experiment, overrides, None if experiment else "experiments").model_dump(),
             "contenders": tuple(dict.fromkeys(name.strip() for name in strategies.split(",") if name.strip())),
             "seeds": tuple(range(1, seeds + 1)),
             "noise": _shares(noise),

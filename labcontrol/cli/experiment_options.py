@@ -8,17 +8,31 @@ from typing import Any
 import typer
 from pydantic import ValidationError
 
-from labcontrol.config import BenchConfig, ExperimentConfig, choices_of, load_experiment, settings_from_text, user_error
+from labcontrol.config import (
+    PRESETS,
+    BenchConfig,
+    ExperimentConfig,
+    choices_of,
+    load_experiment,
+    settings_from_text,
+    user_error,
+    with_preset,
+)
 from labcontrol.errors import UserError
 from labcontrol.learning import strategy_class
 
 
-def experiment_from(path: Path | None, overrides: dict[str, Any]) -> ExperimentConfig:
+def experiment_from(path: Path | None, overrides: dict[str, Any], preset: str | None = None) -> ExperimentConfig:
     """The experiment of a file, or the default one, with the options that were given put over it.
 
-    overrides: values by dotted name, for example ``task.steps``; None means not given. Raises UserError.
+    overrides: values by dotted name, for example ``task.steps``; None means not given. preset: learn as it says, where
+    the options say nothing else. Raises UserError.
     """
     experiment = load_experiment(path) if path is not None else ExperimentConfig()
+    if preset is not None:
+        if preset not in PRESETS:
+            raise UserError(f"There is no preset {preset!r}.", f"Take one of {', '.join(PRESETS)}.")
+        experiment = with_preset(experiment, preset)
     values = experiment.model_dump()
     if overrides.get("learning.strategy") not in (None, experiment.learning.strategy):
         values["learning"]["options"] = {}  # they are those of the strategy that the file names

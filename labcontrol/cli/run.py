@@ -10,10 +10,12 @@ import typer
 from labcontrol.bench import bench_for
 from labcontrol.cli.experiment_options import experiment_from, options_from, setting, stale_allowed
 from labcontrol.cli.terminal_run import ARMED, run_detached, run_in_terminal
-from labcontrol.config import load_fault_script
+from labcontrol.config import PRESETS, load_fault_script
 from labcontrol.errors import UserError
 from labcontrol.gui.availability import has_display, why_not
 from labcontrol.host.jobs.run import RunJob, RunSettings
+
+_PRESETS = "; ".join(f"{name}, {preset.help}" for name, preset in PRESETS.items())
 
 
 def run(
@@ -21,6 +23,11 @@ def run(
         None,
         help="Experiment file; without one, the default experiment. 'labcontrol init' writes an example.",
         show_default=False,
+    ),
+    preset: str | None = typer.Option(
+        None,
+        help=f"Learn as one of: {_PRESETS}.",
+        show_default="law",
     ),
     bench: str | None = setting("bench", "simulated, laboratory, or a bench file."),
     neurons: int | None = setting("neurons", "Number of neurons, a square number."),
@@ -103,6 +110,7 @@ def run(
             "learning.loss": loss,
             "fault_script": load_fault_script(faults).model_dump() if faults is not None else None,
         },
+        preset,
     )
     bench_config = bench_for(config)
     if allow_stale:

@@ -30,11 +30,13 @@ from labcontrol.config.experiment import (
 )
 from labcontrol.config.fault_script import FaultEntry, FaultScript
 from labcontrol.config.files import load_bench, load_experiment, load_fault_script
+from labcontrol.config.presets import PRESETS, Preset, with_preset
 from labcontrol.config.section import OneOf, Section, choices_of, user_error
 from labcontrol.config.settings_text import settings_from_text
 
 __all__ = [
     "MOVED_SETTINGS",
+    "PRESETS",
     "AppliedCalibration",
     "BenchConfig",
     "CalibrationConfig",
@@ -56,6 +58,7 @@ __all__ = [
     "OneOf",
     "PhaseResponseConfig",
     "PredictionConfig",
+    "Preset",
     "ReservoirConfig",
     "Section",
     "StopConfig",
@@ -68,4 +71,5 @@ __all__ = [
     "settings_from_text",
     "user_error",
     "with_moved_settings",
+    "with_preset",
 ]

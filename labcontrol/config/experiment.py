@@ -65,7 +65,7 @@ class LearningConfig(Section):
         "coordinate-descent", description="learning strategy; 'labcontrol strategies' lists them with their options"
     )
     loss: Annotated[str, OneOf(("nmse", "mse"))] = Field(
-        "nmse", description="the error that decides: mse (fixed gain) or nmse (normalised each epoch)"
+        "mse", description="the error that decides: mse (fixed gain) or nmse (normalised each epoch)"
     )
     initial_share: float = Field(0.5, ge=0, le=1, description="share of mirrors on at the start, chosen at random")
     masks_per_replay: int = Field(
@@ -113,12 +113,17 @@ class PredictionConfig(Section):
             return {key: value for key, value in values.items() if key != "pilot_flips"}
         return values
 
+    mirrors: Annotated[str, OneOf(("auto", "all", "some"))] = Field(
+        "auto",
+        description="mirrors that the pilot measures: all; some, where the known phases tell the rest; auto, all where "
+        "that takes a small part of the run",
+    )
     pilot_masks: int = Field(
         64,
         ge=8,
         le=1_000_000,
-        description="masks measured before learning where measuring all mirrors would cost too much; they set the gain "
-        "and tell the learning curve",
+        description="masks measured before learning where not all mirrors are measured; they set the gain and tell the "
+        "learning curve",
     )
 
 
@@ -163,7 +168,7 @@ class ExperimentConfig(Section):
         "simulated",
         description="'simulated', a clean table; 'laboratory', one with the troubles of real ones; or a bench file",
     )
-    neurons: int = Field(256, ge=4, le=4_000_000, description="number of neurons; a square number")
+    neurons: int = Field(400, ge=4, le=4_000_000, description="number of neurons; a square number")
     seed: int = Field(1, ge=0, le=2**63 - 1, description="decides every random choice of program and simulation")
     note: str = Field("", description="free text kept in the record")
     task: TaskConfig = TaskConfig()

@@ -99,12 +99,25 @@ def pilot_masks(
         As many as the devices can show.
     rng : numpy.random.Generator
         Draws the flips.
+
+    Raises
+    ------
+    UserError
+        When all mirrors are wanted and the devices cannot show enough masks.
     """
-    room = min(masks_per_replay, experiment.learning.masks_per_replay)
+    room, wanted = min(masks_per_replay, experiment.learning.masks_per_replay), experiment.prediction.mirrors
     replays = -(-design_size(len(start)) // max(room - REFERENCES, 1))
     is_affordable = replays <= max(_LEAST_REPLAYS, _COST * experiment.epochs)
-    if room > REFERENCES and is_affordable and strategy_facts(experiment.learning).flip_by_flip:
+    if wanted == "auto":
+        wanted = "all" if is_affordable and strategy_facts(experiment.learning).flip_by_flip else "some"
+    if wanted == "all" and room > REFERENCES:
         return pilot_replays(start, pilot_flips(len(start), rng), room)
+    if experiment.prediction.mirrors == "all":
+        raise UserError(
+            f"All mirrors are to be measured, which takes a detector that is triggered and at least {REFERENCES + 1} "
+            f"masks in a replay; here it is {room}.",
+            "Trigger the detector, allow more with learning.masks_per_replay, or leave prediction.mirrors at 'auto'.",
+        )
     flips = rng.random((experiment.prediction.pilot_masks, len(start))) < 0.5
     if room > REFERENCES:
         return pilot_replays(start, flips, room)

@@ -11,13 +11,14 @@ from pydantic import Field
 from labcontrol.config import LearningConfig, OneOf, Section
 from labcontrol.learning.acceptance import ACCEPTANCES, accept
 from labcontrol.learning.problem import Problem
-from labcontrol.learning.selection import SINGLE_FLIPS, FlipSettings, SelectionRule, selection_rule
+from labcontrol.learning.selection import SELECTIONS, SINGLE_FLIPS, FlipSettings, SelectionRule, selection_rule
 from labcontrol.learning.strategy import Mask, Proposal, Strategy, StrategyFacts
 
 
 class CoordinateDescentSettings(FlipSettings):
     """Settings of coordinate descent."""
 
+    selection: Annotated[str, OneOf(tuple(SELECTIONS))] = Field("uniform", description="which mirror is flipped next")
     acceptance: Annotated[str, OneOf(tuple(ACCEPTANCES))] = Field(
         "stored",
         description="stored: compare with the error measured when the incumbent was accepted; "

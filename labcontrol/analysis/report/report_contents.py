@@ -14,6 +14,7 @@ import numpy as np
 
 from labcontrol.analysis.curve_facts import MEASURED, MODELS, LineStyle
 from labcontrol.analysis.model_curve import interval_text
+from labcontrol.analysis.prediction_table import prediction_table
 from labcontrol.analysis.report import report_plots as pictures
 from labcontrol.analysis.report.sentences import sentences
 from labcontrol.analysis.report.setting_rows import (
@@ -237,14 +238,8 @@ def _law(run: RunReader, found: Outcome) -> list[Row]:
     ]
     if told is None:
         return [*rows, ("predicted curve", found.models.remark)]
-    exponential = found.models.curves.get("exponential")
-    if exponential is not None:
-        rows.append(("predicted time constant of a single run, epochs", exponential.tau_text))
-    for epoch in sorted(
-        {k for k in (run.neurons, 2 * run.neurons, 4 * run.neurons) if k < told.epochs[-1]} | {int(told.epochs[-1])}
-    ):
-        median, low, high = (rounded(float(value[0])) for value in told.at(np.array([epoch])))
-        rows.append((f"predicted {told.loss} at epoch {count(epoch)}", f"{median} ({low} to {high})"))
+    compared = prediction_table(found.models, run.neurons)
+    rows += [(f"{row.what}, predicted", f"{row.predicted_text}; measured {row.measured_text}") for row in compared]
     return rows
 
 

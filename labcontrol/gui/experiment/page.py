@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from PyQt5.QtCore import QSettings
-from PyQt5.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout
+from PyQt5.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMenu, QScrollArea, QToolButton, QVBoxLayout
 
-from labcontrol.config import ExperimentConfig, load_bench, load_experiment, load_fault_script
+from labcontrol.config import (
+    PRESETS,
+    ExperimentConfig,
+    load_bench,
+    load_experiment,
+    load_fault_script,
+    with_preset,
+)
 from labcontrol.config.toml_text import commented_toml
 from labcontrol.errors import UserError
 from labcontrol.formatting import count
@@ -33,7 +41,7 @@ class ExperimentPage(Page):
 
     def __init__(self, context: WindowContext) -> None:
         super().__init__(context)
-        self._setup, self._queue = context.setup, context.queue
+        self._setup, self._queue, self._starter = context.setup, context.queue, context.starter
         self.form = ExperimentForm()
         self.form.set_experiment(self._setup.experiment())
         self.summary = QLabel("")
@@ -50,8 +58,10 @@ class ExperimentPage(Page):
             ("Faults…", "Play the faults of a script on the simulated table, or no longer", self._choose_faults),
             ("Save as…", "Write these settings as an experiment file, with every key explained", self._choose_and_save),
             ("Defaults", "The experiment that needs no setting", lambda: self._setup.replace(ExperimentConfig())),
+            ("Test the law", f"Start a run now with {PRESETS['law'].help}", self._test_the_law),
         ):
             bar.addWidget(button(text, tip, act))
+        bar.insertWidget(bar.count() - 2, self._presets())
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setWidget(self.form)
@@ -118,6 +128,32 @@ class ExperimentPage(Page):
             f"{count(experiment.epochs)} epochs, {count(steps)} steps of the table"
             + (", with faults from a script" if experiment.fault_script else "")
         )
+
+    def _presets(self) -> QToolButton:
+        """A menu of ways to learn."""
+        chosen = QToolButton()
+        chosen.setText("Learn…")
+        chosen.setToolTip("Set up another way to learn; task, table and length stay")
+        chosen.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(chosen)
+        menu.setToolTipsVisible(True)
+        for name, preset in PRESETS.items():
+            action = menu.addAction(preset.title, partial(self.use_preset, name))
+            assert action is not None
+            action.setToolTip(preset.help)
+        chosen.setMenu(menu)
+        return chosen
+
+    def use_preset(self, name: str) -> None:
+        """Learn as a preset says."""
+        try:
+            self._setup.replace(with_preset(self._setup.experiment(), name))
+        except UserError as error:
+            self.problem.emit(error, "The values of the form have to be put right first.")
+
+    def _test_the_law(self) -> None:
+        self.use_preset("law")
+        self._starter.start_form()
 
     def _choose_and_open(self) -> None:
         name, _ = QFileDialog.getOpenFileName(self, "Open an experiment", "", _FILES)

@@ -8,6 +8,7 @@ from functools import partial
 from PyQt5.QtCore import QSettings, Qt, pyqtSignal
 from PyQt5.QtWidgets import QCheckBox, QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
+from labcontrol.config import ExperimentConfig
 from labcontrol.gui.session.context import WindowContext
 from labcontrol.gui.session.page import Page
 from labcontrol.gui.shared.buttons import button
@@ -45,7 +46,10 @@ class WelcomePage(Page):
         self.start_button.setMinimumHeight(44)
         self.start_button.setToolTip("Run the experiment that needs no setting, on the simulated table")
         self.start_button.clicked.connect(lambda _: context.starter.start_simulated())
-        note = QLabel("256 neurons learn to predict a chaotic series; about a minute, no hardware needed.")
+        note = QLabel(
+            f"{ExperimentConfig().neurons} neurons learn to predict a chaotic series; about a minute, no hardware "
+            "needed."
+        )
         note.setProperty("role", "muted")
         self.at_start = QCheckBox("Show this when the window opens")
         self.at_start.setChecked(True)

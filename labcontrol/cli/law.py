@@ -1,0 +1,69 @@
+"""`labcontrol law`: does this table learn as predicted?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+from rich.table import Table
+
+from labcontrol.analysis.prediction_table import Compared, prediction_table
+from labcontrol.analysis.run_models import record_models
+from labcontrol.bench import bench_for
+from labcontrol.cli.experiment_options import experiment_from, setting, stale_allowed
+from labcontrol.cli.terminal_run import ARMED, run_in_terminal
+from labcontrol.cli.terminal_text import wide_console
+from labcontrol.host.jobs.run import RunJob, RunSettings
+from labcontrol.records import reading
+
+
+def law(
+    experiment: Path | None = typer.Argument(
+        None, help="Experiment file; without one, the default experiment.", show_default=False
+    ),
+    bench: str | None = setting("bench", "simulated, laboratory, or a bench file."),
+    neurons: int | None = setting("neurons", "Number of neurons, a square number."),
+    steps: int | None = setting("task.steps", "Steps of the training part."),
+    epochs: int | None = typer.Option(
+        None, help="Masks measured at most, the initial one included.", show_default="4 x neurons"
+    ),
+    seed: int | None = setting("seed", "Decides every random choice."),
+    output: Path = typer.Option(Path("runs"), help="Folder for record and figures."),
+    arm: bool = typer.Option(
+        False, "--arm", help="Allow a real laser to emit; you have made sure that the table is safe."
+    ),
+    allow_stale: bool = typer.Option(
+        False, "--allow-stale", help="Run on expired or stale calibrations; the record says so."
+    ),
+) -> None:
+    """Test the law on a table: identify every mirror, predict the learning curve, descend, and compare.
+
+    Learning is that of 'labcontrol run --preset law': any mirror at any time, judged at a fixed gain. At the end there
+    is a figure with the predicted band, and a table of what was predicted and measured.
+
+    Example: labcontrol law --bench laboratory --neurons 144
+    """
+    config = experiment_from(
+        experiment,
+        {"bench": bench, "neurons": neurons, "seed": seed, "task.steps": steps, "stop.epochs": epochs},
+        preset="law",
+    )
+    bench_config = bench_for(config)
+    settings = RunSettings(
+        experiment=config,
+        bench=stale_allowed(bench_config) if allow_stale else bench_config,
+        folder=str(output.absolute()),
+        armed_by=ARMED if arm else "",
+    )
+    job = RunJob.make(settings)
+    run_in_terminal(job, as_json=False)
+    with reading(job.run.record) as record:
+        rows = prediction_table(record_models(record), record.neurons)
+    wide_console().print(_shown(rows))
+
+
+def _shown(rows: list[Compared]) -> Table:
+    table = Table("", "predicted (nine of ten runs)", "measured", box=None)
+    for row in rows:
+        table.add_row(row.what, row.predicted_text, row.measured_text)
+    return table
