@@ -112,7 +112,7 @@ def _seal(run: RunReader) -> Iterator[Finding]:
 
 def _sequences(run: RunReader) -> Iterator[Finding]:
     for name in run.changed_datasets():
-        yield Finding(name, None, f"/{name} is not what was written before the run.")
+        yield Finding(name, None, f"/{name} is not what was written before learning.")
 
 
 def _pilot(run: RunReader) -> Iterator[Finding]:

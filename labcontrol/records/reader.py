@@ -367,8 +367,10 @@ class RunReader:
         return unsealed(self._file, self._rows, self._text(SEAL)) if self._rows[SEAL] else []
 
     def changed_datasets(self) -> list[str]:
-        """Names of the datasets written before the run whose content is not what was written."""
-        hashes: dict[str, str] = self.metadata.get("content_sha256", {})
+        """Names of the datasets written before learning whose content is not what was written."""
+        hashes: dict[str, str] = self.metadata.get("content_sha256", {}) | (self.prediction or {}).get(
+            "content_sha256", {}
+        )
         return [name for name, digest in hashes.items() if content_sha256(self._file[name][()]) != digest]
 
     def mask(self, epoch: int) -> NDArray[np.bool_]:

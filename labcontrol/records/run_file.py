@@ -220,13 +220,19 @@ class RunWriter:
         prediction : mapping
             JSON types.
         """
+        content: dict[str, NDArray[Any]] = {
+            "pilot/mask": np.packbits(pilot.masks, axis=1),
+            "pilot/output": pilot.outputs,
+            "pilot/replay": pilot.replays,
+            "pilot/response": responses,
+            "pilot/amplitude": amplitudes,
+        }
+        content = {name: values.astype(self._file[name].dtype) for name, values in content.items()}
+        hashes = {name: content_sha256(values) for name, values in content.items()}
         with self._writing(pilot.outputs.nbytes + responses.nbytes):
-            self._columns["pilot/mask"].put(np.packbits(pilot.masks, axis=1), at=0)
-            self._columns["pilot/output"].put(pilot.outputs, at=0)
-            self._columns["pilot/replay"].put(pilot.replays, at=0)
-            self._columns["pilot/response"].put(responses, at=0)
-            self._columns["pilot/amplitude"].put(amplitudes, at=0)
-            self._columns["prediction"].put_text(to_json(prediction), at=0)
+            for name, values in content.items():
+                self._columns[name].put(values, at=0)
+            self._columns["prediction"].put_text(to_json({**prediction, "content_sha256": hashes}), at=0)
             self._file["gain"][()] = gain
 
     def write_reference_replay(self, states: NDArray[np.float32], spread: tuple[float, float]) -> None:

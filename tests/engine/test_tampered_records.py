@@ -77,7 +77,7 @@ WITHOUT_SEAL: dict[str, tuple[str, float, set[str]]] = {
     "input": ("input", 0.5, {"input"}),
     "fixed-gain error": ("epochs/mse", 0.5, {"epochs/mse"}),
     "normalised error": ("epochs/nmse", 0.5, {"epochs/nmse"}),
-    "pilot": ("pilot/output", 0.9, {"pilot/response"}),
+    "pilot": ("pilot/output", 0.9, {"pilot/output"}),
     "checkpoint": ("checkpoints/bytes", 0.5, {"checkpoints/bytes"}),
     "final training output": ("train/output", 0.5, {"result"}),
     "final test output": ("test/output", 0.5, {"result"}),

@@ -41,7 +41,8 @@ def test_everything_written_is_read_back(tmp_path: Path) -> None:
             np.testing.assert_array_equal(getattr(found, name), getattr(run.header, name))
         assert found.gain == run.told.gain
         assert found.pilot is not None
-        np.testing.assert_array_equal(found.pilot.mirrors, run.pilot.mirrors)
+        np.testing.assert_array_equal(found.pilot.masks, run.pilot.masks)
+        np.testing.assert_array_equal(found.pilot.replays, run.pilot.replays)
         np.testing.assert_array_equal(found.pilot.outputs, run.pilot.outputs)
         assert found.preparations == [{"exposure_s": 1e-3}]
         table = found.epochs
@@ -72,7 +73,7 @@ def test_everything_written_is_read_back(tmp_path: Path) -> None:
 def test_the_file_has_the_promised_names_shapes_and_types(tmp_path: Path) -> None:
     path = SyntheticRun(neurons=49).write(tmp_path / "run.h5", replays=20)
     with h5py.File(path, "r") as file:
-        assert file.attrs["schema_version"] == 1
+        assert file.attrs["schema_version"] == 2
         assert json.loads(file["config"][()])["experiment"]["neurons"] == 49
         promised = {
             "input": ((STEPS,), "float64"),
@@ -91,6 +92,8 @@ def test_the_file_has_the_promised_names_shapes_and_types(tmp_path: Path) -> Non
             "train/output": ((STEPS,), "float32"),
             "test/output": ((TEST_STEPS,), "float32"),
             "gain": ((), "float64"),
+            "pilot/amplitude": ((49,), "float64"),
+            "pilot/response": ((49, STEPS), "float32"),
         }
         assert {name: (file[name].shape, str(file[name].dtype)) for name in promised} == promised
 
@@ -260,8 +263,8 @@ def test_other_hdf5_files_and_newer_schemas_are_refused(tmp_path: Path) -> None:
         RunReader(path)
     newer = SyntheticRun().write(tmp_path / "newer.h5", replays=2)
     with h5py.File(newer, "r+") as file:
-        file.attrs["schema_version"] = 2
-    with pytest.raises(UserError, match="schema version 2"):
+        file.attrs["schema_version"] = 3
+    with pytest.raises(UserError, match="schema version 3"):
         RunReader(newer)
     with pytest.raises(UserError, match="no run file"):
         RunReader(tmp_path / "missing.h5")

@@ -119,7 +119,7 @@ def test_the_experiment_learns_over_wires_what_it_learns_in_process() -> None:
     """A short form of the benchmark: within 20 % of the error, though instruments are asked at other times."""
     pytest.importorskip("pypylon", reason='needs pypylon: pip install "labcontrol[basler]"')
     script = [sys.executable, str(ROOT / "benchmarks" / "wire_run.py"), "--json"]
-    short = ["--steps", "20", "--washout", "4", "--epochs", "30", "--pilot", "4"]
+    short = ["--steps", "20", "--washout", "4", "--epochs", "30", "--pilot", "8"]
     run = subprocess.run([*script, *short], capture_output=True, text=True, timeout=240, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     found = json.loads(run.stdout)
