@@ -80,6 +80,15 @@ MODELS = {
         "#3fcf9f",
         LineStyle.DASH_DOT,
     ),
+    "two-exponentials": CurveFacts(
+        "Two predicted exponentials",
+        "Two exponentials and a floor, fitted to the logarithm of the predicted curve: a fast start and a slow rest, "
+        "where one exponential does not do.",
+        "#5b5ea6",
+        "#a5a8e6",
+        LineStyle.DOTTED,
+        on_demand=True,
+    ),
     "mean-field": CurveFacts(
         "Law 3, mean field",
         "The mean curve without simulation, from the modes of the measured responses: our derivation for many neurons.",

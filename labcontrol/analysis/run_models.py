@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from labcontrol.analysis.curve_facts import MODELS
+from labcontrol.analysis.likely_cause import likely_cause
 from labcontrol.analysis.model_curve import ModelCurve
-from labcontrol.analysis.verdict import GOOD_FIT, NO_VERDICT, Verdict, verdict_of
+from labcontrol.analysis.verdict import ASTRAY, GOOD_FIT, NO_VERDICT, Verdict, verdict_of
 from labcontrol.config import ExperimentConfig, LearningConfig
 from labcontrol.engine.pilot import PilotResult
 from labcontrol.errors import UserError
+from labcontrol.formatting import rounded
 from labcontrol.learning import StrategyFacts, strategy_facts
 from labcontrol.records import RunReader
 from labcontrol.theory import (
@@ -32,6 +34,7 @@ from labcontrol.theory import (
     States,
     coverage,
     fit_learning_curve,
+    fit_two_exponentials,
     mean_field,
     modes_of_states,
 )
@@ -84,7 +87,9 @@ def record_prediction(run: RunReader) -> Prediction | None:
     if experiment is None or pilot is None:
         return None
     curves = pilot_prediction(pilot).curves if strategy_facts(experiment.learning).flip_by_flip else ()
-    return Prediction(pilot, (*curves, *_laws(run, pilot, experiment)) if curves else ())
+    if pilot.prediction is None or not curves:
+        return Prediction(pilot, ())
+    return Prediction(pilot, (*curves, *_two_exponentials(pilot.prediction), *_laws(run, pilot, experiment)))
 
 
 def _predicted_curves(told: RunPrediction) -> list[ModelCurve]:
@@ -116,6 +121,14 @@ def _predicted_curves(told: RunPrediction) -> list[ModelCurve]:
             )
         )
     return curves
+
+
+def _two_exponentials(told: RunPrediction) -> list[ModelCurve]:
+    fit, facts = fit_two_exponentials(told.epochs, told.median), MODELS["two-exponentials"]
+    if fit is None:
+        return []
+    name = f"{facts.name}: τ = {rounded(fit.tau)} and {rounded(fit.slow_tau)}"
+    return [ModelCurve("two-exponentials", name, facts.help, told.loss, fit.curve)]
 
 
 def _laws(run: RunReader, pilot: PilotResult, experiment: ExperimentConfig) -> list[ModelCurve]:
@@ -165,6 +178,7 @@ class RunModels:
     epochs, incumbent: (K,) error of the incumbent after each epoch. accepted: changes of the mask kept, the initial
     mask not counted. curves: models by key, in the order of `MODELS`. fits: of the measured curve, None while there is
     nothing to fit and for strategies that do not descend flip by flip. remark: why no law speaks of it, if none does.
+    cause: why it may have strayed from its prediction, where it has.
     """
 
     epochs: Floats
@@ -174,6 +188,7 @@ class RunModels:
     curves: dict[str, ModelCurve]
     fits: FitComparison | None
     remark: str
+    cause: str = ""
 
     @cached_property
     def judgement(self) -> Judgement | None:
@@ -193,7 +208,13 @@ class RunModels:
     @property
     def verdict(self) -> Verdict:
         """How learning compares with its prediction after the last epoch, in words."""
-        return NO_VERDICT if self.judgement is None else verdict_of(self.judgement)
+        return NO_VERDICT if self.judgement is None else verdict_of(self.judgement, self.cause)
+
+    def with_cause(self, run: RunReader) -> RunModels:
+        """The same, with what its record knows of why it strays, if it does."""
+        if self.verdict.kind not in ASTRAY:
+            return self
+        return replace(self, cause=likely_cause(run, self.pilot))
 
 
 def run_models(
@@ -238,7 +259,7 @@ def record_models(run: RunReader, prediction: Prediction | None = None) -> RunMo
     if experiment is None:
         return RunModels(epochs, incumbent, accepted, None, {}, None, "")
     prediction = record_prediction(run) if prediction is None else prediction
-    return run_models(experiment.learning, prediction, epochs, incumbent, accepted)
+    return run_models(experiment.learning, prediction, epochs, incumbent, accepted).with_cause(run)
 
 
 def prediction_json(models: RunModels) -> dict[str, Any] | None:

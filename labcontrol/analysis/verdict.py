@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from labcontrol.theory.run_prediction import Judgement
 from labcontrol.theory.run_prediction import Verdict as VerdictKind
 
-__all__ = ["GOOD_FIT", "NO_VERDICT", "Verdict", "VerdictKind", "verdict_of"]
+__all__ = ["ASTRAY", "GOOD_FIT", "NO_VERDICT", "Verdict", "VerdictKind", "verdict_of"]
 
 GOOD_FIT = 0.9
 """R² from which on a fitted exponential says something of the curve."""
@@ -19,6 +19,9 @@ _TEXTS = {
     VerdictKind.SLOWER: "▲ slower than predicted",
     VerdictKind.FASTER: "▼ faster than predicted",
 }
+
+ASTRAY = frozenset({VerdictKind.SLOWER, VerdictKind.FASTER})
+"""Verdicts on a run that did not do what was predicted."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,10 @@ class Verdict:
 NO_VERDICT = Verdict(None, "")
 
 
-def verdict_of(judged: Judgement) -> Verdict:
-    """A judgement in words, with its evidence."""
+def verdict_of(judged: Judgement, cause: str = "") -> Verdict:
+    """A judgement in words, with its evidence. cause: what may be the reason where it went otherwise."""
     text = _TEXTS[judged.verdict]
     if judged.verdict is VerdictKind.CANNOT_TELL or math.isnan(judged.inside):
         return Verdict(judged.verdict, text)
-    return Verdict(judged.verdict, f"{text}: {judged.inside:.0%} of the epochs in the band")
+    text = f"{text}: {judged.inside:.0%} of the epochs in the band"
+    return Verdict(judged.verdict, f"{text}; {cause}" if cause and judged.verdict in ASTRAY else text)

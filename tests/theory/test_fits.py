@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from labcontrol.theory.fits import fit_learning_curve
+from labcontrol.theory.fits import fit_learning_curve, fit_two_exponentials
 
 EPOCHS = np.arange(400.0)
 NOISE = 0.002
@@ -34,3 +34,13 @@ def test_a_curve_that_has_not_fallen_or_is_short_is_not_fitted() -> None:
     assert fit_learning_curve(EPOCHS, np.full(len(EPOCHS), 0.5)) is None
     assert fit_learning_curve(EPOCHS[:7], np.linspace(1.0, 0.5, 7)) is None
     assert fit_learning_curve(EPOCHS[:8], np.linspace(1.0, 0.5, 8)) is not None
+
+
+def test_two_exponentials_are_found_again() -> None:
+    curve = 0.01 + 0.8 * np.exp(-EPOCHS / 20.0) + 0.1 * np.exp(-EPOCHS / 150.0)
+    fit = fit_two_exponentials(EPOCHS, curve)
+    assert fit is not None
+    found = (fit.floor, fit.fast, fit.slow, fit.tau, fit.slow_tau)
+    assert found == pytest.approx((0.01, 0.8, 0.1, 20.0, 150.0), rel=0.02)
+    np.testing.assert_allclose(fit.curve(EPOCHS), curve, rtol=1e-3)
+    assert fit_two_exponentials(EPOCHS, 1 - curve) is None

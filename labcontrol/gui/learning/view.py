@@ -175,9 +175,12 @@ class LearningView(Panel):
     def _outlook(self, epoch: float) -> str:
         """What is to be expected of the rest of the run, in one line."""
         parts = [self._remark] if self._remark else []
+        if self.loss.currentText() != self._data.loss:
+            parts.append(f"the run decides by <b>{self._data.loss}</b>: prediction, verdict and values are of that")
         if not self._is_over:
             if self._expected:
-                parts.append(self._expected)
+                reached = float(self._data.incumbent(self._data.loss)[-1]) <= self._at_end["prediction"]
+                parts.append(self._expected + (", reached already" if reached else ""))
             left_s = max(self._planned - 1 - epoch, 0) * self._data.epoch_s
             if left_s > 0:
                 parts.append(f"<b>{duration(left_s)}</b> left")
@@ -190,6 +193,7 @@ class LearningView(Panel):
 
     def _change_loss(self, loss: str) -> None:
         self.plot.set_loss(loss)
+        self._show_values()
 
     def _change_axes(self) -> None:
         horizontal = HORIZONTALS[self.horizontal.currentText()]

@@ -13,7 +13,7 @@ from PyQt5.QtCore import QObject
 
 from labcontrol.analysis.model_curve import ModelCurve
 from labcontrol.analysis.run_models import Prediction, pilot_prediction, record_prediction, run_models
-from labcontrol.analysis.verdict import Verdict
+from labcontrol.analysis.verdict import ASTRAY, Verdict
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine import (
     DriftMeasured,
@@ -150,8 +150,8 @@ class RunFollower(QObject):
     def renew_models(self, *, at_once: bool) -> None:
         """Fit what has been measured since, if it is time. at_once: because nothing more will come."""
         data, prediction, now_s = self._data, self._prediction, time.monotonic()
-        record = None if self._is_predicted_whole else self._record
-        if prediction is None or (self.is_up_to_date and record is None) or self._background.is_busy:
+        record, is_whole = self._record, self._is_predicted_whole
+        if prediction is None or (self.is_up_to_date and (is_whole or record is None)) or self._background.is_busy:
             return
         if now_s - self._modelled_s < _MODEL_INTERVAL_S and not at_once:
             return
@@ -160,10 +160,13 @@ class RunFollower(QObject):
 
         def job() -> tuple[Prediction | None, list[ModelCurve], Verdict]:
             whole = None
-            if record is not None:
+            if record is not None and not is_whole:
                 with RunReader(record) as run:
                     whole = record_prediction(run)
             models = run_models(learning, whole or prediction, *measured)
+            if record is not None and models.verdict.kind in ASTRAY:
+                with RunReader(record) as run:
+                    models = models.with_cause(run)
             return whole, ready(models), models.verdict
 
         def show(found: tuple[Prediction | None, list[ModelCurve], Verdict]) -> None:
