@@ -36,6 +36,8 @@ def experiment_from(path: Path | None, overrides: dict[str, Any], preset: str | 
     values = experiment.model_dump()
     if overrides.get("learning.strategy") not in (None, experiment.learning.strategy):
         values["learning"]["options"] = {}  # they are those of the strategy that the file names
+        if path is None and preset is None:
+            del values["learning"]["loss"]  # as is usual for the strategy
     for name, value in overrides.items():
         if value is None:
             continue

@@ -58,14 +58,19 @@ def with_moved_settings(learning: dict[str, Any]) -> dict[str, Any]:
     return kept | {"options": used | learning.get("options", {})}
 
 
+_DEFAULT_STRATEGY = "coordinate-descent"
+
+
 class LearningConfig(Section):
     """How masks are chosen and judged."""
 
     strategy: str = Field(
-        "coordinate-descent", description="learning strategy; 'labcontrol strategies' lists them with their options"
+        _DEFAULT_STRATEGY, description="learning strategy; 'labcontrol strategies' lists them with their options"
     )
     loss: Annotated[str, OneOf(("nmse", "mse"))] = Field(
-        "mse", description="the error that decides: mse (fixed gain) or nmse (normalised each epoch)"
+        "mse",
+        description="the error that decides: mse (fixed gain) or nmse (normalised each epoch); where not set, mse for "
+        "coordinate descent, which then follows the law, and nmse for every other strategy",
     )
     initial_share: float = Field(0.5, ge=0, le=1, description="share of mirrors on at the start, chosen at random")
     masks_per_replay: int = Field(
@@ -79,8 +84,11 @@ class LearningConfig(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _move_settings(cls, values: Any) -> Any:
-        return with_moved_settings(values) if isinstance(values, dict) else values
+    def _complete(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        loss = "mse" if values.get("strategy", _DEFAULT_STRATEGY) == _DEFAULT_STRATEGY else "nmse"
+        return {"loss": loss} | with_moved_settings(values)
 
 
 class StopConfig(Section):

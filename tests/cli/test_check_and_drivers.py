@@ -16,7 +16,7 @@ def test_check_says_what_an_experiment_would_do(cli: Callable[..., Any], tmp_pat
     assert cli("init", tmp_path).code == 0
     outcome = cli("check", tmp_path / "experiment.toml")
     assert outcome.code == 0
-    for words in ("256 (16 x 16)", "mackey-glass", "1024 epochs at most", "simulated-slm", "is right"):
+    for words in ("400 (20 x 20)", "mackey-glass", "1600 epochs at most", "simulated-slm", "is right"):
         assert words in outcome.out
 
 
@@ -25,7 +25,7 @@ def test_check_can_connect_to_the_devices_of_a_bench(cli: Callable[..., Any], tm
     outcome = cli("check", tmp_path / "bench.toml", "--connect")
     assert outcome.code == 0
     assert outcome.out.count("ready: ") == 5
-    for words in ("20 mW in a run", "interlock closed", "64 x 64 pixels", "6 ms a frame", "a step takes about 44.4 ms"):
+    for words in ("20 mW in a run", "interlock closed", "80 x 80 pixels", "6 ms a frame", "a step takes about 44.4 ms"):
         assert words in outcome.out
     replay = cli("check", tmp_path / "experiment.toml", "--connect")
     assert "a replay of 230 steps 10 s" in replay.out

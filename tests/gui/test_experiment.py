@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 from gui_helpers import MakeWindow, ScriptedHost, page_context
+from PyQt5.QtCore import Qt
+from PyQt5.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
 from labcontrol.bench import simulated_bench
-from labcontrol.config import ExperimentConfig
+from labcontrol.config import ExperimentConfig, with_preset
 from labcontrol.config.toml_text import commented_toml
 from labcontrol.engine import PauseCause, RunState, RunStatus
 from labcontrol.errors import UserError
@@ -233,3 +235,24 @@ def test_a_pause_with_a_reason_is_shown_with_both_ways_on(make_window: MakeWindo
     assert host.steering == ["continue"]
     window.pause_notice.abort_button.click()
     assert host.steering == ["continue", "abort"]
+
+
+# --- ways to learn --------------------------------------------------------------------------------------------------
+def test_another_way_to_learn_is_one_click_and_leaves_the_rest(qtbot: QtBot, tmp_path: Path) -> None:
+    page = ExperimentPage(page_context(tmp_path, experiment=experiment(neurons=64, seed=5)))
+    qtbot.addWidget(page)
+    page.use_preset("experiments")
+    assert page.form.experiment() == with_preset(experiment(neurons=64, seed=5), "experiments")
+
+
+def test_the_law_is_tested_by_one_click(qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = experiment(neurons=16, task={"steps": 20}, learning={"strategy": "spsa"})
+    context = page_context(tmp_path, experiment=small)
+    started: list[ExperimentConfig] = []
+    monkeypatch.setattr(context.starter, "_start_new", lambda config, _bench: started.append(config))
+    page = ExperimentPage(context)
+    qtbot.addWidget(page)
+    (button,) = [found for found in page.findChildren(QPushButton) if found.text() == "Test the law"]
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert started == [with_preset(small, "law")]
+    assert started[0].prediction.mirrors == "all"

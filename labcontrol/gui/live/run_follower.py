@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PyQt5.QtCore import QObject
 
 from labcontrol.analysis.model_curve import ModelCurve
-from labcontrol.analysis.run_models import Prediction, pilot_prediction, record_prediction, run_models
+from labcontrol.analysis.run_models import Prediction, RunModels, pilot_prediction, record_prediction, run_models
 from labcontrol.analysis.verdict import ASTRAY, Verdict
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine import (
@@ -163,10 +163,7 @@ class RunFollower(QObject):
             if record is not None and not is_whole:
                 with RunReader(record) as run:
                     whole = record_prediction(run)
-            models = run_models(learning, whole or prediction, *measured)
-            if record is not None and models.verdict.kind in ASTRAY:
-                with RunReader(record) as run:
-                    models = models.with_cause(run)
+            models = _with_cause(run_models(learning, whole or prediction, *measured), record)
             return whole, ready(models), models.verdict
 
         def show(found: tuple[Prediction | None, list[ModelCurve], Verdict]) -> None:
@@ -259,3 +256,10 @@ class RunFollower(QObject):
         self._mask = contents.mask
         self._views.learning.set_marks(self._marks)
         self._views.learning.renew()
+
+
+def _with_cause(models: RunModels, record: Path | None) -> RunModels:
+    if record is None or models.verdict.kind not in ASTRAY:
+        return models
+    with RunReader(record) as run:
+        return models.with_cause(run)
