@@ -10,7 +10,7 @@ import pytest
 from predictions import TAU, exponential, pilot_result
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "records"))
-from synthetic_run import SyntheticRun
+from synthetic_run import STEPS, SyntheticRun
 
 from labcontrol.analysis.likely_cause import likely_cause
 from labcontrol.analysis.prediction_table import prediction_table
@@ -51,7 +51,7 @@ def test_without_a_prediction_there_is_nothing_to_compare() -> None:
 def drifting(writer: RunWriter) -> None:
     columns = ("error", "level", "offset", "light", "picture", "power", "change", "excess")
     values = {name: 9.0 if name == "excess" else 1.0 for name in columns}
-    writer.write_drift(0, {"epoch": 5, "output": np.zeros(writer.steps), **values})
+    writer.write_drift(0, {"epoch": 5, "output": np.zeros(STEPS), **values})
 
 
 def disturbed(writer: RunWriter) -> None:

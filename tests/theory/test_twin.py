@@ -109,7 +109,7 @@ def test_a_coherent_twin_of_one_real_field_squares_it() -> None:
     target = (target - target.mean()) / target.std()
     run = run_twin(
         States(fields, target, gain=40.0, coherent=True),
-        LearningConfig(options={"selection": "uniform"}),
+        LearningConfig(loss="nmse"),
         epochs=800,
         seed=2,
     )
