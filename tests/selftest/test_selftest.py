@@ -10,7 +10,7 @@ import pytest
 
 from drivers.interfaces import DeviceFaultError, Frame
 from labcontrol.bench import Bench, simulated_bench
-from labcontrol.config import BenchConfig, ExperimentConfig, ReservoirConfig, TaskConfig, with_preset
+from labcontrol.config import BenchConfig, ExperimentConfig, ReservoirConfig, TaskConfig
 from labcontrol.errors import UserError
 from labcontrol.selftest import Report, measure_responses, memory_capacity, scan, selftest
 from labcontrol.tasks import make_task
@@ -29,7 +29,7 @@ def with_small_coupling() -> BenchConfig:
 
 
 def report_at(reservoir: ReservoirConfig) -> Report:
-    experiment = with_preset(ExperimentConfig(neurons=NEURONS, task=TASK, reservoir=reservoir), "experiments")
+    experiment = ExperimentConfig(neurons=NEURONS, task=TASK, reservoir=reservoir)
     with Bench(with_small_coupling()) as bench:
         return selftest(bench, experiment, make_task(TASK, 1))
 
