@@ -54,6 +54,7 @@ _LONGEST_SILENCE_S = 0.3
 _PUBLISHING_SHARE = 0.005  # of a core: publishing takes turns with the run on the interpreter lock
 _HANDSHAKE_S = 5.0
 _FREE_S = 5.0
+_LEAVING_S = 1.0
 _MOST_SESSIONS = 64
 _LOG_LINES_WAITING = 10_000
 _WITHOUT_ATTACHING: tuple[type[Request], ...] = (Attach, Abort, SafeOff)
@@ -134,6 +135,9 @@ class Host:
             session.outbox.close()
         for session in self._sessions:
             session.close()
+        for thread in self._threads:
+            if thread.is_alive() and thread is not threading.current_thread():
+                thread.join(_LEAVING_S)
         logging.getLogger().removeHandler(self._log)
         self._place.close()
 
