@@ -117,7 +117,7 @@ def test_a_client_that_never_reads_delays_nothing(serve: Serve, attach: Attach, 
 
 
 def test_pause_and_continue_say_whether_they_change_anything(serve: Serve, attach: Attach, run_job: MakeJob) -> None:
-    host = serve(run_job(epochs=100_000))
+    host = serve(run_job(epochs=20_000))
     client, other = attach(host), attach(host)
     run = RemoteRun.attach(client)
     until(lambda: run.status.epoch > 3, client)
@@ -129,7 +129,7 @@ def test_pause_and_continue_say_whether_they_change_anything(serve: Serve, attac
     assert not client.request(Continue())
     assert other.request(Stop())
     over(run)
-    assert 0 < run.status.epoch < 100_000
+    assert 0 < run.status.epoch < 20_000
 
 
 def test_what_a_run_fails_of_keeps_its_remedy(serve: Serve, attach: Attach, tmp_path: Path) -> None:
@@ -152,14 +152,14 @@ def test_what_is_wrong_before_a_run_is_said_at_once_and_leaves_the_host_free(ser
 
 
 def test_a_host_has_one_job_at_a_time(serve: Serve, attach: Attach, run_job: MakeJob) -> None:
-    client = attach(serve(run_job(epochs=100_000)))
+    client = attach(serve(run_job(epochs=20_000)))
     with pytest.raises(UserError, match="held for run already"):
         client.request(begin_manual(simulated_bench(16, 1)))
     clients.abort(client.host)
 
 
 def test_a_host_that_ends_is_said_to_be_lost(serve: Serve, attach: Attach, run_job: MakeJob) -> None:
-    host = serve(run_job(epochs=100_000))
+    host = serve(run_job(epochs=20_000))
     client = attach(host)
     run = RemoteRun.attach(client)
     client._line.close() if sys.platform == "win32" else clients.hang_up(client._line)
@@ -223,7 +223,7 @@ def test_garbage_does_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("labcontrol.host.server._HANDSHAKE_S", 0.3)
-    host = serve(run_job(epochs=100_000))
+    host = serve(run_job(epochs=20_000))
     line = raw_line()
     garbage(line)
     client = attach(host)  # while the other one is there still
@@ -245,7 +245,7 @@ def test_who_asks_and_never_reads_is_sent_away(
     serve: Serve, attach: Attach, run_job: MakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("labcontrol.host.outbox._MOST_ANSWERS", 10)
-    host = serve(run_job(epochs=100_000))
+    host = serve(run_job(epochs=20_000))
     line = raw_line()
     send(line, "attach", version=PROTOCOL_VERSION, events=False)
     with contextlib.suppress(OSError):
@@ -259,7 +259,7 @@ def test_who_asks_and_never_reads_is_sent_away(
 
 
 def test_too_many_clients_are_sent_away_and_the_others_served(serve: Serve, attach: Attach, run_job: MakeJob) -> None:
-    host = serve(run_job(epochs=100_000))
+    host = serve(run_job(epochs=20_000))
     client = attach(host)
     lines = [raw_line() for _ in range(70)]
     assert client.request(GetStatus()).state is HostState.RUN
@@ -269,7 +269,7 @@ def test_too_many_clients_are_sent_away_and_the_others_served(serve: Serve, atta
 
 
 def test_another_version_is_told_so_but_may_abort(serve: Serve, attach: Attach, run_job: MakeJob) -> None:
-    host = serve(run_job(epochs=100_000))
+    host = serve(run_job(epochs=20_000))
     line = raw_line()
     send(line, "attach", version=PROTOCOL_VERSION + 1, something="new")
     error = answer(line)["error"]
