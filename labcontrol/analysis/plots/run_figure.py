@@ -20,8 +20,10 @@ from labcontrol.analysis.plots.figure_files import new_figure
 from labcontrol.analysis.run_models import RunModels, record_models
 from labcontrol.config import with_moved_settings
 from labcontrol.errors import UserError
-from labcontrol.learning import strategy_label
+from labcontrol.learning import strategy_class, strategy_label
 from labcontrol.records import RunReader
+
+_MOST_OPTIONS = 3  # beyond, only those that were changed are listed
 
 
 def run_figure(run: RunReader) -> Figure:
@@ -30,19 +32,17 @@ def run_figure(run: RunReader) -> Figure:
         raise UserError(f"{run.path} has no epoch yet, so there is nothing to draw.", "Wait for the first one.")
     figure = new_figure(12, 7.5)
     grid = figure.add_gridspec(3, 3, height_ratios=(3.2, 1.1, 1.9), width_ratios=(1, 1, 0.75))
-    learning = figure.add_subplot(grid[0, :2])
-    ratios = figure.add_subplot(grid[1, :2], sharex=learning)
-    output, mask, facts = (figure.add_subplot(grid[place]) for place in ((2, slice(0, 2)), (2, 2), (slice(0, 2), 2)))
     models = record_models(run)
+    learning = figure.add_subplot(grid[0, :2] if models.shown else grid[:2, :2])
+    output, mask, facts = (figure.add_subplot(grid[place]) for place in ((2, slice(0, 2)), (2, 2), (slice(0, 2), 2)))
     draw_learning(learning, run, models)
     learning.set_title(models.verdict.text or models.remark, fontsize=10, loc="left")
     learning.legend(loc="upper right", fontsize=9, framealpha=0.9)
     if models.shown:
         learning.tick_params(labelbottom=False)
-        draw_ratios(ratios, models)
+        draw_ratios(figure.add_subplot(grid[1, :2], sharex=learning), models)
     else:
         learning.set_xlabel(EPOCH)
-        ratios.axis("off")
     _output(output, run)
     _mask(mask, run)
     _write_facts(facts, run, models)
@@ -65,13 +65,16 @@ def _output(axes: Axes, run: RunReader) -> None:
 def _mask(axes: Axes, run: RunReader) -> None:
     mask, which = run.last_mask()
     draw_mask(axes, mask)
-    axes.set_title(f"{which} mask: {int(mask.sum())} of {run.neurons} mirrors on", fontsize=10, loc="left")
+    axes.set_title(f"{which} mask: {int(mask.sum())} of {run.neurons} on", fontsize=10, loc="left")
 
 
 def _write_facts(axes: Axes, run: RunReader, models: RunModels) -> None:
     axes.axis("off")
     result = run.result
     options = with_moved_settings(run.experiment["learning"]).get("options", {})
+    if len(options) > _MOST_OPTIONS:
+        usual = strategy_class(run.experiment["learning"]["strategy"]).Settings().model_dump()
+        options = {key: value for key, value in options.items() if key not in usual or value != usual[key]}
     lines = [
         ("bench", run.config["bench"]["name"]),
         ("seed", str(run.experiment["seed"])),
