@@ -47,8 +47,8 @@ class Compared:
         return f"{rounded(self.measured)}, {'inside' if inside else 'outside'}"
 
 
-def prediction_table(models: RunModels, neurons: int) -> list[Compared]:
-    """Set errors on the way, the last one and the time constant beside what was predicted.
+def prediction_table(models: RunModels, neurons: int, target_error: float | None = None) -> list[Compared]:
+    """Set errors on the way, the last one, the time constant and the time to a target beside what was predicted.
 
     Parameters
     ----------
@@ -56,6 +56,8 @@ def prediction_table(models: RunModels, neurons: int) -> list[Compared]:
         Of the run so far.
     neurons : int
         Their number: the way is measured in visits of every mirror.
+    target_error : float, optional
+        At which learning is to stop.
 
     Returns
     -------
@@ -75,4 +77,10 @@ def prediction_table(models: RunModels, neurons: int) -> list[Compared]:
     if math.isfinite(told.tau[0]):
         tau = None if fit is None or fit.tau is None or len(measured) <= told.tau[0] else fit.tau[0]
         rows.append(Compared("time constant, epochs", told.tau, tau))
+    if target_error is not None:
+        reached = np.flatnonzero(measured <= target_error)
+        first = float(reached[0]) if len(reached) else None
+        rows.append(
+            Compared(f"epochs to the target error {rounded(target_error)}", told.epochs_to(target_error), first)
+        )
     return rows

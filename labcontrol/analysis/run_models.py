@@ -39,6 +39,7 @@ from labcontrol.theory import (
     modes_of_states,
 )
 from labcontrol.theory.fits import FORMS
+from labcontrol.theory.pilot_design import design_size
 from labcontrol.theory.run_prediction import Judgement, RunPrediction, judge
 
 Floats = NDArray[np.float64]
@@ -56,9 +57,12 @@ def why_no_law(facts: StrategyFacts, pilot: PilotResult | None = None) -> str:
     if not facts.flip_by_flip:
         return "A curve is predicted of descents flip by flip; this strategy measures many masks, then decides."
     if pilot is not None and pilot.prediction is None:
+        left = f"{pilot.facts.unexplained:.1%} of what masks changed is left unexplained"
+        if pilot.facts.all_mirrors:
+            return f"Outputs are not the sum over mirrors ({left}), so no curve is predicted."
         return (
-            f"Outputs are not the sum over mirrors ({pilot.facts.unexplained:.0%} of what masks changed is left "
-            "unexplained), so no curve is predicted."
+            f"The known phases do not tell what mirrors do ({left}), so no curve is predicted. Measuring every mirror "
+            f"takes {design_size(len(pilot.amplitudes))} masks: prediction.mirrors = 'all'."
         )
     return ""
 

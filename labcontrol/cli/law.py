@@ -58,7 +58,7 @@ def law(
     job = RunJob.make(settings)
     run_in_terminal(job, as_json=False)
     with reading(job.run.record) as record:
-        rows = prediction_table(record_models(record), record.neurons)
+        rows = prediction_table(record_models(record), record.neurons, config.stop.target_error)
     wide_console().print(_shown(rows))
 
 

@@ -41,6 +41,13 @@ def test_a_time_constant_is_not_measured_before_one_has_passed() -> None:
     assert prediction_table(models_of(8), neurons=16)[-1].measured is None
 
 
+def test_the_time_to_a_target_is_among_them() -> None:
+    row = prediction_table(models_of(50), 16, target_error=0.1)[-1]
+    assert row.what == "epochs to the target error 0.100"
+    assert row.measured == row.predicted[0] == np.ceil(TAU * np.log(0.99 / 0.09))
+    assert prediction_table(models_of(5), 16, target_error=0.1)[-1].measured is None
+
+
 def test_without_a_prediction_there_is_nothing_to_compare() -> None:
     k = np.arange(20.0)
     bare = run_models(LearningConfig(), pilot_prediction(pilot_result(predicted=False)), k, exponential(k), 5)

@@ -238,7 +238,7 @@ def _law(run: RunReader, found: Outcome) -> list[Row]:
     ]
     if told is None:
         return [*rows, ("predicted curve", found.models.remark)]
-    compared = prediction_table(found.models, run.neurons)
+    compared = prediction_table(found.models, run.neurons, run.experiment["stop"].get("target_error"))
     rows += [(f"{row.what}, predicted", f"{row.predicted_text}; measured {row.measured_text}") for row in compared]
     return rows
 
