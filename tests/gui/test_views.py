@@ -98,7 +98,9 @@ def test_a_law_for_one_error_is_not_drawn_over_the_other(learning: LearningView)
     learning.begin(measured(), 100, LEARNING)
     predicted(learning)
     assert len(learning.plot.model_lines.lines["prediction"].getData()[0]) > 0
+    assert "decides by" not in learning.outlook.text()
     learning.loss.setCurrentText("nmse")
+    assert "the run decides by <b>mse</b>" in learning.outlook.text()
     assert learning.plot.model_lines.lines["prediction"].getData()[0] is None or not len(
         learning.plot.model_lines.lines["prediction"].getData()[0]
     )

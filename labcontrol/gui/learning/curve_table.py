@@ -25,7 +25,7 @@ from labcontrol.formatting import rounded
 from labcontrol.gui.learning.curves import LINES, curve_colours
 from labcontrol.gui.shared.theme import Theme
 
-_HEADINGS = ("", "", "τ (epochs), 95 %", "τ / N", "R²", "error now", "at the end", "residual")
+_HEADINGS = ("", "", "τ (epochs), interval", "τ / N", "R²", "error now", "at the end", "residual")
 _VALUES = 5
 _LEAST_NAME_PX = 90
 
