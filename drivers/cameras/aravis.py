@@ -9,25 +9,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Literal, Self
+from typing import Any
 
 from pydantic import Field
 
-from drivers.cameras.features import Features, Value, left_as_found
-from drivers.cameras.frames import checked_frame, pixels_of
+from drivers.cameras.features import Features
+from drivers.cameras.frames import pixels_of
+from drivers.cameras.genicam import GenICamCamera, GenICamOptions
 from drivers.cameras.introspection import import_aravis
 from drivers.cameras.numbering import FrameNumbers
 from drivers.cameras.settings import require_exposure_taken, require_gain_taken
 from drivers.interfaces import (
-    Camera,
     DeviceDisconnectedError,
     DeviceError,
     DeviceFaultError,
     DeviceRefusedError,
-    DeviceStatus,
     DeviceTimeoutError,
     DriverContext,
-    DriverOptions,
     Found,
     Frame,
     Identity,
@@ -35,36 +33,17 @@ from drivers.interfaces import (
     Search,
 )
 
-_BITS = {"Mono8": 8, "Mono10": 10, "Mono12": 12, "Mono16": 16}
 
+class AravisOptions(GenICamOptions):
+    """Settings of a GenICam camera that Aravis reaches."""
 
-class AravisOptions(DriverOptions):
-    """Settings of a GenICam camera."""
-
-    pixel_format: Literal["Mono8", "Mono10", "Mono12", "Mono16"] = Field("Mono8", description="bits per pixel")
-    readout_time_s: float = Field(0.02, ge=0, le=10, description="from the end of the exposure to the frame, in s")
-    buffer_frames: int = Field(16, ge=2, le=1000, description="frames kept until they are read")
-    trigger_line: str | None = Field(
-        None,
-        description="input whose rising edge takes a frame, as Line1, wired to the synch output of SLM or DMD: one "
-        "pulse for each frame, after it is asked for; by default frames are triggered by software",
-    )
-    trigger_edge: Literal["rising", "falling"] = Field("rising", description="edge of a pulse that takes a frame")
-    saturation_counts: int | None = Field(
-        None, ge=1, description="counts from which a pixel is saturated; by default the largest that the format holds"
-    )
-    features: dict[str, Value] = Field(
-        default_factory=dict,
-        description="further features of the camera, by their GenICam names, set when it is opened, after all that "
-        "other programs may have left otherwise",
-    )
     stream: dict[str, int | float | bool] = Field(
         default_factory=dict,
         description="settings of the line to the camera, by Aravis' names for its stream, as socket-buffer-size",
     )
 
 
-class AravisCamera(Camera):
+class AravisCamera(GenICamCamera):
     """A GenICam camera of any maker. address: its name in Aravis, or part of it.
 
     Parameters
@@ -75,47 +54,20 @@ class AravisCamera(Camera):
         Its name in Aravis, or part of it; empty for the only one.
     options : AravisOptions
         As the bench file says.
-
-    Notes
-    -----
-    Triggered by software, or by an input line: then the frame of the next pulse after `trigger` is dated when that was
-    called. Frames are numbered by the camera; a number that is left out is a frame that was lost.
     """
 
     Options = AravisOptions
+    _options: AravisOptions
 
     def __init__(self, context: DriverContext, address: str, options: AravisOptions) -> None:
-        super().__init__(context)
-        self._address = address
-        self._options = options
+        super().__init__(context, address, options)
         self._aravis: Any = None
         self._error: type[Exception] = OSError
-        self._camera: Any = None
         self._stream: Any = None
         self._lost = False
-        self._numbers = FrameNumbers(self.name, self.clock)
-        self._roi = Roi(0, 0, 1, 1)
-        self._exposure_s = 0.0
-        self._stuck: dict[str, str] = {}
-
-    @classmethod
-    def from_bench(cls, address: str, options: AravisOptions, context: DriverContext) -> Self:
-        return cls(context, address, options)
 
     @classmethod
     def discover(cls, search: Search) -> Iterable[Found]:  # noqa: ARG003 (asks in its own way)
-        """Ask the network and USB for GenICam cameras.
-
-        Parameters
-        ----------
-        search : Search
-            What may be asked where.
-
-        Yields
-        ------
-        Found
-            A device each.
-        """
         aravis, _ = _load("cameras of Aravis")
         aravis.update_device_list()
         for number in range(aravis.get_n_devices()):
@@ -130,10 +82,6 @@ class AravisCamera(Camera):
         with self._asking("asking for its sensor"):
             columns, rows = self._camera.get_sensor_size()
         return rows, columns
-
-    @property
-    def bit_depth(self) -> int:
-        return _BITS[self._options.pixel_format]
 
     @property
     def readout_time_s(self) -> float:
@@ -178,9 +126,6 @@ class AravisCamera(Camera):
             self._camera.set_gain(decibel)
         require_gain_taken(self.name, decibel, self._get_gain())
 
-    def _get_roi(self) -> Roi:
-        return self._roi
-
     def _set_roi(self, roi: Roi) -> None:
         before = self._roi
         with self._asking("setting its region"):
@@ -196,13 +141,8 @@ class AravisCamera(Camera):
             finally:
                 self._start()
 
-    def _trigger(self) -> None:
-        with self._asking("triggering"):
-            self.clock.sleep(self._numbers.on_its_way_s(self.readout_time_s))
-            self._discard_frames()
-            self._numbers.trigger(self._exposure_s)
-            if self._options.trigger_line is None:
-                self._camera.software_trigger()
+    def _trigger_by_software(self) -> None:
+        self._camera.software_trigger()
 
     def _read(self, timeout_s: float) -> Frame:
         with self._asking("reading a frame"):
@@ -278,18 +218,10 @@ class AravisCamera(Camera):
                 firmware or "unknown",
             )
 
-    def _read_status(self) -> DeviceStatus:
-        exposure_s = self._get_exposure()
-        frames = self._numbers.counter
-        values: dict[str, float | int | str | bool] = {"frames": frames, "exposure_s": exposure_s}
+    def _readings(self) -> dict[str, float]:
         with self._asking("asking for its state"):
-            if self._camera.is_frame_rate_available():
-                values["frame_rate_hz"] = float(self._camera.get_frame_rate())
-        summary = f"{frames} frames"
-        if self._stuck:
-            values["left_as_found"] = left_as_found(self._stuck)
-            summary += f", left as found: {values['left_as_found']}"
-        return DeviceStatus(True, summary, values)
+            available = self._camera.is_frame_rate_available()
+            return {"frame_rate_hz": float(self._camera.get_frame_rate())} if available else {}
 
     # --- inner workings -----------------------------------------------------------------------------------------
     def _find(self) -> str:
@@ -299,25 +231,20 @@ class AravisCamera(Camera):
         if sum(self._address in name for name in names) != 1:
             aravis.update_device_list()
             names = self._names()
-        found = [name for name in names if self._address in name]
-        if len(found) == 1:
-            return found[0]
-        raise DeviceDisconnectedError(
-            self.name,
-            f"found {len(found)} cameras {self._address or 'without an address'}. Cameras here: "
-            f"{', '.join(names) or 'none'}.",
-            "Write the name of one into the bench file; check its cable, and the network settings of its port.",
+        return str(
+            self._only_one(
+                [name for name in names if self._address in name],
+                names,
+                "Write the name of one into the bench file; check its cable, and the network settings of its port.",
+            )
         )
 
     def _names(self) -> list[str]:
         return [str(self._aravis.get_device_id(number)) for number in range(self._aravis.get_n_devices())]
 
     def _set_up_trigger(self, features: AravisFeatures, line: str | None) -> None:
-        sources = self._camera.dup_available_trigger_sources()
-        if line is not None and line not in sources:
-            raise DeviceRefusedError(
-                self.name, f"has no trigger input {line}, only {', '.join(sources)}.", "Correct trigger_line."
-            )
+        if line is not None:
+            self._require_trigger_line(line, self._camera.dup_available_trigger_sources())
         self._camera.set_trigger(line or "Software")
         if line is not None:
             features.set("TriggerActivation", f"{self._options.trigger_edge.capitalize()}Edge")
@@ -364,13 +291,8 @@ class AravisCamera(Camera):
                 f"frame {numbered.counter} failed on its way: {status.value_nick}.",
                 "Take it again; if it persists, check cable, packet size and bandwidth.",
             )
-        self._numbers.require_sure(numbered)
         shape = buffer.get_image_height(), buffer.get_image_width()
-        pixels = pixels_of(self.name, buffer.get_data(), shape, self.bit_depth)
-        return checked_frame(
-            self.name, pixels, self._roi, self.bit_depth, saturation=self._options.saturation_counts,
-            counter=numbered.counter, time_s=numbered.time_s, exposure_s=numbered.exposure_s,
-        )  # fmt: skip
+        return self._checked(pixels_of(self.name, buffer.get_data(), shape, self.bit_depth), numbered)
 
     @contextmanager
     def _asking(self, doing: str) -> Iterator[None]:
@@ -408,18 +330,6 @@ class AravisFeatures(Features):
         self.errors = (error,)
 
     def read(self, name: str) -> str | None:
-        """Read a feature.
-
-        Parameters
-        ----------
-        name : str
-            Of the feature.
-
-        Returns
-        -------
-        str or None
-            Its value; None where there is none of this name, or none that can be read now.
-        """
         try:
             available = self._camera.is_feature_available(name)
             return str(self._camera.get_feature(name).get_value_as_string()) if available else None

@@ -9,24 +9,22 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from pydantic import Field
 
-from drivers.cameras.features import Features, Value, left_as_found
-from drivers.cameras.frames import checked_frame, importing_swig
+from drivers.cameras.features import Features, Value
+from drivers.cameras.frames import importing_swig
+from drivers.cameras.genicam import GenICamCamera, GenICamOptions
 from drivers.cameras.numbering import FrameNumbers
 from drivers.cameras.settings import require_exposure_taken, require_gain_taken
 from drivers.interfaces import (
-    Camera,
     DeviceDisconnectedError,
     DeviceError,
     DeviceFaultError,
     DeviceRefusedError,
-    DeviceStatus,
     DeviceTimeoutError,
     DriverContext,
-    DriverOptions,
     Found,
     Frame,
     Identity,
@@ -34,7 +32,6 @@ from drivers.interfaces import (
     Search,
 )
 
-_BITS = {"Mono8": 8, "Mono10": 10, "Mono12": 12}
 _EXPOSURE_US = ("ExposureTime", "ExposureTimeAbs")  # newer models, older models
 _READINGS = {
     "temperature_c": ("DeviceTemperature", "TemperatureAbs"),
@@ -43,30 +40,15 @@ _READINGS = {
 }
 
 
-class BaslerOptions(DriverOptions):
+class BaslerOptions(GenICamOptions):
     """Settings of a Basler camera."""
 
     pixel_format: Literal["Mono8", "Mono10", "Mono12"] = Field("Mono12", description="bits per pixel")
     readout_time_s: float = Field(
         0.02, ge=0, le=10, description="from the end of the exposure to the frame, in s, where the camera does not say"
     )
-    buffer_frames: int = Field(16, ge=2, le=1000, description="frames kept until they are read")
     region: tuple[int, int, int, int] | None = Field(
         None, description="row, column, rows and columns of the region read out; by default as the camera has it"
-    )
-    trigger_line: str | None = Field(
-        None,
-        description="input whose rising edge takes a frame, as Line1, wired to the synch output of SLM or DMD: one "
-        "pulse for each frame, after it is asked for; by default frames are triggered by software",
-    )
-    trigger_edge: Literal["rising", "falling"] = Field("rising", description="edge of a pulse that takes a frame")
-    saturation_counts: int | None = Field(
-        None, ge=1, description="counts from which a pixel is saturated; by default the largest that the format holds"
-    )
-    features: dict[str, Value] = Field(
-        default_factory=dict,
-        description="further features of the camera, by their GenICam names, set when it is opened, after all that "
-        "other programs may have left otherwise",
     )
     stream: dict[str, Value] = Field(
         default_factory=dict,
@@ -75,7 +57,7 @@ class BaslerOptions(DriverOptions):
     emulated: bool = Field(False, description="whether to use the maker's camera emulator instead of cameras")
 
 
-class BaslerCamera(Camera):
+class BaslerCamera(GenICamCamera):
     """A Basler camera. address: serial number or user-defined name; empty for the only one.
 
     Parameters
@@ -86,45 +68,18 @@ class BaslerCamera(Camera):
         Serial number or user-defined name; empty for the only one.
     options : BaslerOptions
         As the bench file says.
-
-    Notes
-    -----
-    Triggered by software, or by an input line: then the frame of the next pulse after `trigger` is dated when that was
-    called.
     """
 
     Options = BaslerOptions
+    _options: BaslerOptions
 
     def __init__(self, context: DriverContext, address: str, options: BaslerOptions) -> None:
-        super().__init__(context)
-        self._address = address
-        self._options = options
+        super().__init__(context, address, options)
         self._pylon: Any = None
         self._genicam: Any = None
-        self._camera: Any = None
-        self._numbers = FrameNumbers(self.name, self.clock)
-        self._roi = Roi(0, 0, 1, 1)
-        self._exposure_s = 0.0
-        self._stuck: dict[str, str] = {}
-
-    @classmethod
-    def from_bench(cls, address: str, options: BaslerOptions, context: DriverContext) -> Self:
-        return cls(context, address, options)
 
     @classmethod
     def discover(cls, search: Search) -> Iterable[Found]:  # noqa: ARG003 (asks in its own way)
-        """List all cameras that pylon sees; those that another program has opened are in use.
-
-        Parameters
-        ----------
-        search : Search
-            What may be asked where.
-
-        Yields
-        ------
-        Found
-            A device each.
-        """
         pylon, genicam = _load("cameras of Basler")
         factory = pylon.TlFactory.GetInstance()
         for info in factory.EnumerateDevices():
@@ -148,10 +103,6 @@ class BaslerCamera(Camera):
             rows = self._first_feature("SensorHeight", "HeightMax")
             columns = self._first_feature("SensorWidth", "WidthMax")
             return int(rows.GetValue()), int(columns.GetValue())
-
-    @property
-    def bit_depth(self) -> int:
-        return _BITS[self._options.pixel_format]
 
     @property
     def readout_time_s(self) -> float:
@@ -192,9 +143,6 @@ class BaslerCamera(Camera):
                 feature.SetValue(decibel)
             require_gain_taken(self.name, decibel, self._get_gain())
 
-    def _get_roi(self) -> Roi:
-        return self._roi
-
     def _set_roi(self, roi: Roi) -> None:
         wanted = {"Width": roi.columns, "Height": roi.rows, "OffsetX": roi.column, "OffsetY": roi.row}
         for name, value in wanted.items():
@@ -215,18 +163,15 @@ class BaslerCamera(Camera):
                     feature.SetValue(value)
             self._roi = self._read_roi()
 
-    def _trigger(self) -> None:
-        with self._asking("triggering"):
-            if self._options.trigger_line is None and self._camera.CanWaitForFrameTriggerReady():
-                # Where its state cannot be waited for, a trigger that comes too early is ignored, and noticed.
-                patience_ms = round(1e3 * self.patience_s)
-                if not self._camera.WaitForFrameTriggerReady(patience_ms, self._pylon.TimeoutHandling_Return):
-                    raise DeviceTimeoutError(self.name, "did not get ready for a trigger.", "Read its frames first.")
-            self.clock.sleep(self._numbers.on_its_way_s(self.readout_time_s))
-            self._discard_frames()
-            self._numbers.trigger(self._exposure_s)
-            if self._options.trigger_line is None:
-                self._camera.TriggerSoftware.Execute()
+    def _wait_until_ready(self) -> None:
+        if self._options.trigger_line is None and self._camera.CanWaitForFrameTriggerReady():
+            # Where its state cannot be waited for, a trigger that comes too early is ignored, and noticed.
+            patience_ms = round(1e3 * self.patience_s)
+            if not self._camera.WaitForFrameTriggerReady(patience_ms, self._pylon.TimeoutHandling_Return):
+                raise DeviceTimeoutError(self.name, "did not get ready for a trigger.", "Read its frames first.")
+
+    def _trigger_by_software(self) -> None:
+        self._camera.TriggerSoftware.Execute()
 
     def _read(self, timeout_s: float) -> Frame:
         with self._asking("reading a frame"):
@@ -290,18 +235,9 @@ class BaslerCamera(Camera):
         firmware = "" if version is None else str(version.GetValue())
         return Identity(info.GetVendorName(), info.GetModelName(), info.GetSerialNumber(), firmware or "unknown")
 
-    def _read_status(self) -> DeviceStatus:
-        frames = self._numbers.counter
-        values: dict[str, float | int | str | bool] = {"frames": frames, "exposure_s": self._get_exposure()}
-        for key, names in _READINGS.items():
-            feature = next(filter(None, map(self._feature, names)), None)
-            if feature is not None:
-                values[key] = float(feature.GetValue())
-        summary = f"{frames} frames"
-        if self._stuck:
-            values["left_as_found"] = left_as_found(self._stuck)
-            summary += f", left as found: {values['left_as_found']}"
-        return DeviceStatus(True, summary, values)
+    def _readings(self) -> dict[str, float]:
+        found = {key: next(filter(None, map(self._feature, names)), None) for key, names in _READINGS.items()}
+        return {key: float(feature.GetValue()) for key, feature in found.items() if feature is not None}
 
     # --- inner workings -----------------------------------------------------------------------------------------
     @property
@@ -331,26 +267,19 @@ class BaslerCamera(Camera):
             features.set("TriggerSource", "Software")
             return
         lines = [source for source in self._camera.TriggerSource.Symbolics if source.startswith("Line")]
-        if line not in lines:
-            raise DeviceRefusedError(
-                self.name, f"has no trigger input {line}, only {', '.join(lines)}.", "Correct trigger_line."
-            )
+        self._require_trigger_line(line, lines)
         features.set("TriggerSource", line)
         features.set("TriggerActivation", f"{self._options.trigger_edge.capitalize()}Edge")
 
     def _find(self) -> Any:
         devices = list(self._pylon.TlFactory.GetInstance().EnumerateDevices())
-        found = [
-            device
-            for device in devices
-            if not self._address or self._address in (device.GetSerialNumber(), device.GetUserDefinedName())
-        ]
-        if len(found) == 1:
-            return found[0]
-        names = ", ".join(f"{device.GetModelName()} {device.GetSerialNumber()}" for device in devices) or "none"
-        raise DeviceDisconnectedError(
-            self.name,
-            f"found {len(found)} cameras {self._address or 'without an address'}. Cameras here: {names}.",
+        return self._only_one(
+            [
+                device
+                for device in devices
+                if not self._address or self._address in (device.GetSerialNumber(), device.GetUserDefinedName())
+            ],
+            [f"{device.GetModelName()} {device.GetSerialNumber()}" for device in devices],
             "Write the serial number of one into the bench file; check its cable, and that no other program uses it.",
         )
 
@@ -378,11 +307,7 @@ class BaslerCamera(Camera):
                 f"frame {numbered.counter} failed on its way: {result.ErrorDescription} ({result.ErrorCode:#x}).",
                 "Take it again; if it persists, check cable and bandwidth.",
             )
-        self._numbers.require_sure(numbered)
-        return checked_frame(
-            self.name, result.Array, self._roi, self.bit_depth, saturation=self._options.saturation_counts,
-            counter=numbered.counter, time_s=numbered.time_s, exposure_s=numbered.exposure_s,
-        )  # fmt: skip
+        return self._checked(result.Array, numbered)
 
     @contextmanager
     def _asking(self, doing: str) -> Iterator[None]:
@@ -418,18 +343,6 @@ class BaslerFeatures(Features):
         self.errors = (genicam.GenericException, TypeError)
 
     def read(self, name: str) -> str | None:
-        """Read a feature.
-
-        Parameters
-        ----------
-        name : str
-            Of the feature.
-
-        Returns
-        -------
-        str or None
-            Its value; None where there is none of this name, or none that can be read now.
-        """
         node = self._nodes.GetNode(name)
         return str(node.ToString()) if node is not None and self._genicam.IsReadable(node) else None
 

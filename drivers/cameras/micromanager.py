@@ -103,18 +103,7 @@ class MicroManagerCamera(Camera):
 
     @classmethod
     def discover(cls, search: Search) -> Iterable[Found]:
-        """List cameras that the installed device adapters know, connected or not; adapters may look for their hardware.
-
-        Parameters
-        ----------
-        search : Search
-            What may be asked where.
-
-        Yields
-        ------
-        Found
-            A device each.
-        """
+        # List cameras that the installed device adapters know, connected or not; adapters may look for their hardware.
         core = _load("cameras of Micro-Manager")()
         adapters = core.getDeviceAdapterNames()
         if not search.identify:

@@ -138,7 +138,6 @@ class Camera(Device):
         self._set_roi(roi)
 
     def close(self) -> None:
-        """Leave the camera in its safe state and let go of it."""
         self._known_patience_s = None
         super().close()
 

@@ -71,7 +71,6 @@ class CoboltConversation(LandmarkConversation):
     landmarks = ("gsn?", "gfv?")
 
     def write(self, command: str) -> None:
-        """Send a setting. Raises DeviceRefusedError when the laser does not take it."""
         self.ask(command, lambda reply: reply.nothing_but(b"OK"))
 
     def _check(self, reply: Reply) -> None:

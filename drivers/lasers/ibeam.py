@@ -60,7 +60,6 @@ class IBeamConversation(LandmarkConversation):
     landmarks = ("show serial", "version")
 
     def write(self, command: str) -> None:
-        """Send a setting. Raises DeviceRefusedError when the laser does not take it."""
         self.ask(command, lambda reply: reply.nothing_but(b""))
 
     def close(self) -> None:

@@ -72,7 +72,6 @@ class ObisConversation(LandmarkConversation):
     landmarks = ("SYST:INF:SNUM?", "SYST:INF:FVER?")
 
     def write(self, command: str) -> None:
-        """Send a setting. Raises DeviceRefusedError when the laser does not take it."""
         self.ask(command, lambda reply: reply.nothing_but(b""))
 
     def _prepare(self) -> None:

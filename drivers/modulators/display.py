@@ -27,7 +27,8 @@ from drivers.interfaces import (
     Shown,
 )
 from drivers.modulators.areas import Area, differing_area, enlarged, enlarged_area, whole_area
-from drivers.modulators.screen_link import ScreenFacts, ScreenLink
+from drivers.modulators.screen_events import ScreenFacts
+from drivers.modulators.screen_link import ScreenLink
 
 _NEARLY = 0.95  # of the screen's rows and columns: the active part of a panel
 
@@ -285,7 +286,6 @@ class DisplaySlm(DisplayModulator):
         return self._on_the_whole_screen(path, pixels, shape)
 
     def _on_the_whole_screen(self, path: Path, image: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
-        """The image where it belongs, and nothing beside it. One that lacks a margin begins at the corner."""
         offset = self._options.correction_offset_px
         row, column = offset or (0, 0)
         nearly = all(wanted * _NEARLY <= size for size, wanted in zip(image.shape, shape, strict=True))

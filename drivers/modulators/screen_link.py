@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,6 +28,7 @@ from drivers.interfaces import (
     DeviceTimeoutError,
 )
 from drivers.modulators.areas import Area, whole_area
+from drivers.modulators.screen_events import ScreenFacts, event_of, facts_of, refusal_of, x_window_of
 from drivers.modulators.x_painter import PainterError, XPainter
 from drivers.modulators.x_screen import WatchError, XScreenWatch
 
@@ -38,43 +39,6 @@ SHOW_TIMEOUT_S = 2.0
 WATCH_INTERVAL_S = 1.0
 _ENDED: dict[str, Any] = {"event": "ended"}
 _REMEDY = "Close what covers it; switch night light, colour profile, scaling and screen saver off for this screen."
-
-
-@dataclass(frozen=True)
-class ScreenFacts:
-    """What the window system knows about a screen.
-
-    Attributes
-    ----------
-    rows : int
-        Of pixels.
-    columns : int
-        Of pixels.
-    refresh_hz : float
-        Refresh rate, in Hz.
-    name : str
-        As the window system calls it.
-    manufacturer : str
-        As the screen says.
-    model : str
-        As the screen says.
-    serial_number : str
-        As the screen says; often empty.
-    primary : bool
-        Whether it is the one where people work.
-    in_use : str
-        Who shows patterns on it; empty for nobody.
-    """
-
-    rows: int
-    columns: int
-    refresh_hz: float
-    name: str
-    manufacturer: str
-    model: str
-    serial_number: str
-    primary: bool = False
-    in_use: str = ""
 
 
 def list_screens(display: str | None = None) -> list[ScreenFacts]:
@@ -174,7 +138,7 @@ class ScreenLink:
         self._last_words = _in_background(_follow_errors, self._process.stderr, self._complaints)
         event = self._next(START_TIMEOUT_S)
         if event["event"] == "refused":
-            raise self._refusal(event)
+            raise refusal_of(event, self.device, self.screen)
         facts = facts_of(event)
         if facts is None:
             raise self._unexpected(event)
@@ -359,110 +323,8 @@ class ScreenLink:
             "Check that there is a desktop (DISPLAY), then close the device and open it again.",
         )
 
-    def _refusal(self, event: dict[str, Any]) -> DeviceRefusedError:
-        screens = ", ".join(event.get("screens", [])) or "none"
-        if event.get("reason") == "in use":
-            return DeviceRefusedError(
-                self.device,
-                f"another program shows patterns on {self.screen}: {event.get('holder')}.",
-                "End it, or name another screen.",
-            )
-        if event.get("reason") == "several screens":
-            return DeviceRefusedError(
-                self.device,
-                f"several screens have the serial number {self.screen}: {screens}.",
-                "Write the name of one of them.",
-            )
-        if event.get("reason") == "overlap":
-            return DeviceRefusedError(
-                self.device,
-                f"{self.screen} shows a part of the desktop that {screens} shows, too.",
-                "Extend the desktop to it instead of mirroring it, or set allow_primary.",
-            )
-        if event.get("reason") == "scaled":
-            return DeviceRefusedError(
-                self.device,
-                f"the desktop scales {self.screen} by {event.get('scale')}: pixels of a pattern are no pixels of it.",
-                "Set its scale to 100 %.",
-            )
-        if event.get("reason") == "primary screen":
-            return DeviceRefusedError(
-                self.device,
-                f"{self.screen} is the primary screen, where people work. Screens here: {screens}.",
-                "Name another screen, or set allow_primary.",
-            )
-        return DeviceRefusedError(
-            self.device,
-            f"there is no screen {self.screen!r}. Screens here: {screens}.",
-            "Switch the modulator on, extend the desktop to it, and write its name as address into the bench file.",
-        )
-
     def _unexpected(self, event: dict[str, Any]) -> DeviceReplyError:
         return DeviceReplyError(self.device, f"got {event!r} from its window.", "Install the package anew.")
-
-
-def event_of(line: bytes) -> dict[str, Any]:
-    """Read a line of the window.
-
-    Parameters
-    ----------
-    line : bytes
-        As it came.
-
-    Returns
-    -------
-    dict
-        What it says; the event "garbled" for a line that is none of its own.
-    """
-    try:
-        event = json.loads(line)
-    except (ValueError, RecursionError):
-        event = None
-    if isinstance(event, dict) and isinstance(event.get("event"), str):
-        return event
-    return {"event": "garbled", "line": line[:80].decode("ascii", "backslashreplace")}
-
-
-def x_window_of(event: dict[str, Any]) -> int | None:
-    """Read the number of a window that is ready.
-
-    Parameters
-    ----------
-    event : dict
-        What the window says.
-
-    Returns
-    -------
-    int or None
-        On an X server; None elsewhere.
-    """
-    number = event.get("x_window")
-    return number if isinstance(number, int) and 0 < number < 1 << 32 else None
-
-
-def facts_of(event: dict[str, Any]) -> ScreenFacts | None:
-    """Read the facts of a window that is ready.
-
-    Parameters
-    ----------
-    event : dict
-        What the window says.
-
-    Returns
-    -------
-    ScreenFacts or None
-        None where they cannot be those of a screen.
-    """
-    texts = [event.get(name) for name in ("name", "manufacturer", "model", "serial_number")]
-    numbers = [event.get(name) for name in ("rows", "columns", "refresh_hz")]
-    primary = event.get("primary")
-    if not all(isinstance(text, str) for text in texts) or not isinstance(primary, bool):
-        return None
-    if not all(isinstance(number, int | float) and 0 < number < 1e5 for number in numbers):
-        return None
-    rows, columns, refresh_hz = (float(number) for number in numbers if number is not None)
-    name, manufacturer, model, serial_number = map(str, texts)
-    return ScreenFacts(int(rows), int(columns), refresh_hz, name, manufacturer, model, serial_number, primary)
 
 
 def _in_background(follow: Callable[..., None], *arguments: object) -> threading.Thread:

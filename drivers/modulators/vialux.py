@@ -109,18 +109,6 @@ class VialuxDmd(Modulator):
 
     @classmethod
     def discover(cls, search: Search) -> Iterable[Found]:
-        """Find the first one that the ALP library gives, which only opening it can tell.
-
-        Parameters
-        ----------
-        search : Search
-            What may be asked where.
-
-        Yields
-        ------
-        Found
-            That one.
-        """
         _load("DMDs of ViALUX")
         if not search.identify:
             search.note("DMDs of ViALUX are looked for where devices may be asked: only opening tells of them.")

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from labcontrol.analysis.curve_facts import MODELS
 from labcontrol.formatting import rounded
 
 Floats = NDArray[np.float64]
@@ -132,49 +131,3 @@ def is_determined(value: Interval) -> bool:
     """
     _, low, high = value
     return math.isfinite(high) and not (low > 0 and high / low > _WIDEST)
-
-
-def sampled_curve(
-    key: str,
-    loss: str,
-    epochs: Floats,
-    errors: Floats,
-    band: tuple[Floats, Floats] | None = None,
-    *,
-    name: str = "",
-    explanation: str = "",
-) -> ModelCurve:
-    """Make a model of what is known at some epochs.
-
-    Parameters
-    ----------
-    key : str
-        In `MODELS`.
-    loss : str
-        The error it speaks of.
-    epochs : ndarray, shape (K,)
-        Rising.
-    errors : ndarray, shape (K,)
-        Expected after each; between them it is interpolated.
-    band : tuple of ndarray, shape (K,)
-        Ends of an interval.
-    name : str
-        By default that of `MODELS`.
-    explanation : str
-        By default that of `MODELS`.
-
-    Returns
-    -------
-    ModelCurve
-    """
-
-    def values(k: Floats) -> Floats:
-        return np.interp(k, epochs, errors)
-
-    def interval(k: Floats) -> tuple[Floats, Floats]:
-        assert band is not None
-        return np.interp(k, epochs, band[0]), np.interp(k, epochs, band[1])
-
-    facts = MODELS[key]
-    shade = None if band is None else interval
-    return ModelCurve(key, name or facts.name, explanation or facts.help, loss, values, shade)

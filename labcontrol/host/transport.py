@@ -127,12 +127,6 @@ def hang_up(line: Connection) -> None:
         end.shutdown(socket.SHUT_RDWR)
 
 
-def peer_pid(line: Connection) -> int | None:
-    """The process at the other end, where the system says so."""
-    credentials = _peer(line)
-    return credentials[0] if credentials is not None else None
-
-
 def _connected(address: Address) -> Connection:
     if sys.platform == "win32":
         return connection.Client(address, family="AF_PIPE")
@@ -151,18 +145,18 @@ def _connected(address: Address) -> Connection:
         return Connection(end.detach())
 
 
-def _peer(line: Connection) -> tuple[int, int, int] | None:
+def _peer_uid(line: Connection) -> int | None:
     if not hasattr(socket, "SO_PEERCRED"):
         return None
     with socket.socket(fileno=os.dup(line.fileno())) as end:
         found = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    pid, uid, gid = _CREDENTIALS.unpack(found)
-    return pid, uid, gid
+    uid: int = _CREDENTIALS.unpack(found)[1]
+    return uid
 
 
 def _require_same_user(line: Connection) -> None:
-    credentials = _peer(line)
-    if sys.platform != "win32" and credentials is not None and credentials[1] != os.getuid():
+    uid = _peer_uid(line)
+    if sys.platform != "win32" and uid is not None and uid != os.getuid():
         raise ForeignUserError
 
 

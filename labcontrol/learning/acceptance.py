@@ -20,12 +20,3 @@ ACCEPTANCES: dict[str, str] = {
 def accept(candidate_error: float, incumbent_error: float) -> bool:
     """The candidate replaces the incumbent only if its error is strictly lower; an error that is NaN never does."""
     return candidate_error < incumbent_error
-
-
-@compiled
-def next_incumbent_error(candidate_error: float, incumbent_error: float, accepted: bool) -> float:
-    """The error the incumbent is held to have after a decision.
-
-    incumbent_error: as the decision used it, stored or measured again.
-    """
-    return candidate_error if accepted else incumbent_error

@@ -9,7 +9,29 @@ from collections.abc import Iterator
 from drivers.transports import Line
 
 
-class ScriptedLine(Line):
+class _PlayedLine(Line):
+    """A line whose other end is played here: what it says is put into `arriving`."""
+
+    def __init__(self, device: str, kind: str) -> None:
+        super().__init__(device, kind)
+        self.arriving = bytearray()
+
+    def _connect(self) -> None:
+        pass
+
+    def _disconnect(self) -> None:
+        pass
+
+    def _receive(self, limit: int, timeout_s: float) -> bytes:
+        data = bytes(self.arriving[:limit])
+        del self.arriving[:limit]
+        return data
+
+    def _waiting(self) -> bytes:
+        return self._receive(len(self.arriving), 0.0)
+
+
+class ScriptedLine(_PlayedLine):
     """A line whose other end expects exact bytes in exact order and answers exact bytes.
 
     Parameters
@@ -27,7 +49,6 @@ class ScriptedLine(Line):
     def __init__(self, script: list[tuple[bytes, bytes]], device: str = "laser") -> None:
         super().__init__(device, "scripted")
         self.script = deque(script)
-        self.arriving = bytearray()
         self._junk: Iterator[bytes] | None = None
 
     def answer_everything(self, replies: list[bytes]) -> None:
@@ -40,12 +61,6 @@ class ScriptedLine(Line):
         """
         self._junk = itertools.cycle(replies)
 
-    def _connect(self) -> None:
-        pass
-
-    def _disconnect(self) -> None:
-        pass
-
     def _send(self, data: bytes) -> None:
         if self._junk is not None:
             self.arriving += next(self._junk)
@@ -57,14 +72,6 @@ class ScriptedLine(Line):
         if data != expected:
             raise UnexpectedBytes(f"sent {data!r}, expected {expected!r}")
         self.arriving += reply
-
-    def _receive(self, limit: int, timeout_s: float) -> bytes:
-        data = bytes(self.arriving[:limit])
-        del self.arriving[:limit]
-        return data
-
-    def _waiting(self) -> bytes:
-        return self._receive(len(self.arriving), 0.0)
 
     def all_said(self) -> bool:
         """Whether the whole script was gone through and every answer read.
@@ -81,7 +88,7 @@ class UnexpectedBytes(BaseException):
     """A driver sent what its script does not expect. Not an Exception, so that no driver can catch it."""
 
 
-class AnsweringLine(Line):
+class AnsweringLine(_PlayedLine):
     """A line whose other end answers every question it knows, and takes ``*ESE`` for what it is.
 
     Parameters
@@ -101,11 +108,7 @@ class AnsweringLine(Line):
         super().__init__(device, "answering")
         self.answers = answers
         self.instead: dict[bytes, bytes] = {}
-        self.arriving = bytearray()
         self._register = b""
-
-    def _connect(self) -> None:
-        pass
 
     def _disconnect(self) -> None:
         self.arriving.clear()
@@ -121,11 +124,3 @@ class AnsweringLine(Line):
             self.arriving += self.answers[data]
         else:
             raise UnexpectedBytes(f"sent {data!r}, which this end does not know")
-
-    def _receive(self, limit: int, timeout_s: float) -> bytes:
-        data = bytes(self.arriving[:limit])
-        del self.arriving[:limit]
-        return data
-
-    def _waiting(self) -> bytes:
-        return self._receive(len(self.arriving), 0.0)

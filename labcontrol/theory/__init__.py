@@ -4,7 +4,7 @@ from labcontrol.theory.amplitude import noise_from_repeats, start_rate
 from labcontrol.theory.coverage_law import coverage
 from labcontrol.theory.fits import FitComparison, LearningFit, fit_learning_curve, fit_two_exponentials
 from labcontrol.theory.mean_field_law import MEAN_FIELD_SELECTIONS, MeanFieldCurve, mean_field
-from labcontrol.theory.modes import Modes, Start, modes_of_covariance, modes_of_states
+from labcontrol.theory.modes import Modes, Start, modes_of_states
 from labcontrol.theory.states import States, incoherent_states, optical_states, planted_states, recorded_states
 from labcontrol.theory.twin import Ensemble, TwinRun, run_twin, twin_ensemble
 
@@ -23,7 +23,6 @@ __all__ = [
     "fit_two_exponentials",
     "incoherent_states",
     "mean_field",
-    "modes_of_covariance",
     "modes_of_states",
     "noise_from_repeats",
     "optical_states",

@@ -93,7 +93,7 @@ def mean_field(
         raise ValueError(f"the modes were made for the other error, not for {learning.loss}")
     if start is not None:
         chosen = [start]
-    elif modes.projected and modes.copies == 1:
+    elif modes.projected:
         rng = np.random.default_rng(seed)
         masks = [rng.random(modes.neurons) < learning.initial_share for _ in range(starts)]
         chosen = [modes.mask_start(mask) for mask in masks]
@@ -129,7 +129,7 @@ class _Descent:
         self.selection = facts.selection
         self.weights = modes.vectors**2
         # What the known modes leave of each mirror, and how many null modes there are.
-        self.null_weights = np.maximum(1 - self.weights.sum(axis=1) / modes.copies, 0.0)
+        self.null_weights = np.maximum(1 - self.weights.sum(axis=1), 0.0)
         self.nulls = modes.neurons - len(modes.strengths)
         self.on = start.mask.copy()
         uncertain = 0.0 if start.known else float(np.mean(self.on * (1 - self.on)))
@@ -159,9 +159,8 @@ class _Descent:
         m = self.modes
         amplitudes = m.vectors.T @ self.on
         self.field = m.vectors @ (m.strengths * amplitudes)
-        v = m.copies * float(amplitudes @ (m.strengths * amplitudes)) + float(m.strengths @ self.mode_variance)
-        v = max(v, 0.0)
-        c = m.copies * float(m.overlaps @ self.on)
+        v = max(float(amplitudes @ (m.strengths * amplitudes)) + float(m.strengths @ self.mode_variance), 0.0)
+        c = float(m.overlaps @ self.on)
         noise = self.noise_variance
         if m.projected:
             c = c if abs(c) > _SMALL else _SMALL
@@ -191,9 +190,9 @@ class _Descent:
     def _advance(self, s: float, ds: float) -> None:
         m, p, w = self.modes, self.on, self.weights
         direction = -1.0 if m.projected and self.covariance <= 0 else 1.0
-        own = np.maximum(w @ self.mode_variance / m.copies + self.null_variance * self.null_weights, _SMALL)
-        shared = w @ (self.mode_variance * m.strengths) / m.copies
-        spread = 4 * (w @ (self.mode_variance * m.strengths**2) / m.copies - shared**2 / own)
+        own = np.maximum(w @ self.mode_variance + self.null_variance * self.null_weights, _SMALL)
+        shared = w @ (self.mode_variance * m.strengths)
+        spread = 4 * (w @ (self.mode_variance * m.strengths**2) - shared**2 / own)
         spread = np.maximum(spread, 1e-6 * m.variances**2 + _SMALL**2)  # a mirror is never sharper than its own size
         spread = np.sqrt(spread + self.unit**2 * self.error_variance * (1 if self.stored else 2))
         memory = 2 * direction * (m.variances - shared / own)
@@ -233,7 +232,7 @@ class _Descent:
         disturbance = w.T @ flips
         null_disturbance = float(self.null_weights @ flips) / null_total
         before = float(np.sum(self.mode_variance)) + self.nulls * self.null_variance
-        after = m.copies * float(np.sum(self.on * (1 - self.on)))
+        after = float(np.sum(self.on * (1 - self.on)))
         loss = float(np.sum(rate * self.mode_variance)) + self.nulls * null_rate * self.null_variance
         scale = max((after - before) / (2 * ds) + loss, 0.0)
         scale /= max(float(np.sum(disturbance)) + self.nulls * null_disturbance, _SMALL)

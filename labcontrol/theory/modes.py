@@ -1,4 +1,4 @@
-"""What Law 3 needs to know of a reservoir: the modes of its covariance, from states, from C and b, or from a pilot."""
+"""What Law 3 needs to know of a reservoir: the modes of its covariance, from its states."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WEAKEST_MODE = 1e-7
 class Start:
     """Where a descent starts.
 
-    mask: (P,) probability that each mirror is on; certain where 0 or 1. known: whether it is one mask, so that there is
+    mask: (N,) probability that each mirror is on; certain where 0 or 1. known: whether it is one mask, so that there is
     nothing to average over.
     """
 
@@ -30,14 +30,13 @@ class Start:
 
 @dataclass(frozen=True)
 class Modes:
-    """Covariance C = sum_m lambda_m V_m V_m^T of N mirrors, known through P of them that stand for N/P each.
+    """Covariance C = sum_m lambda_m V_m V_m^T of N mirrors.
 
-    neurons: N. steps: T. gain: of the fixed-gain error. projected: C is that of the responses without their part along
-    the target, which decides the normalised error. strengths: (K,) lambda of all N mirrors, falling. vectors: (P, K)
-    orthonormal. variances: (P,) C_ii. overlaps: (P,) b_i.
+    steps: T. gain: of the fixed-gain error. projected: C is that of the responses without their part along the target,
+    which decides the normalised error. strengths: (K,) lambda, falling. vectors: (N, K) orthonormal. variances: (N,)
+    C_ii. overlaps: (N,) b_i.
     """
 
-    neurons: int
     steps: int
     gain: float
     projected: bool
@@ -47,18 +46,15 @@ class Modes:
     overlaps: Floats
 
     @property
-    def copies(self) -> float:
-        """Mirrors that each known one stands for."""
-        return self.neurons / len(self.overlaps)
+    def neurons(self) -> int:
+        return len(self.overlaps)
 
     def random_start(self, share: float) -> Start:
         """Any start mask with this share of mirrors on."""
-        return Start(np.full(len(self.overlaps), share), False)
+        return Start(np.full(self.neurons, share), False)
 
     def mask_start(self, mask: NDArray[np.bool_]) -> Start:
-        """One start mask (N,). Raises ValueError if not all N mirrors are known."""
-        if len(mask) != len(self.overlaps):
-            raise ValueError(f"the modes are of {len(self.overlaps)} mirrors, the mask is of {len(mask)}")
+        """One start mask (N,)."""
         return Start(mask.astype(np.float64), True)
 
 
@@ -75,21 +71,7 @@ def modes_of_states(states: States, loss: str) -> Modes:
         strengths, waves = _strongest(*eigh(responses.T @ responses / steps))
         vectors = responses @ waves / np.sqrt(strengths * steps)
     variances = np.einsum("it,it->i", responses, responses) / steps
-    return Modes(neurons, steps, states.gain, projected, strengths, vectors, variances, states.overlaps)
-
-
-def modes_of_covariance(
-    covariance: Floats, overlaps: Floats, gain: float, steps: int, loss: str, neurons: int | None = None
-) -> Modes:
-    """Modes from C (P, P) and b (P,) of P mirrors; neurons: N >= P that they stand for, default P."""
-    neurons = len(overlaps) if neurons is None else neurons
-    projected = loss == "nmse"
-    if projected:
-        covariance = covariance - np.outer(overlaps, overlaps)
-    strengths, vectors = _strongest(*eigh(covariance))
-    strengths = strengths * (neurons / len(overlaps))
-    variances = np.maximum(np.diag(covariance), 0.0)
-    return Modes(neurons, steps, gain, projected, strengths, vectors, variances, overlaps)
+    return Modes(steps, states.gain, projected, strengths, vectors, variances, states.overlaps)
 
 
 def _strongest(strengths: Floats, vectors: Floats) -> tuple[Floats, Floats]:

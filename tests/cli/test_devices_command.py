@@ -17,7 +17,7 @@ from drivers.discovery import ThisComputer
 from drivers.interfaces import DeviceDisconnectedError, Found
 from drivers.lasers.cobolt import CoboltLaser
 from drivers.lasers.obis import ObisLaser
-from drivers.modulators.screen_link import ScreenFacts
+from drivers.modulators.screen_events import ScreenFacts
 from labcontrol.bench.discover import Fit, choices, chosen, discover, sure_choices
 from labcontrol.errors import UserError
 

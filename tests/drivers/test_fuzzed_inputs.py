@@ -27,7 +27,8 @@ from drivers.interfaces import (
 )
 from drivers.modulators.areas import whole_area
 from drivers.modulators.display import DisplaySlm, DisplaySlmOptions
-from drivers.modulators.screen_link import ScreenLink, event_of, facts_of, x_window_of
+from drivers.modulators.screen_events import event_of, facts_of, x_window_of
+from drivers.modulators.screen_link import ScreenLink
 
 EXAMPLES = int(os.environ.get("LABCONTROL_FUZZ", "30"))
 FUZZ = settings(

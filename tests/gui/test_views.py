@@ -11,7 +11,7 @@ from predictions import exponential, pilot_result
 from PyQt5.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from labcontrol.analysis.model_curve import sampled_curve
+from labcontrol.analysis.model_curve import ModelCurve
 from labcontrol.analysis.run_models import pilot_prediction, run_models
 from labcontrol.config import LearningConfig
 from labcontrol.engine import DriftMeasured
@@ -217,7 +217,7 @@ def test_a_view_out_of_sight_draws_nothing_and_catches_up_when_it_is_seen(qtbot:
 
 def test_the_residual_is_taken_against_the_chosen_curve(learning: LearningView) -> None:
     learning.begin(measured(), 100, LEARNING)
-    half = sampled_curve("mean-field", "mse", np.array([0.0, 100.0]), np.array([0.5, 0.5]))
+    half = ModelCurve("mean-field", "half", "", "mse", lambda epochs: np.full(len(epochs), 0.5))
     predicted(learning)
     learning.set_models([half])
     against = learning.table._rows["mean-field"].against

@@ -314,7 +314,7 @@ def test_another_users_folder_and_host_are_refused(
     with pytest.raises(UserError, match="another user's"):
         connect(file.address, b"")
     monkeypatch.undo()
-    monkeypatch.setattr("labcontrol.host.transport._peer", lambda _: (1, 12345, 12345))
+    monkeypatch.setattr("labcontrol.host.transport._peer_uid", lambda _: 12345)
     with pytest.raises(UserError, match="another user's"):
         HostClient.connect(file)
     assert host.status().clients == 0

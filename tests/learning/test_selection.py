@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from labcontrol.compiled import compiled
 from labcontrol.errors import UserError
-from labcontrol.learning.acceptance import accept, next_incumbent_error
+from labcontrol.learning.acceptance import accept
 from labcontrol.learning.selection import (
     AMPLITUDE_SELECTIONS,
     SELECTIONS,
@@ -171,5 +171,3 @@ def test_only_a_strictly_lower_error_is_accepted() -> None:
     assert not accept(0.2, 0.2)
     assert not accept(float("nan"), 0.2)
     assert accept(0.2, float("inf"))
-    assert next_incumbent_error(0.1, 0.2, True) == 0.1
-    assert next_incumbent_error(0.3, 0.2, False) == 0.2

@@ -231,10 +231,6 @@ class LearningData:
         epochs: Floats = np.interp(seconds, elapsed, k) + np.maximum(seconds - elapsed[-1], 0) / self._pace()
         return epochs
 
-    def epoch_at(self, unix_s: float) -> float:
-        """The epoch that was measured at this time; 0 before the first, the last one after it."""
-        return float(np.interp(unix_s, self.unix_s, self.index)) if self._rows else 0.0
-
     def accepted_share(self, newest: int | None = None) -> float:
         """Share of flips accepted among all epochs after the first, or the newest so many; NaN without any."""
         if self._epochs < 2:

@@ -283,7 +283,6 @@ class CalibrationJob(Job):
             bench.light_off(reason)
 
     def end(self) -> None:
-        """Light off, then let go of every device."""
         self._ended = True
         self.darks += 1
         self._close_bench()

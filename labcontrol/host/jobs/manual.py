@@ -227,7 +227,6 @@ class ManualJob(Job):
         return {"journal": str(self._journal)} | facts
 
     def end(self) -> None:
-        """Light off, then let go of every device."""
         if self._ended:
             return
         self._ended = True
