@@ -34,6 +34,7 @@ from drivers.interfaces import (
     Pattern,
 )
 from drivers.modulators.display import DisplayDmd, DisplayOptions, DisplaySlm, DisplaySlmOptions
+from drivers.modulators.screen_events import refusal_of
 from drivers.modulators.screen_link import ScreenLink, list_screens
 from drivers.modulators.window import find
 from drivers.modulators.x_painter import XPainter
@@ -481,8 +482,8 @@ def test_two_screens_with_one_serial_number_are_told_apart_by_name() -> None:
     assert find("HDMI-1", screens) == screens[:1]
     assert find("4711", screens[:2]) == screens[:2]
     assert find("4711", screens) == screens[2:]
-    link = ScreenLink("slm", "4711", allow_primary=False)
-    refusal = link._refusal({"reason": "several screens", "screens": ["HDMI-1 (800 x 600)", "DP-2 (800 x 600)"]})
+    event = {"reason": "several screens", "screens": ["HDMI-1 (800 x 600)", "DP-2 (800 x 600)"]}
+    refusal = refusal_of(event, "slm", "4711")
     assert "several screens have the serial number 4711: HDMI-1 (800 x 600), DP-2" in str(refusal)
 
 
