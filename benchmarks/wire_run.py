@@ -27,7 +27,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from labcontrol.config import BenchConfig, ExperimentConfig
+from labcontrol.config import PRESETS, BenchConfig, ExperimentConfig
 from labcontrol.engine import Run
 from labcontrol.records import reading
 from mock_devices.wire.wire_bench import in_process_bench, table_options
@@ -107,6 +107,7 @@ def main() -> int:
             "seed": arguments.seed,
             "task": {"steps": arguments.steps, "test_steps": arguments.steps, "washout": arguments.washout},
             "prediction": {"pilot_masks": arguments.pilot},
+            "learning": PRESETS["experiments"].learning,
             "stop": {"epochs": arguments.epochs},
         }
     )

@@ -29,6 +29,7 @@ from labcontrol.theory.pilot_design import (
     PilotResponses,
     design_size,
     is_whole_design,
+    noise_of_references,
     pilot_changes,
     pilot_flips,
     pilot_replays,
@@ -223,8 +224,7 @@ def modelled_responses(
     else:  # one mask a replay: all are counted from the mean of the references
         references = pilot.outputs[is_start].astype(np.float64)
         changes = pilot.outputs[~is_start] - references.mean(axis=0)
-        centred = references - references.mean(axis=1, keepdims=True)
-        of_changes = float(np.sqrt(np.mean(np.var(centred, axis=0, ddof=1))))
+        of_changes = noise_of_references(references)
         noise = PilotNoise(of_changes, of_changes)
     start_output = references.mean(axis=0)
     fit = fit_phase_responses(phase_rad, signed, changes, of_changes)

@@ -151,7 +151,8 @@ class RemoteRun:
         self.record = described.record
         if self._awaits_welcome:
             self._awaits_welcome = False
-            self._catch_up()
+            if self.client.status.epoch:  # before its first epoch a record may be in the making
+                self._catch_up()
 
     def _change(self, event: StateChanged) -> None:
         self._status = event.status

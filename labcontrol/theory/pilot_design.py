@@ -25,6 +25,7 @@ FEWEST_REPLAYS = 4
 """Replays of a pilot: fewer tell too little of the noise between replays."""
 TEST_MASKS = 8
 """Random masks beside the design: whether outputs are sums over mirrors at all is seen at masks that no fit knows."""
+_FEWEST_FOR_DIFFERENCES = 4
 
 
 @dataclass(frozen=True)
@@ -209,10 +210,26 @@ def pilot_changes(
     left = _centred(values[is_start] - references[of_row[is_start]])
     freedom = is_start.sum() - len(numbers)
     within = float(np.sqrt(np.mean(np.sum(left**2, axis=0)) / freedom)) if freedom > 0 else 0.0
-    of_reference = float(np.mean(np.var(_centred(references), axis=0, ddof=1)))
     # A reference is a mean of several measurements, a decision of a run sees one.
-    between = float(np.sqrt(of_reference + within**2 * (1 - np.mean(1 / counts))))
+    between = float(np.sqrt(noise_of_references(references) ** 2 + within**2 * (1 - np.mean(1 / counts))))
     return changes, references, PilotNoise(within, between)
+
+
+def noise_of_references(references: Floats) -> float:
+    """Standard deviation of one sample between measurements of the same mask in replays one after the other.
+
+    A table that drifts moves steadily meanwhile. That is no noise: whoever counts it as noise will not see the drift.
+    Second differences are blind to a steady change, and have six times the variance of a sample.
+
+    Parameters
+    ----------
+    references : ndarray, shape (R, T)
+        In their order, R at least 2. Up to three tell no drift from noise.
+    """
+    centred = _centred(references)
+    if len(centred) < _FEWEST_FOR_DIFFERENCES:
+        return float(np.sqrt(np.mean(np.var(centred, axis=0, ddof=1))))
+    return float(np.sqrt(np.mean(np.diff(centred, n=2, axis=0) ** 2) / 6))
 
 
 def _centred(values: Floats) -> Floats:

@@ -10,7 +10,13 @@ from labcontrol.learning import Problem, make_strategy
 from labcontrol.tasks import ErrorMeasure
 from labcontrol.theory import planted_states
 from labcontrol.theory.descent_noise_aware import SequentialTest
-from labcontrol.theory.pilot_design import hadamard_flips, pilot_flips, pilot_replays, pilot_responses
+from labcontrol.theory.pilot_design import (
+    hadamard_flips,
+    noise_of_references,
+    pilot_flips,
+    pilot_replays,
+    pilot_responses,
+)
 from labcontrol.theory.run_twins import RunRules, band_of, run_twins
 
 NEURONS, STEPS = 30, 120
@@ -39,7 +45,16 @@ def test_a_pilot_recovers_every_response_with_the_noise_of_multiplexing(neurons:
     expected = 0.2 / np.sqrt(flips + 1) * np.sqrt(1.5)
     assert np.sqrt(np.mean((told.responses - responses) ** 2)) < 1.2 * expected
     assert told.noise.within == pytest.approx(0.1, rel=4 / np.sqrt(2 * len(replays) * STEPS))
-    assert told.noise.between == pytest.approx(np.hypot(0.3, 0.1), rel=4 / np.sqrt(2 * (len(replays) - 1) * STEPS))
+    # Neighbouring second differences share samples: half as many count.
+    assert told.noise.between == pytest.approx(np.hypot(0.3, 0.1), rel=4 / np.sqrt((len(replays) - 2) * STEPS))
+
+
+def test_a_steady_drift_is_no_noise() -> None:
+    rng = np.random.default_rng(1)
+    wave, noise = rng.standard_normal(STEPS), 0.1 * rng.standard_normal((6, STEPS))
+    drifting = 5.0 * np.arange(6)[:, None] * wave + noise
+    assert noise_of_references(drifting) == pytest.approx(0.1, rel=4 / np.sqrt(4 * STEPS))
+    assert noise_of_references(noise[:3]) == pytest.approx(0.1, rel=4 / np.sqrt(2 * 2 * STEPS))
 
 
 def test_a_part_of_a_design_is_refused() -> None:
