@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from PyQt5.QtGui import QHideEvent, QShowEvent
-from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout
+from PyQt5.QtWidgets import QStackedWidget
 
 from drivers.interfaces import Frame
 from labcontrol.calibration import PROCEDURES, Calibration
@@ -21,6 +21,7 @@ from labcontrol.gui.session.context import WindowContext
 from labcontrol.gui.session.page import Invitation, Page
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.elided import ElidedLabel
+from labcontrol.gui.shared.layouts import column, label, panel, row
 from labcontrol.gui.shared.theme import Theme
 from labcontrol.gui.shared.ticking import ticking
 from labcontrol.host import HostState
@@ -30,8 +31,6 @@ from labcontrol.selftest import Trial
 _LIVE_MS = 150
 _POLL_MS = 20_000
 _LIST_PX = 232
-
-
 _LOCKED = "A run holds the table; calibrate when it is over."
 
 
@@ -46,8 +45,7 @@ class CalibrationPage(Page):
         self._setup, self._table = context.setup, context.table
         self._state = self._table.state
         self.work = CalibrationWork(context, self)
-        self.bench_name = QLabel("")
-        self.bench_name.setProperty("role", "title")
+        self.bench_name = label("", "title")
         self.where = ElidedLabel()
         self.where.setProperty("role", "muted")
         self.steps = StepList()
@@ -61,9 +59,7 @@ class CalibrationPage(Page):
         )
         self.release_button = button("Disconnect", "Light off, and close every device", self._table.release)
         self.step, self.selftest = StepPage(), SelftestPage()
-        self.nothing = QLabel("")
-        self.nothing.setWordWrap(True)
-        self.nothing.setProperty("role", "muted")
+        self.nothing = label("", "muted", wraps=True)
         self.pages = QStackedWidget()
         for page in (self.step, self.selftest, self.nothing):
             self.pages.addWidget(page)
@@ -273,23 +269,12 @@ class CalibrationPage(Page):
         selftest.use.connect(self._use_point)
 
     def _lay_out(self) -> None:
-        bar = QHBoxLayout()
-        bar.addWidget(self.bench_name)
-        bar.addSpacing(12)
-        bar.addWidget(self.where, 1)
-        bar.addWidget(self.all_button)
-        bar.addWidget(self.release_button)
-        side = QFrame()
-        side.setObjectName("panel")
+        side = panel(column(self.steps, margins=(4, 6, 4, 6)))
         side.setFixedWidth(_LIST_PX)
-        inside = QVBoxLayout(side)
-        inside.setContentsMargins(4, 6, 4, 6)
-        inside.addWidget(self.steps)
-        row = QHBoxLayout()
-        row.setSpacing(12)
-        row.addWidget(side)
-        row.addWidget(self.pages, 1)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(12, 8, 12, 12)
-        layout.addLayout(bar)
-        layout.addLayout(row, 1)
+        self.setLayout(
+            column(
+                row(self.bench_name, 12, (self.where, 1), self.all_button, self.release_button),
+                (row(side, (self.pages, 1), spacing=12), 1),
+                margins=(12, 8, 12, 12),
+            )
+        )

@@ -7,12 +7,13 @@ from datetime import datetime
 from html import escape
 
 from PyQt5.QtCore import Qt
-from PyQt5.QtWidgets import QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QScrollArea, QWidget
 
 from labcontrol.calibration import Calibration, Quantity
 from labcontrol.formatting import rounded, superscript
 from labcontrol.gui.calibration.figure import FigureView
 from labcontrol.gui.shared.banner import message_and_remedy
+from labcontrol.gui.shared.layouts import NO_MARGINS, column, grid, holder, label
 from labcontrol.gui.shared.theme import LIGHT, Theme
 
 _ROW_PX = 20
@@ -30,28 +31,17 @@ class ResultView(QWidget):
         self._theme = LIGHT
         self._calibration: Calibration | None = None
         self._said: tuple[str, str] = ("", "")
-        self.verdict = QLabel("")
-        self.verdict.setWordWrap(True)
-        self.verdict.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.verdict = label(wraps=True, selectable=True)
         self.figure = FigureView()
-        self._rows = QWidget()
-        self._grid = QGridLayout(self._rows)
-        self._grid.setContentsMargins(0, 0, 8, 0)
-        self._grid.setHorizontalSpacing(14)
-        self._grid.setVerticalSpacing(2)
-        self._grid.setColumnStretch(0, 1)
+        self._grid = grid(14, 2, wide=0, margins=(0, 0, 8, 0))
         self.table = QScrollArea()
         self.table.setWidgetResizable(True)
         self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.table.setWidget(self._rows)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(6)
-        layout.addWidget(self.verdict)
-        layout.addWidget(self.figure, 1)
-        layout.addWidget(self.table)
+        self.table.setWidget(holder(self._grid))
         self._room = QWidget()
-        layout.addWidget(self._room, 1)
+        self.setLayout(
+            column(self.verdict, (self.figure, 1), self.table, (self._room, 1), spacing=6, margins=NO_MARGINS)
+        )
 
     @property
     def calibration(self) -> Calibration | None:
@@ -115,13 +105,9 @@ class ResultView(QWidget):
                 widget.hide()
                 widget.deleteLater()
         for row, quantity in enumerate(calibration.outcome.quantities.values()):
-            meaning = QLabel(_sentence(quantity.meaning, dot=False))
-            meaning.setProperty("role", "muted")
-            meaning.setMinimumWidth(1)
-            value = QLabel(quantity_words(quantity))
-            value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            value = label(quantity_words(quantity), selectable=True)
             value.setToolTip(f"95 % interval: {quantity.low:.6g} to {quantity.high:.6g} {quantity.unit}".rstrip())
-            self._grid.addWidget(meaning, row, 0)
+            self._grid.addWidget(label(_sentence(quantity.meaning, dot=False), "muted", narrow=True), row, 0)
             self._grid.addWidget(value, row, 1, Qt.AlignmentFlag.AlignRight)
         rows = len(calibration.outcome.quantities)
         self.table.setVisible(rows > 0)

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PyQt5.QtWidgets import QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QWidget
 
 from labcontrol.gui.shared.axes import readable_plot, style_plot
+from labcontrol.gui.shared.layouts import NO_MARGINS, row
 from labcontrol.gui.shared.theme import LIGHT, Theme
 from labcontrol.selftest import Trial
 
@@ -35,9 +36,7 @@ class ScanPlot(QWidget):
             self._plots[name] = plot
             if column:
                 plot.setYLink(self._plots["feedback"])
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._canvas)
+        self.setLayout(row(self._canvas, margins=NO_MARGINS))
 
     @property
     def best(self) -> Trial | None:

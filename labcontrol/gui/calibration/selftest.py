@@ -6,7 +6,7 @@ from html import escape
 
 import numpy as np
 from PyQt5.QtCore import pyqtSignal
-from PyQt5.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QLabel, QProgressBar, QWidget
 
 from labcontrol.config import ReservoirConfig
 from labcontrol.formatting import count, duration, rounded
@@ -15,12 +15,18 @@ from labcontrol.gui.calibration.step_texts import StepState
 from labcontrol.gui.shared.banner import message_and_remedy
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.fields import Whole
+from labcontrol.gui.shared.layouts import NO_MARGINS, ROOM, column, grid, label, panel, row
 from labcontrol.gui.shared.theme import LIGHT, Theme
 from labcontrol.host.jobs.calibration import SelfTestFound
 from labcontrol.selftest import Trial
 from labcontrol.selftest.selftest import GOOD_CONSISTENCY
 
 _TRIALS = 50
+_TITLE = "Self-test: can this table learn?"
+_WORDS = (
+    "Every neuron is measured twice with the task of the experiment form and once with random input; a mask is then "
+    "learned from these measurements. The scan tries other operating points on the table itself."
+)
 _ROWS = (
     "measured",
     "effective dimension",
@@ -45,31 +51,21 @@ class SelftestPage(QWidget):
         self._theme = LIGHT
         self._found: SelfTestFound | None = None
         self._problem = ""
-        title = QLabel("Self-test: can this table learn?")
-        title.setProperty("role", "title")
-        words = QLabel(
-            "Every neuron is measured twice with the task of the experiment form and once with random input; a "
-            "mask is then learned from these measurements. The scan tries other operating points on the table itself."
-        )
-        words.setWordWrap(True)
-        self.verdict = QLabel("")
-        self.verdict.setWordWrap(True)
+        self.verdict = label(wraps=True)
         self._values = {name: QLabel("–") for name in _ROWS}
         self.plot = ScanPlot()
-        self.found_label = QLabel("")
-        self.found_label.setWordWrap(True)
+        self.found_label = label(wraps=True)
         self.trials = Whole("points", 2, 1000, "How many operating points to try")
         self.trials.setValue(_TRIALS)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
-        self.doing = QLabel("")
-        self.doing.setProperty("role", "muted")
+        self.doing = label("", "muted")
         self.test_button = button("Test", "Test the table with the settings of the experiment form", self.test.emit)
         self.scan_button = button("Scan", "Try other operating points", lambda: self.scan.emit(self.trials.value()))
         self.use_button = button("Use this operating point", "Put it into the experiment form", self._on_use)
         self.stop_button = button("Stop", "Light off at once", self.stop.emit)
         self.test_button.setObjectName("primary")
-        self._lay_out(title, words)
+        self._lay_out()
         self.show_ready("")
 
     # --- what is shown ------------------------------------------------------------------------------------------
@@ -187,45 +183,24 @@ class SelftestPage(QWidget):
             f"<span style='color:{self._theme.muted}'>(■ start, ★ best, ✕ could not be measured)</span>"
         )
 
-    def _lay_out(self, title: QLabel, words: QLabel) -> None:
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(18)
-        grid.setVerticalSpacing(3)
-        grid.setColumnStretch(1, 1)
-        for row, (name, value) in enumerate(self._values.items()):
-            caption = QLabel(name[:1].upper() + name[1:])
-            caption.setProperty("role", "muted")
-            grid.addWidget(caption, row, 0)
-            grid.addWidget(value, row, 1)
-        report, scan = QFrame(), QFrame()
-        for panel in (report, scan):
-            panel.setObjectName("panel")
-        inside = QVBoxLayout(report)
-        inside.setContentsMargins(14, 10, 14, 12)
-        inside.addWidget(self.verdict)
-        inside.addLayout(grid)
-        inside = QVBoxLayout(scan)
-        inside.setContentsMargins(14, 10, 14, 12)
-        inside.addWidget(self.found_label)
-        inside.addWidget(self.plot, 1)
-        foot = QHBoxLayout()
-        foot.setSpacing(8)
-        foot.addWidget(self.bar, 1)
-        foot.addWidget(self.doing)
-        foot.addStretch(1)
-        foot.addWidget(self.stop_button)
-        foot.addWidget(self.test_button)
-        foot.addWidget(self.trials)
-        foot.addWidget(self.scan_button)
-        foot.addWidget(self.use_button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(6)
-        layout.addWidget(title)
-        layout.addWidget(words)
-        layout.addWidget(report)
-        layout.addWidget(scan, 1)
-        layout.addLayout(foot)
+    def _lay_out(self) -> None:
+        values = grid(18, 3, wide=1)
+        for number, (name, value) in enumerate(self._values.items()):
+            values.addWidget(label(name[:1].upper() + name[1:], "muted"), number, 0)
+            values.addWidget(value, number, 1)
+        inside = (14, 10, 14, 12)
+        buttons = (self.stop_button, self.test_button, self.trials, self.scan_button, self.use_button)
+        self.setLayout(
+            column(
+                label(_TITLE, "title"),
+                label(_WORDS, wraps=True),
+                panel(column(self.verdict, values, margins=inside)),
+                (panel(column(self.found_label, (self.plot, 1), margins=inside)), 1),
+                row((self.bar, 1), self.doing, ROOM, *buttons, spacing=8),
+                spacing=6,
+                margins=NO_MARGINS,
+            )
+        )
 
 
 def _coloured(colour: str, words: str) -> str:

@@ -8,16 +8,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 from PyQt5.QtCore import Qt, pyqtSignal
-from PyQt5.QtWidgets import (
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QProgressBar,
-    QPushButton,
-    QSplitter,
-    QVBoxLayout,
-    QWidget,
-)
+from PyQt5.QtWidgets import QProgressBar, QPushButton, QWidget
 
 from drivers.interfaces import Frame
 from labcontrol.calibration import PROCEDURES, Calibration, CalibrationStatus
@@ -28,6 +19,7 @@ from labcontrol.gui.calibration.step_texts import STATES, StepState, status_text
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.camera_view import CameraView
 from labcontrol.gui.shared.elided import ElidedLabel
+from labcontrol.gui.shared.layouts import NO_MARGINS, ROOM, chip, column, label, panel, row, splitter
 from labcontrol.gui.shared.theme import LIGHT, Theme, set_kind
 
 _LIVE, _LAST = ("good", "live"), ("idle", "last picture; the light is off")
@@ -48,31 +40,22 @@ class StepPage(QWidget):
         self.kind = ""
         self._theme = LIGHT
         self._begun_s = 0.0
-        self.title = QLabel("")
-        self.title.setProperty("role", "title")
-        self.state = QLabel("")
-        self.state.setObjectName("smallChip")
+        self.title, self.state = label("", "title"), chip()
         self.reason = ElidedLabel()
         self.reason.setProperty("role", "muted")
-        self.description = QLabel("")
-        self.description.setWordWrap(True)
-        self.needs = QLabel("")
+        self.description, self.needs = label(wraps=True), label()
         self.needs.setTextInteractionFlags(Qt.TextInteractionFlag.LinksAccessibleByMouse)
         self.needs.linkActivated.connect(self.go_to.emit)
         self.view = CameraView()
         self.view.setObjectName("picture")
         self.view.show_marks.setText("neurons")
-        self.live = QLabel("")
-        self.live.setObjectName("smallChip")
+        self.live = chip()
         self.live.hide()
-        self.no_picture = QLabel(_NO_PICTURE)
-        self.no_picture.setProperty("role", "muted")
-        self.no_picture.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.no_picture = label(_NO_PICTURE, "muted", centred=True)
         self.result = ResultView()
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
-        self.progress = QLabel("")
-        self.progress.setProperty("role", "muted")
+        self.progress = label("", "muted")
         self.measure_button = button("Measure", "Run this step", self.measure.emit)
         self.accept_button = button("Accept", "Keep this result and go on to the next step", self.accept.emit)
         self.skip_button = button("Skip", "Skip; steps that depend on it stay blocked", self.skip.emit)
@@ -222,43 +205,23 @@ class StepPage(QWidget):
                 style.polish(one)
 
     def _lay_out(self) -> None:
-        head = QHBoxLayout()
-        head.setSpacing(10)
-        head.addWidget(self.title)
-        head.addWidget(self.state, 0, Qt.AlignmentFlag.AlignVCenter)
-        head.addWidget(self.reason, 1)
-        picture, result = QFrame(), QFrame()
-        for panel in (picture, result):
-            panel.setObjectName("panel")
-        inside = QVBoxLayout(picture)
-        inside.setContentsMargins(8, 8, 8, 8)
-        inside.addWidget(self.live, 0, Qt.AlignmentFlag.AlignLeft)
-        inside.addWidget(self.no_picture, 1)
-        inside.addWidget(self.view, 1)
         self.view.hide()
-        inside = QVBoxLayout(result)
-        inside.setContentsMargins(14, 10, 10, 10)
-        inside.addWidget(self.result)
-        self.splitter = QSplitter(Qt.Orientation.Horizontal)
-        self.splitter.addWidget(picture)
-        self.splitter.addWidget(result)
-        self.splitter.setStretchFactor(0, 2)
-        self.splitter.setStretchFactor(1, 3)
-        self.splitter.setSizes([340, 600])
-        self.splitter.setChildrenCollapsible(False)
-        foot = QHBoxLayout()
-        foot.setSpacing(8)
-        foot.addWidget(self.bar, 1)
-        foot.addWidget(self.progress)
-        foot.addStretch(1)
-        for one in (self.stop_button, self.skip_button, self.measure_button, self.accept_button):
+        picture = column(
+            (self.live, 0, Qt.AlignmentFlag.AlignLeft), (self.no_picture, 1), (self.view, 1), margins=(8, 8, 8, 8)
+        )
+        result = column(self.result, margins=(14, 10, 10, 10))
+        self.splitter = splitter(panel(picture), panel(result), stretch=(2, 3), sizes=(340, 600), collapsible=False)
+        buttons = (self.stop_button, self.skip_button, self.measure_button, self.accept_button)
+        for one in buttons:
             one.setMinimumWidth(96)
-            foot.addWidget(one)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(6)
-        layout.addLayout(head)
-        layout.addWidget(self.description)
-        layout.addWidget(self.needs)
-        layout.addWidget(self.splitter, 1)
-        layout.addLayout(foot)
+        self.setLayout(
+            column(
+                row(self.title, (self.state, 0, Qt.AlignmentFlag.AlignVCenter), (self.reason, 1), spacing=10),
+                self.description,
+                self.needs,
+                (self.splitter, 1),
+                row((self.bar, 1), self.progress, ROOM, *buttons, spacing=8),
+                spacing=6,
+                margins=NO_MARGINS,
+            )
+        )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PyQt5.QtCore import Qt, pyqtSignal
-from PyQt5.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QWidget
+from PyQt5.QtCore import pyqtSignal
+from PyQt5.QtWidgets import QHBoxLayout, QLabel, QWidget
 
 from drivers.interfaces import Frame, Roi
 from labcontrol.formatting import rounded
@@ -12,6 +12,7 @@ from labcontrol.gui.devices.live_button import LiveButton
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.camera_view import CameraView
 from labcontrol.gui.shared.fields import Quantity, Whole
+from labcontrol.gui.shared.layouts import NO_MARGINS, grid, holder, label, row
 from labcontrol.gui.shared.theme import Theme
 from labcontrol.host.jobs.manual import CameraFacts, Facts
 
@@ -39,9 +40,7 @@ class CameraCard(DeviceCard):
         self.view.show_marks.hide()
         self.view.canvas.setMinimumSize(80, 60)
         self.view.hide()
-        self.nothing_yet = QLabel("No frame yet: connect, then Snap or Live")
-        self.nothing_yet.setProperty("role", "muted")
-        self.nothing_yet.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.nothing_yet = label("No frame yet: connect, then Snap or Live", "muted", centred=True)
         self.exposure = Quantity("ms", 1e-3, 3, "Exposure time")
         self.gain = Quantity("dB", 1.0, 1, "Gain")
         self.region = [Whole("", 0, 65_535, tip) for tip in REGION_WORDS]
@@ -102,10 +101,8 @@ class CameraCard(DeviceCard):
 
     def _controls_and_picture(self) -> QHBoxLayout:
         """Controls on the left, the picture on the right."""
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(8)
-        grid.setVerticalSpacing(6)
-        for row, (words, fields) in enumerate(
+        controls = grid(8, 6, margins=NO_MARGINS)
+        for place, (words, fields) in enumerate(
             (
                 ("Exposure", [self.exposure]),
                 ("Gain", [self.gain]),
@@ -113,26 +110,15 @@ class CameraCard(DeviceCard):
                 ("Width, height (px)", self.region[:1:-1]),
             )
         ):
-            grid.addWidget(QLabel(words), row, 0)
+            controls.addWidget(QLabel(words), place, 0)
             for column, field in enumerate(fields, start=1):
-                grid.addWidget(field, row, column, 1, 3 - len(fields))
-        grid.addWidget(self.whole_button, 4, 0, 1, 3)
-        shots = QHBoxLayout()
-        shots.setSpacing(6)
-        shots.addWidget(self.snap_button, 1)
-        shots.addWidget(self.live_button, 1)
-        grid.addLayout(shots, 5, 0, 1, 3)
-        grid.setRowStretch(6, 1)
-        side = QWidget()
+                controls.addWidget(field, place, column, 1, 3 - len(fields))
+        controls.addWidget(self.whole_button, 4, 0, 1, 3)
+        controls.addLayout(row((self.snap_button, 1), (self.live_button, 1), spacing=6), 5, 0, 1, 3)
+        controls.setRowStretch(6, 1)
+        side = holder(controls)
         side.setFixedWidth(SIDE_PX)
-        side.setLayout(grid)
-        grid.setContentsMargins(0, 0, 0, 0)
-        row_of_both = QHBoxLayout()
-        row_of_both.setSpacing(12)
-        row_of_both.addWidget(side)
-        row_of_both.addWidget(self.nothing_yet, 1)
-        row_of_both.addWidget(self.view, 1)
-        return row_of_both
+        return row(side, (self.nothing_yet, 1), (self.view, 1), spacing=12)
 
     # --- parts --------------------------------------------------------------------------------------------------
     def _use_whole(self) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from PyQt5.QtCore import Qt, pyqtSignal
-from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QFrame, QWidget
 
 from drivers.interfaces import DeviceStatus, Identity
 from labcontrol.config import DeviceEntry
 from labcontrol.gui.shared.banner import message_and_remedy
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.elided import ElidedLabel
+from labcontrol.gui.shared.layouts import chip, column, holder, label, row
 from labcontrol.gui.shared.theme import Theme, set_kind
 from labcontrol.host.jobs.manual import DeviceReport, Facts
 
@@ -28,35 +29,18 @@ class DeviceCard(QFrame):
         super().__init__(parent)
         self.setObjectName("panel")
         self.is_connected = self._is_in_trouble = False
-        name = QLabel(self.title)
-        name.setProperty("role", "title")
-        self.state = QLabel("")
-        self.state.setObjectName("smallChip")
+        self.state = chip()
         self.connect_button = button("Connect", "Connect and read its identity", self._toggle)
         self.identity, self.facts, self.summary = ElidedLabel(), ElidedLabel(), ElidedLabel()
         for line in (self.identity, self.facts, self.summary):
             line.setProperty("role", "muted")
-        self.problem = QLabel("")
-        self.problem.setProperty("role", "problem")
-        self.problem.setWordWrap(True)
-        self.problem.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.controls = QWidget()
-        self.body = QVBoxLayout(self.controls)
-        self.body.setContentsMargins(0, 4, 0, 0)
-        self.body.setSpacing(6)
-        head = QHBoxLayout()
-        head.setSpacing(10)
-        head.addWidget(name)
-        head.addWidget(self.state, 0, Qt.AlignmentFlag.AlignVCenter)
-        head.addWidget(self.summary, 1)
-        head.addWidget(self.connect_button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(14, 8, 14, 10)
-        layout.setSpacing(2)
-        layout.addLayout(head)
-        for line in (self.identity, self.facts, self.problem):
-            layout.addWidget(line)
-        layout.addWidget(self.controls, 1)
+        self.problem = label("", "problem", wraps=True, selectable=True)
+        self.body = column(spacing=6, margins=(0, 4, 0, 0))
+        self.controls = holder(self.body)
+        name, state = label(self.title, "title"), (self.state, 0, Qt.AlignmentFlag.AlignVCenter)
+        head = row(name, state, (self.summary, 1), self.connect_button, spacing=10)
+        lines = (self.identity, self.facts, self.problem)
+        self.setLayout(column(head, *lines, (self.controls, 1), spacing=2, margins=(14, 8, 14, 10)))
         self._driver = ""
         self.show_disconnected()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyqtgraph as pg
 from PyQt5.QtCore import Qt, pyqtSignal
-from PyQt5.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QWidget
+from PyQt5.QtWidgets import QLabel, QWidget
 
 from drivers.interfaces import Samples
 from labcontrol.formatting import count, power, power_unit, rounded
@@ -15,6 +15,7 @@ from labcontrol.gui.devices.live_button import LiveButton
 from labcontrol.gui.shared.axes import readable_plot, style_plot
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.fields import Quantity, Whole
+from labcontrol.gui.shared.layouts import NO_MARGINS, grid, holder, label, row
 from labcontrol.gui.shared.theme import Theme
 from labcontrol.host.jobs.manual import DetectorFacts, Facts
 
@@ -32,8 +33,7 @@ class DetectorCard(DeviceCard):
         self.rate = Quantity("kHz", 1e3, 3, "Samples a second")
         self.read_button = button("Read", "Acquire one trace", self._ask)
         self.live_button = LiveButton("Acquire continuously", self.read_button, self.clear_problem, self._ask)
-        self.reading = QLabel("–")
-        self.reading.setProperty("role", "value")
+        self.reading = label("–", "value")
         self.reading.setToolTip("Mean of the trace, and the standard deviation of its samples as a fraction of it")
         self.reading.setTextFormat(Qt.TextFormat.RichText)
         self.canvas = pg.GraphicsLayoutWidget()
@@ -44,29 +44,16 @@ class DetectorCard(DeviceCard):
         self.canvas.addItem(self.plot)
         self.curve = pg.PlotCurveItem()
         self.plot.addItem(self.curve)
-        grid = QGridLayout()
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(8)
-        grid.setVerticalSpacing(6)
-        grid.addWidget(QLabel("Samples"), 0, 0)
-        grid.addWidget(self.samples, 0, 1)
-        grid.addWidget(QLabel("Rate"), 1, 0)
-        grid.addWidget(self.rate, 1, 1)
-        shots = QHBoxLayout()
-        shots.setSpacing(6)
-        shots.addWidget(self.read_button, 1)
-        shots.addWidget(self.live_button, 1)
-        grid.addLayout(shots, 2, 0, 1, 2)
-        grid.addWidget(self.reading, 3, 0, 1, 2)
-        grid.setRowStretch(4, 1)
-        side = QWidget()
+        controls = grid(8, 6, margins=NO_MARGINS)
+        for place, (words, field) in enumerate((("Samples", self.samples), ("Rate", self.rate))):
+            controls.addWidget(QLabel(words), place, 0)
+            controls.addWidget(field, place, 1)
+        controls.addLayout(row((self.read_button, 1), (self.live_button, 1), spacing=6), 2, 0, 1, 2)
+        controls.addWidget(self.reading, 3, 0, 1, 2)
+        controls.setRowStretch(4, 1)
+        side = holder(controls)
         side.setFixedWidth(SIDE_PX)
-        side.setLayout(grid)
-        both = QHBoxLayout()
-        both.setSpacing(12)
-        both.addWidget(side)
-        both.addWidget(self.canvas, 1)
-        self.body.addLayout(both, 1)
+        self.body.addLayout(row(side, (self.canvas, 1), spacing=12), 1)
 
     def choose_rate(self, rate_hz: float) -> None:
         """The rate the bench file asks for."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 
 from PyQt5.QtCore import pyqtSignal
-from PyQt5.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
+from PyQt5.QtWidgets import QLabel, QPushButton, QWidget
 
 from labcontrol.formatting import power
 from labcontrol.gui.devices.card import DeviceCard
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.fields import Quantity
+from labcontrol.gui.shared.layouts import ROOM, chip, row
 from labcontrol.gui.shared.theme import set_kind
 from labcontrol.gui.shared.ticking import ticking
 from labcontrol.host.jobs.manual import Facts, LaserFacts
@@ -32,10 +33,7 @@ class LaserCard(DeviceCard):
         self._facts: LaserFacts | None = None
         self._armed_until_s = 0.0
         self._chosen = False
-        self.interlock = QLabel("")
-        self.interlock.setObjectName("smallChip")
-        self.emission = QLabel("")
-        self.emission.setObjectName("smallChip")
+        self.interlock, self.emission = chip(), chip()
         self.power = Quantity("mW", 1e-3, 3, "Power to emit; while the laser emits, it follows at once")
         self.power.valueChanged.connect(self._on_power)
         self.arm_button = QPushButton("Arm")
@@ -45,18 +43,9 @@ class LaserCard(DeviceCard):
         self.on_button = button("Emission on", "Arm first. Make sure nobody is in the beam.", self._on_light)
         self.on_button.setObjectName("emission")
         self.off_button = button("Emission off", "Light off at once", self.light_off.emit)
-        chips = QHBoxLayout()
-        chips.addWidget(self.interlock)
-        chips.addWidget(self.emission)
-        chips.addStretch(1)
-        setting, emission = QHBoxLayout(), QHBoxLayout()
-        setting.addWidget(QLabel("Power"))
-        setting.addWidget(self.power, 1)
-        setting.addWidget(self.arm_button, 1)
-        emission.addWidget(self.on_button, 1)
-        emission.addWidget(self.off_button, 1)
-        for row in (chips, setting, emission):
-            self.body.addLayout(row)
+        self.body.addLayout(row(self.interlock, self.emission, ROOM))
+        self.body.addLayout(row(QLabel("Power"), (self.power, 1), (self.arm_button, 1)))
+        self.body.addLayout(row((self.on_button, 1), (self.off_button, 1)))
         self._timer = ticking(self, _TICK_MS, self._show_armed)
         self._show_chips()
         self._show_armed()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PyQt5.QtCore import pyqtSignal
-from PyQt5.QtWidgets import QComboBox, QGridLayout, QLabel, QWidget
+from PyQt5.QtWidgets import QComboBox, QLabel, QWidget
 
 from drivers.interfaces import Pattern
 from labcontrol.bench.test_patterns import PATTERNS, make_pattern
@@ -13,6 +13,7 @@ from labcontrol.gui.devices.card import DeviceCard
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.fields import Whole
 from labcontrol.gui.shared.image_panel import ImagePanel
+from labcontrol.gui.shared.layouts import grid
 from labcontrol.gui.shared.theme import Theme
 from labcontrol.host.jobs.manual import Facts, ModulatorFacts
 
@@ -45,17 +46,15 @@ class ModulatorCard(DeviceCard):
         self.preview.rows.setContentsMargins(0, 0, 0, 0)
         self.preview.facts.hide()
         self.preview.setToolTip("The pattern chosen here, seen as grey levels")
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(10)
-        grid.setVerticalSpacing(4)
-        grid.addWidget(self.preview, 0, 0, 2, 1)
-        grid.addWidget(self.pattern, 0, 1, 1, 4)
-        grid.addWidget(self.send_button, 0, 5)
+        controls = grid(10, 4)
+        controls.addWidget(self.preview, 0, 0, 2, 1)
+        controls.addWidget(self.pattern, 0, 1, 1, 4)
+        controls.addWidget(self.send_button, 0, 5)
         for column, words, field in ((1, "Level", self.level), (3, "Period", self.period)):
-            grid.addWidget(QLabel(words), 1, column)
-            grid.addWidget(field, 1, column + 1)
-            grid.setColumnStretch(column + 1, 1)
-        self.body.addLayout(grid)
+            controls.addWidget(QLabel(words), 1, column)
+            controls.addWidget(field, 1, column + 1)
+            controls.setColumnStretch(column + 1, 1)
+        self.body.addLayout(controls)
         self.body.addStretch(1)
         self.pattern.currentTextChanged.connect(self._on_choice)
         self.level.valueChanged.connect(self._on_choice)

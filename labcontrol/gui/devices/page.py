@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PyQt5.QtCore import QSettings, Qt
 from PyQt5.QtGui import QHideEvent
-from PyQt5.QtWidgets import QHBoxLayout, QLabel, QScrollArea, QSplitter, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QScrollArea
 
 from labcontrol.config import BenchConfig
 from labcontrol.engine import Event, RunStatus, Seen
@@ -18,6 +18,7 @@ from labcontrol.gui.devices.modulator import ModulatorCard
 from labcontrol.gui.session.context import WindowContext
 from labcontrol.gui.session.page import Invitation, Page
 from labcontrol.gui.shared.buttons import button
+from labcontrol.gui.shared.layouts import ROOM, column, holder, label, row, splitter
 from labcontrol.gui.shared.theme import Theme
 from labcontrol.host import HostState
 from labcontrol.host.jobs.manual import DeviceReport
@@ -25,8 +26,6 @@ from labcontrol.host.jobs.manual import DeviceReport
 _HINT = (
     "Devices connect with the light off. Arm before switching emission on; it ends when this window closes or hangs."
 )
-
-
 _HINTS = {
     HostState.FREE: _HINT,
     HostState.MANUAL: _HINT,
@@ -56,11 +55,8 @@ class DevicesPage(Page):
             "camera": self.camera,
             "detector": self.detector,
         }
-        self.bench_name = QLabel("")
-        self.bench_name.setProperty("role", "title")
-        self.hint = QLabel(_HINT)
-        self.hint.setProperty("role", "muted")
-        self.hint.setMinimumWidth(1)
+        self.bench_name = label("", "title")
+        self.hint = label(_HINT, "muted", narrow=True)
         self.connect_button = button("Connect all", "Open every device, dark", self.connect_all)
         self.release_button = button("Disconnect all", "Light off, and close every device", self._table.release)
         self._lay_out()
@@ -94,14 +90,14 @@ class DevicesPage(Page):
             card.set_theme(theme)
 
     def save(self, settings: QSettings) -> None:
-        for name, splitter in (("columns", self.splitter), ("rows", self.rows)):
-            settings.setValue(f"devices/{name}", splitter.saveState())
+        for name, split in (("columns", self.splitter), ("rows", self.rows)):
+            settings.setValue(f"devices/{name}", split.saveState())
 
     def restore(self, settings: QSettings) -> None:
-        for name, splitter in (("columns", self.splitter), ("rows", self.rows)):
+        for name, split in (("columns", self.splitter), ("rows", self.rows)):
             state = settings.value(f"devices/{name}")
             if state is not None:
-                splitter.restoreState(state)
+                split.restoreState(state)
 
     def restore_default_layout(self) -> None:
         self.splitter.setSizes([2, 3])
@@ -174,38 +170,19 @@ class DevicesPage(Page):
             card.show_pattern.connect(lambda *chosen, role=card.role: manual.show(role, *chosen))
 
     def _lay_out(self) -> None:
-        bar = QHBoxLayout()
-        bar.addWidget(self.bench_name)
-        bar.addSpacing(12)
-        bar.addWidget(self.hint, 1)
-        bar.addWidget(self.connect_button)
-        bar.addWidget(self.release_button)
-        left = QWidget()
-        self.rows = right = QSplitter(Qt.Orientation.Vertical)
-        column = QVBoxLayout(left)
-        column.setContentsMargins(0, 0, 2, 0)
-        column.setSpacing(8)
-        for card in (self.laser, self.slm, self.dmd):
-            column.addWidget(card)
-        column.addStretch(1)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(left)
+        scroll.setWidget(holder(column(self.laser, self.slm, self.dmd, ROOM, spacing=8, margins=(0, 0, 2, 0))))
         scroll.setMinimumWidth(460)
-        right.addWidget(self.camera)
-        right.addWidget(self.detector)
-        right.setStretchFactor(0, 3)
-        right.setStretchFactor(1, 2)
-        right.setSizes([420, 240])
-        right.setChildrenCollapsible(False)
-        self.splitter = QSplitter(Qt.Orientation.Horizontal)
-        self.splitter.addWidget(scroll)
-        self.splitter.addWidget(right)
-        self.splitter.setStretchFactor(0, 2)
-        self.splitter.setStretchFactor(1, 3)
-        self.splitter.setChildrenCollapsible(False)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(12, 8, 12, 12)
-        layout.addLayout(bar)
-        layout.addWidget(self.splitter, 1)
+        self.rows = splitter(
+            self.camera, self.detector, vertical=True, stretch=(3, 2), sizes=(420, 240), collapsible=False
+        )
+        self.splitter = splitter(scroll, self.rows, stretch=(2, 3), collapsible=False)
+        self.setLayout(
+            column(
+                row(self.bench_name, 12, (self.hint, 1), self.connect_button, self.release_button),
+                (self.splitter, 1),
+                margins=(12, 8, 12, 12),
+            )
+        )

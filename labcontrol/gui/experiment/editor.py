@@ -8,10 +8,11 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from PyQt5.QtCore import pyqtSignal
-from PyQt5.QtWidgets import QComboBox, QLabel, QLineEdit, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QComboBox, QLineEdit, QWidget
 
 from labcontrol.config import choices_of
 from labcontrol.formatting import count
+from labcontrol.gui.shared.layouts import column, label
 
 _ENDLESS = 2**53  # a limit of the computer's, which nobody comes near
 
@@ -42,18 +43,9 @@ class Editor(QWidget):
         line.textChanged.connect(lambda _: self.edited.emit())
         self.input.setToolTip(self.help)
         self.input.setMinimumWidth(120)
-        self._caption = caption = QLabel(self.help)
-        caption.setProperty("role", "caption")
-        caption.setWordWrap(True)
-        self._problem = QLabel("")
-        self._problem.setProperty("role", "problem")
-        self._problem.setWordWrap(True)
+        self._caption, self._problem = label(self.help, "caption", wraps=True), label("", "problem", wraps=True)
         self._problem.hide()
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 4)
-        layout.setSpacing(1)
-        layout.addWidget(caption)
-        layout.addWidget(self._problem)
+        self.setLayout(column(self._caption, self._problem, spacing=1, margins=(0, 0, 0, 4)))
 
     def set(self, value: object) -> None:
         self._line.blockSignals(True)

@@ -7,12 +7,13 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from PyQt5.QtCore import Qt, pyqtSignal
-from PyQt5.QtWidgets import QFormLayout, QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QFormLayout, QFrame, QWidget
 
 from labcontrol.bench import BUILT_IN_BENCHES
 from labcontrol.config import ExperimentConfig, Section, user_error
 from labcontrol.errors import UserError
 from labcontrol.gui.experiment.editor import Editor, plain_fields
+from labcontrol.gui.shared.layouts import NO_MARGINS, ROOM, column, label, row
 from labcontrol.learning import STRATEGIES, strategy_class
 from labcontrol.tasks import TASKS
 
@@ -45,19 +46,13 @@ class ExperimentForm(QWidget):
         self._options: dict[str, Editor] = {}
         self._settings: type[Section] = Section
         self._panels: dict[str, _Panel] = {}
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(8)
-        for sections in _columns():
-            column = QVBoxLayout()
-            column.setSpacing(8)
-            for section in sections:
-                self._panels[section] = panel = _Panel(_TITLES.get(section, section.capitalize()))
-                column.addWidget(panel)
-                if section != _OPTIONS:
-                    self._editors |= self._fill(panel, section, _model(section))
-            column.addStretch(1)
-            row.addLayout(column, 1)
+        columns = _columns()
+        for section in (name for sections in columns for name in sections):
+            self._panels[section] = _Panel(_TITLES.get(section, section.capitalize()))
+            if section != _OPTIONS:
+                self._editors |= self._fill(self._panels[section], section, _model(section))
+        stacks = (column(*(self._panels[name] for name in sections), ROOM, spacing=8) for sections in columns)
+        self.setLayout(row(*((stack, 1) for stack in stacks), spacing=8, margins=NO_MARGINS))
         self.set_experiment(ExperimentConfig())
 
     def set_experiment(self, experiment: ExperimentConfig) -> None:
@@ -170,21 +165,16 @@ class _Panel(QFrame):
     def __init__(self, title: str) -> None:
         super().__init__()
         self.setObjectName("panel")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(14, 10, 14, 12)
-        heading = QLabel(title)
-        heading.setProperty("role", "title")
-        layout.addWidget(heading)
         self._form = QFormLayout()
         self._form.setHorizontalSpacing(12)
         self._form.setVerticalSpacing(2)
         self._form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
-        layout.addLayout(self._form)
+        self.setLayout(column(label(title, "title"), self._form, margins=(14, 10, 14, 12)))
 
     def add(self, words: str, editor: Editor) -> None:
-        label = QLabel(words)
-        label.setToolTip(editor.help)
-        self._form.addRow(label, editor.input)
+        name = label(words)
+        name.setToolTip(editor.help)
+        self._form.addRow(name, editor.input)
         self._form.addRow(editor)
 
     def clear(self) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from PyQt5.QtCore import QSettings
-from PyQt5.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMenu, QScrollArea, QToolButton, QVBoxLayout
+from PyQt5.QtWidgets import QFileDialog, QMenu, QScrollArea, QToolButton
 
 from labcontrol.config import (
     PRESETS,
@@ -25,6 +25,7 @@ from labcontrol.gui.session.context import WindowContext
 from labcontrol.gui.session.page import Invitation, Page
 from labcontrol.gui.session.run_queue import QueuedRun
 from labcontrol.gui.shared.buttons import button
+from labcontrol.gui.shared.layouts import column, label, row
 
 _FILES = "Experiment files (*.toml)"
 _BENCHES = "Bench files (*.toml)"
@@ -44,14 +45,8 @@ class ExperimentPage(Page):
         self._setup, self._queue, self._starter = context.setup, context.queue, context.starter
         self.form = ExperimentForm()
         self.form.set_experiment(self._setup.experiment())
-        self.summary = QLabel("")
-        self.summary.setProperty("role", "muted")
-        heading = QLabel("The next run")
-        heading.setProperty("role", "title")
-        bar = QHBoxLayout()
-        bar.addWidget(heading)
-        bar.addSpacing(12)
-        bar.addWidget(self.summary, 1)
+        self.summary = label("", "muted")
+        bar = row(label("The next run", "title"), 12, (self.summary, 1))
         for text, tip, act in (
             ("Open…", "Read an experiment file", self._choose_and_open),
             ("Bench…", "Choose the bench file this experiment runs on", self._choose_bench),
@@ -65,15 +60,8 @@ class ExperimentPage(Page):
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setWidget(self.form)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(12, 8, 12, 12)
-        layout.addLayout(bar)
         self.queue_panel = QueuePanel(self._queue)
-        row = QHBoxLayout()
-        row.setSpacing(8)
-        row.addWidget(scroll, 1)
-        row.addWidget(self.queue_panel)
-        layout.addLayout(row, 1)
+        self.setLayout(column(bar, (row((scroll, 1), self.queue_panel, spacing=8), 1), margins=(12, 8, 12, 12)))
         self.queue_panel.add_requested.connect(self._add_to_queue)
         self.queue_panel.edit_requested.connect(lambda run: self._setup.replace(run.experiment))
         self.form.changed.connect(self._on_edit)

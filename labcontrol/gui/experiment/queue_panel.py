@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from PyQt5.QtCore import Qt, pyqtSignal
-from PyQt5.QtWidgets import (
-    QCheckBox,
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QListWidget,
-    QListWidgetItem,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PyQt5.QtWidgets import QCheckBox, QFrame, QListWidget, QListWidgetItem, QWidget
 
 from labcontrol.formatting import count
 from labcontrol.gui.session.run_queue import RunQueue
 from labcontrol.gui.shared.buttons import button
+from labcontrol.gui.shared.layouts import column, label, row
 
 _EMPTY = "Nothing waits.\nSet up a run in the form, then “Add to queue”.\nRuns that wait are kept between sessions."
 
@@ -38,8 +29,7 @@ class QueuePanel(QFrame):
         self.setObjectName("panel")
         self.queue = queue
         self._run_is_active = False
-        self.heading = QLabel("Queue")
-        self.heading.setProperty("role", "title")
+        self.heading = label("Queue", "title")
         self.list = QListWidget()
         self.list.setObjectName("plain")
         self.list.setWordWrap(True)
@@ -49,18 +39,18 @@ class QueuePanel(QFrame):
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.currentRowChanged.connect(lambda _: self._show_buttons())
         self.list.itemDoubleClicked.connect(lambda _: self._edit())
-        self.empty = QLabel(_EMPTY)
-        self.empty.setProperty("role", "muted")
-        self.empty.setWordWrap(True)
+        self.empty = label(_EMPTY, "muted", wraps=True)
         self.empty.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.add_button = button("Add to queue", "Let the run of the form wait for its turn", self.add_requested.emit)
         self.up_button = button("Up", "One place earlier", lambda: self._move(-1))
         self.down_button = button("Down", "One place later", lambda: self._move(1))
         self.edit_button = button("Edit", "Take it out of the queue and into the form (double click)", self._edit)
         self.remove_button = button("Remove", "Take it out of the queue", self._remove)
-        self.go_button = QPushButton("Run the queue")
-        self.go_button.setToolTip("Start the first run; each next one starts when the one before has ended by itself")
-        self.go_button.clicked.connect(lambda _: queue.run_through())
+        self.go_button = button(
+            "Run the queue",
+            "Start the first run; each next one starts when the one before has ended by itself",
+            queue.run_through,
+        )
         self.halt = QCheckBox("Stop after this run")
         self.halt.setToolTip("Start nothing more from the queue when the present run is over")
         self.halt.toggled.connect(queue.halt)
@@ -121,18 +111,8 @@ class QueuePanel(QFrame):
         self.halt.setEnabled(self.queue.going and self._run_is_active)
 
     def _lay_out(self) -> None:
-        order = QHBoxLayout()
-        order.setSpacing(6)
-        for act in (self.up_button, self.down_button, self.edit_button, self.remove_button):
-            order.addWidget(act)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(14, 10, 14, 12)
-        layout.setSpacing(8)
-        layout.addWidget(self.heading)
-        layout.addWidget(self.add_button)
-        layout.addWidget(self.list, 1)
-        layout.addWidget(self.empty, 1)
-        layout.addLayout(order)
-        layout.addWidget(self.go_button)
-        layout.addWidget(self.halt)
+        order = row(self.up_button, self.down_button, self.edit_button, self.remove_button, spacing=6)
+        lists = (self.list, 1), (self.empty, 1)
+        last = self.go_button, self.halt
+        self.setLayout(column(self.heading, self.add_button, *lists, order, *last, spacing=8, margins=(14, 10, 14, 12)))
         self.setFixedWidth(300)

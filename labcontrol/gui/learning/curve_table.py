@@ -12,7 +12,6 @@ from PyQt5.QtWidgets import (
     QButtonGroup,
     QCheckBox,
     QGridLayout,
-    QHBoxLayout,
     QLabel,
     QRadioButton,
     QSizePolicy,
@@ -23,6 +22,7 @@ from labcontrol.analysis.curve_facts import MEASURED, MODELS
 from labcontrol.analysis.model_curve import ModelCurve
 from labcontrol.formatting import rounded
 from labcontrol.gui.learning.curves import LINES, curve_colours
+from labcontrol.gui.shared.layouts import ROOM, headed_grid, row
 from labcontrol.gui.shared.theme import Theme
 
 _HEADINGS = ("", "", "τ (epochs), interval", "τ / N", "R²", "error now", "at the end", "residual")
@@ -49,23 +49,15 @@ class CurveTable(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(18)
-        grid.setVerticalSpacing(3)
-        grid.setColumnStretch(1, 1)
-        for column, heading in enumerate(_HEADINGS):
-            label = QLabel(heading)
-            label.setProperty("role", "head")
-            label.setAlignment(Qt.AlignmentFlag.AlignRight if column > 1 else Qt.AlignmentFlag.AlignLeft)
-            grid.addWidget(label, 0, column)
+        grid = headed_grid(_HEADINGS, words=2)
+        self.setLayout(grid)
         self._swatches: dict[str, _Swatch] = {}
         self._boxes: dict[str, QCheckBox] = {}
         self._rows: dict[str, _Row] = {}
         self._residuals = QButtonGroup(self)
         self._add_measured(grid)
-        for row, key in enumerate(MODELS, start=2):
-            self._add_model(grid, row, key)
+        for place, key in enumerate(MODELS, start=2):
+            self._add_model(grid, place, key)
         for key, facts in MODELS.items():
             self._boxes[key].setChecked(not facts.on_demand)
         for box in self._boxes.values():
@@ -90,49 +82,42 @@ class CurveTable(QWidget):
 
     def set_models(self, models: Mapping[str, ModelCurve], neurons: int) -> None:
         """Values of the models; rows of models that are not there stay empty."""
-        for key, row in self._rows.items():
-            if row.against is None:
+        for key, shown in self._rows.items():
+            if shown.against is None:
                 continue
             model = models.get(key)
-            row.box.setEnabled(model is not None)
-            row.against.setEnabled(model is not None)
+            shown.box.setEnabled(model is not None)
+            shown.against.setEnabled(model is not None)
             texts = ["", "", ""]
             if model is None:
-                row.box.setText(MODELS[key].name)
+                shown.box.setText(MODELS[key].name)
             else:
-                row.box.setText(model.name)
-                row.box.setToolTip(model.help)
+                shown.box.setText(model.name)
+                shown.box.setToolTip(model.help)
                 texts = [
                     model.tau_text,
                     rounded(model.tau[0] / neurons) if model.tau else "",
                     rounded(model.r_squared, 4) if model.r_squared is not None else "",
                 ]
-            for cell, text in zip(row.cells, texts, strict=False):
+            for cell, text in zip(shown.cells, texts, strict=False):
                 cell.setText(text)
 
     def set_errors(self, now: Mapping[str, float], end: Mapping[str, float]) -> None:
         """Errors by key of the curve: at the present epoch, and at the last one the run may take."""
-        for key, row in self._rows.items():
-            for cell, errors in zip(row.cells[3:], (now, end), strict=True):
+        for key, shown in self._rows.items():
+            for cell, errors in zip(shown.cells[3:], (now, end), strict=True):
                 cell.setText(rounded(errors[key]) if key in errors else "")
 
     def _add_measured(self, grid: QGridLayout) -> None:
         """Both measured curves share a row."""
-        names = QHBoxLayout()
-        names.setSpacing(18)
-        best = self._measured_box("incumbent")
-        each = self._measured_box("each")
+        best, each = (self._box(key, MEASURED[key].name, MEASURED[key].help) for key in ("incumbent", "each"))
         self._swatches["incumbent"] = _Swatch(Qt.PenStyle.SolidLine)
         self._swatches["each"] = _Swatch(None)
-        names.addWidget(best)
-        names.addWidget(self._swatches["each"])
-        names.addWidget(each)
-        names.addStretch(1)
         grid.addWidget(self._swatches["incumbent"], 1, 0)
-        grid.addLayout(names, 1, 1)
+        grid.addLayout(row(best, self._swatches["each"], each, ROOM, spacing=18), 1, 1)
         self._rows["incumbent"] = _Row(best, self._add_cells(grid, 1), None)
 
-    def _add_model(self, grid: QGridLayout, row: int, key: str) -> None:
+    def _add_model(self, grid: QGridLayout, place: int, key: str) -> None:
         swatch, box = _Swatch(LINES[key]), self._box(key, MODELS[key].name, MODELS[key].help)
         # A long name gives way rather than widening the window.
         box.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Fixed)
@@ -142,21 +127,18 @@ class CurveTable(QWidget):
         against.toggled.connect(lambda on: self.against_changed.emit(key) if on else None)
         self._residuals.addButton(against)
         self._swatches[key] = swatch
-        grid.addWidget(swatch, row, 0)
-        grid.addWidget(box, row, 1)
-        self._rows[key] = _Row(box, self._add_cells(grid, row), against)
-        grid.addWidget(against, row, 2 + _VALUES, Qt.AlignmentFlag.AlignRight)
+        grid.addWidget(swatch, place, 0)
+        grid.addWidget(box, place, 1)
+        self._rows[key] = _Row(box, self._add_cells(grid, place), against)
+        grid.addWidget(against, place, 2 + _VALUES, Qt.AlignmentFlag.AlignRight)
 
     @staticmethod
-    def _add_cells(grid: QGridLayout, row: int) -> list[QLabel]:
+    def _add_cells(grid: QGridLayout, place: int) -> list[QLabel]:
         cells = [QLabel("") for _ in range(_VALUES)]
         for column, cell in enumerate(cells, start=2):
             cell.setAlignment(Qt.AlignmentFlag.AlignRight)
-            grid.addWidget(cell, row, column)
+            grid.addWidget(cell, place, column)
         return cells
-
-    def _measured_box(self, key: str) -> QCheckBox:
-        return self._box(key, MEASURED[key].name, MEASURED[key].help)
 
     def _box(self, key: str, name: str, tip: str) -> QCheckBox:
         box = QCheckBox(name)

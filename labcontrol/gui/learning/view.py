@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from PyQt5.QtCore import Qt
-from PyQt5.QtWidgets import QComboBox, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QComboBox, QToolButton, QWidget
 
 from labcontrol.analysis.model_curve import ModelCurve
 from labcontrol.analysis.run_models import why_no_law
@@ -18,6 +18,7 @@ from labcontrol.gui.learning.curve_table import CurveTable
 from labcontrol.gui.learning.data import LearningData
 from labcontrol.gui.learning.marks import Mark
 from labcontrol.gui.learning.plot import LearningPlot, Overlay
+from labcontrol.gui.shared.layouts import ROOM, column, label, row
 from labcontrol.gui.shared.panel import Panel
 from labcontrol.gui.shared.theme import LIGHT, Theme
 from labcontrol.learning import strategy_facts
@@ -44,12 +45,8 @@ class LearningView(Panel):
         self._remark, self._tried = "", "flips"
         self._theme = LIGHT
 
-        self.title = QLabel("Learning curve")
-        self.title.setProperty("role", "title")
-        self.verdict = QLabel("")
-        self.verdict.setMinimumWidth(1)
-        self.outlook = QLabel("")
-        self.outlook.setMinimumWidth(1)
+        self.title = label("Learning curve", "title")
+        self.verdict, self.outlook = label(narrow=True), label(narrow=True)
         self.plot = LearningPlot()
         self.table = CurveTable()
         self.loss = _combo("Which of the two error measures is shown", "nmse", "mse")
@@ -200,21 +197,9 @@ class LearningView(Panel):
         self.plot.set_scales(Scales(horizontal, self.log_x.isChecked(), self.log_y.isChecked()))
 
     def _lay_out(self) -> None:
-        bar = QHBoxLayout()
-        bar.setSpacing(8)
-        bar.addWidget(self.title)
-        bar.addSpacing(8)
-        bar.addWidget(self.verdict)
-        bar.addStretch(1)
-        for widget in (self.loss, self.horizontal, self.log_x, self.log_y, self.follow):
-            bar.addWidget(widget)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(14, 10, 14, 12)
-        layout.setSpacing(6)
-        layout.addLayout(bar)
-        layout.addWidget(self.outlook)
-        layout.addWidget(self.plot, 1)
-        layout.addWidget(self.table)
+        controls = (self.loss, self.horizontal, self.log_x, self.log_y, self.follow)
+        bar = row(self.title, 8, self.verdict, ROOM, *controls, spacing=8)
+        self.setLayout(column(bar, self.outlook, (self.plot, 1), self.table, spacing=6, margins=(14, 10, 14, 12)))
 
 
 def _toggle(text: str, tip: str) -> QToolButton:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from PyQt5.QtCore import QPointF, QRectF, Qt
 from PyQt5.QtGui import QColor, QPainter, QPaintEvent, QPen
-from PyQt5.QtWidgets import QDockWidget, QHBoxLayout, QLabel, QToolButton, QWidget
+from PyQt5.QtWidgets import QDockWidget, QToolButton, QWidget
+
+from labcontrol.gui.shared.layouts import label, row
 
 
 class DockTitle(QWidget):
@@ -12,18 +14,12 @@ class DockTitle(QWidget):
 
     def __init__(self, dock: QDockWidget) -> None:
         super().__init__(dock)
-        name = QLabel(dock.windowTitle())
-        name.setProperty("role", "dock")
         float_button = _Button("float", "Float, or put back")
         float_button.clicked.connect(lambda _: dock.setFloating(not dock.isFloating()))
         close_button = _Button("close", "Close; the View menu brings it back")
         close_button.clicked.connect(lambda _: dock.hide())
-        row = QHBoxLayout(self)
-        row.setContentsMargins(6, 4, 4, 2)
-        row.setSpacing(2)
-        row.addWidget(name, 1)
-        row.addWidget(float_button)
-        row.addWidget(close_button)
+        name = label(dock.windowTitle(), "dock")
+        self.setLayout(row((name, 1), float_button, close_button, spacing=2, margins=(6, 4, 4, 2)))
 
 
 class _Button(QToolButton):

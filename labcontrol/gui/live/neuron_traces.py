@@ -8,11 +8,12 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PyQt5.QtCore import Qt, pyqtSignal
-from PyQt5.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QWidget
 
 from drivers.interfaces import Frame
 from labcontrol.gui.learning.axes import round_up
 from labcontrol.gui.shared.axes import readable_plot, style_plot
+from labcontrol.gui.shared.layouts import column, label
 from labcontrol.gui.shared.panel import Panel
 from labcontrol.gui.shared.theme import LIGHT, Theme
 
@@ -53,14 +54,8 @@ class NeuronTraces(Panel):
         self.now = pg.InfiniteLine(0)
         for item in (*self.curves, self.now):
             self.plot.addItem(item)
-        self.hint = QLabel("")
-        self.hint.setProperty("role", "muted")
-        self.hint.setMinimumWidth(1)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 4, 6, 6)
-        layout.setSpacing(4)
-        layout.addWidget(self.canvas, 1)
-        layout.addWidget(self.hint)
+        self.hint = label("", "muted", narrow=True)
+        self.setLayout(column((self.canvas, 1), self.hint, spacing=4, margins=(6, 4, 6, 6)))
         self._describe()
 
     def begin(self, centres_px: Floats, steps: int) -> None:

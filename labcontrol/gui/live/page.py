@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PyQt5.QtCore import QSettings, Qt
 from PyQt5.QtGui import QShowEvent
-from PyQt5.QtWidgets import QAction, QDockWidget, QMainWindow, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QAction, QDockWidget, QMainWindow, QWidget
 
 from labcontrol.engine import Event, RunStatus
 from labcontrol.gui.learning.plot import Overlay
@@ -15,6 +15,7 @@ from labcontrol.gui.live.run_follower import LiveViews, RunFollower, TableViews
 from labcontrol.gui.session.context import WindowContext
 from labcontrol.gui.session.page import Page
 from labcontrol.gui.shared.camera_view import CameraView
+from labcontrol.gui.shared.layouts import NO_MARGINS, column, holder
 from labcontrol.gui.shared.output_view import OutputView
 from labcontrol.gui.shared.pattern_views import MaskView, SlmView
 from labcontrol.gui.shared.theme import Theme
@@ -43,16 +44,10 @@ class LivePage(Page):
             picture.neuron_pointed.connect(self.traces.point_at)
             picture.neuron_clicked.connect(self.traces.pin)
         self.traces.shown_changed.connect(self.camera.set_chosen)
-        centre = QWidget()
-        inner = QVBoxLayout(centre)
-        inner.setContentsMargins(8, 2, 2, 8)
-        inner.addWidget(self.learning)
         self._area = QMainWindow()  # no window of its own: the layout takes it in
-        self._area.setCentralWidget(centre)
+        self._area.setCentralWidget(holder(column(self.learning, margins=(8, 2, 2, 8))))
         self._area.setDockNestingEnabled(True)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(self._area)
+        self.setLayout(column(self._area, margins=NO_MARGINS))
         self._docks = [
             self._dock("Camera", self.camera),
             self._dock("DMD mask", self.dmd),
@@ -122,11 +117,11 @@ class LivePage(Page):
     def _fit_docks(self) -> None:
         camera, dmd, _, output, traces = self._docks
         height, width = self.height(), self.width()
-        column = [camera, dmd, output]
+        stack = [camera, dmd, output]
         fractions = [0.34, 0.25, 0.41]
         if height >= _ROOMY_PX:
-            column, fractions = [*column, traces], [0.36, 0.22, 0.22, 0.2]
-        self._area.resizeDocks(column, [round(fraction * height) for fraction in fractions], Qt.Orientation.Vertical)
+            stack, fractions = [*stack, traces], [0.36, 0.22, 0.22, 0.2]
+        self._area.resizeDocks(stack, [round(fraction * height) for fraction in fractions], Qt.Orientation.Vertical)
         self._area.resizeDocks([camera], [round(0.27 * width)], Qt.Orientation.Horizontal)
 
     def showEvent(self, event: QShowEvent | None) -> None:
@@ -137,12 +132,8 @@ class LivePage(Page):
 
     @staticmethod
     def _dock(title: str, widget: QWidget) -> QDockWidget:
-        holder = QWidget()
-        layout = QVBoxLayout(holder)
-        layout.setContentsMargins(2, 0, 6, 6)
-        layout.addWidget(widget)
         dock = QDockWidget(title)
         dock.setObjectName(title)
-        dock.setWidget(holder)
+        dock.setWidget(holder(column(widget, margins=(2, 0, 6, 6))))
         dock.setTitleBarWidget(DockTitle(dock))
         return dock

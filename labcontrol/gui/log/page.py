@@ -5,25 +5,15 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from PyQt5.QtCore import Qt
 from PyQt5.QtGui import QGuiApplication, QShowEvent
-from PyQt5.QtWidgets import (
-    QComboBox,
-    QFileDialog,
-    QHBoxLayout,
-    QHeaderView,
-    QLineEdit,
-    QPlainTextEdit,
-    QSplitter,
-    QTableView,
-    QVBoxLayout,
-)
+from PyQt5.QtWidgets import QComboBox, QFileDialog, QLineEdit, QPlainTextEdit, QTableView
 
 from labcontrol.errors import UserError
 from labcontrol.gui.log.model import TEXT_ROLE, LogFilter, LogModel
 from labcontrol.gui.session.context import WindowContext
 from labcontrol.gui.session.page import Page
 from labcontrol.gui.shared.buttons import button
+from labcontrol.gui.shared.layouts import column, row, splitter, tidy_table
 from labcontrol.gui.shared.theme import Theme
 from labcontrol.gui.shared.ticking import ticking
 
@@ -127,40 +117,15 @@ class LogPage(Page):
             self.save_file(Path(name))
 
     def _lay_out(self) -> None:
-        bar = QHBoxLayout()
-        bar.addWidget(self.level)
-        bar.addWidget(self.search, 1)
-        bar.addWidget(button("Copy", "Copy the selected lines, or all that are shown", self._copy))
-        bar.addWidget(button("Save…", "Write the lines that are shown to a file", self._choose_and_save))
-        split = QSplitter(Qt.Orientation.Vertical)
-        split.addWidget(self.table)
-        split.addWidget(self.whole)
-        split.setStretchFactor(0, 5)
-        split.setStretchFactor(1, 1)
-        split.setSizes([500, 110])
-        split.setChildrenCollapsible(False)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(12, 8, 12, 12)
-        layout.addLayout(bar)
-        layout.addWidget(split, 1)
+        copy = button("Copy", "Copy the selected lines, or all that are shown", self._copy)
+        save = button("Save…", "Write the lines that are shown to a file", self._choose_and_save)
+        split = splitter(self.table, self.whole, vertical=True, stretch=(5, 1), sizes=(500, 110), collapsible=False)
+        bar = row(self.level, (self.search, 1), copy, save)
+        self.setLayout(column(bar, (split, 1), margins=(12, 8, 12, 12)))
 
 
 def _table(model: LogFilter) -> QTableView:
     table = QTableView()
     table.setModel(model)
-    table.setShowGrid(False)
-    table.setWordWrap(False)
-    table.setSelectionBehavior(QTableView.SelectRows)
-    table.setSelectionMode(QTableView.ExtendedSelection)
-    rows, columns = table.verticalHeader(), table.horizontalHeader()
-    assert rows is not None
-    assert columns is not None
-    rows.hide()
-    rows.setDefaultSectionSize(24)
-    columns.setStretchLastSection(True)
-    columns.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
-    columns.setHighlightSections(False)
-    for column, width in enumerate((90, 100, 220)):
-        columns.resizeSection(column, width)
-    columns.setSectionResizeMode(QHeaderView.Interactive)
+    tidy_table(table, 24, (90, 100, 220))
     return table

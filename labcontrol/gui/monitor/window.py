@@ -6,9 +6,9 @@ from datetime import datetime
 from html import escape
 from pathlib import Path
 
-from PyQt5.QtCore import QSettings, Qt, QTimer
+from PyQt5.QtCore import QSettings, QTimer
 from PyQt5.QtGui import QCloseEvent, QTextCursor
-from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QMainWindow, QPlainTextEdit, QSplitter, QVBoxLayout
+from PyQt5.QtWidgets import QMainWindow, QPlainTextEdit
 
 from labcontrol.analysis.record_follower import RecordFollower, RecordUpdate
 from labcontrol.config import ExperimentConfig
@@ -19,6 +19,7 @@ from labcontrol.gui.app import ended_by_signals, make_application
 from labcontrol.gui.learning.view import LearningView
 from labcontrol.gui.live.run_follower import LiveViews, RunFollower
 from labcontrol.gui.shared.background import Background
+from labcontrol.gui.shared.layouts import ROOM, column, holder, label, row, splitter
 from labcontrol.gui.shared.output_view import OutputView
 from labcontrol.gui.shared.pattern_views import MaskView
 from labcontrol.gui.shared.theme import Theme, set_kind
@@ -44,7 +45,7 @@ class MonitorWindow(QMainWindow):
         self._experiment = _known_experiment(self._follower)
         self._settings = settings
         self._reading = Background(self)
-        self.state, self.facts, self.trouble = QLabel("reading"), QLabel(""), QLabel("")
+        self.state, self.facts, self.trouble = label("reading", centred=True), label(narrow=True), label(wraps=True)
         self.learning, self.dmd, self.output = LearningView(), MaskView(), OutputView()
         self.log = QPlainTextEdit()
         self.follower = RunFollower(LiveViews(self.learning, self.dmd, self.output), self)
@@ -122,35 +123,16 @@ class MonitorWindow(QMainWindow):
 
     def _lay_out(self, record: Path) -> None:
         self.state.setObjectName("chip")
-        self.state.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.trouble.setWordWrap(True)
         self.trouble.hide()
         self.log.setReadOnly(True)
         self.log.setPlaceholderText("The log of the run")
-        name = QLabel(record.stem)
-        name.setProperty("role", "title")
+        name = label(record.stem, "title", narrow=True)  # a long name must not keep the window wide
         name.setToolTip(str(record.absolute()))
-        line = QHBoxLayout()
-        line.addWidget(name)
-        line.addWidget(self.state)
-        line.addStretch(1)
-        for words in (name, self.facts):
-            words.setMinimumWidth(1)  # a long name must not keep the window wide
-        side, all_of_it = QSplitter(Qt.Orientation.Vertical), QSplitter(Qt.Orientation.Horizontal)
-        for view in (self.dmd, self.output, self.log):
-            side.addWidget(view)
-        side.setSizes([300, 300, 120])
-        all_of_it.addWidget(self.learning)
-        all_of_it.addWidget(side)
-        all_of_it.setSizes([900, 380])
-        centre = QFrame()
-        layout = QVBoxLayout(centre)
-        layout.setContentsMargins(10, 8, 10, 10)
-        layout.addLayout(line)
-        layout.addWidget(self.facts)
-        layout.addWidget(self.trouble)
-        layout.addWidget(all_of_it, 1)
-        self.setCentralWidget(centre)
+        side = splitter(self.dmd, self.output, self.log, vertical=True, sizes=(300, 300, 120))
+        views = splitter(self.learning, side, sizes=(900, 380))
+        self.setCentralWidget(
+            holder(column(row(name, self.state, ROOM), self.facts, self.trouble, (views, 1), margins=(10, 8, 10, 10)))
+        )
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
         self._timer.stop()

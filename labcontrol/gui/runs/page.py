@@ -7,19 +7,7 @@ from pathlib import Path
 
 from PyQt5.QtCore import QItemSelectionModel, QPoint, Qt, QUrl
 from PyQt5.QtGui import QDesktopServices
-from PyQt5.QtWidgets import (
-    QFileDialog,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QMenu,
-    QMessageBox,
-    QPushButton,
-    QSplitter,
-    QStackedWidget,
-    QTableView,
-    QVBoxLayout,
-)
+from PyQt5.QtWidgets import QFileDialog, QLineEdit, QMenu, QMessageBox, QPushButton, QTableView
 
 from labcontrol.analysis.plots.run_figures import save_run_figure
 from labcontrol.errors import UserError
@@ -33,6 +21,7 @@ from labcontrol.gui.session.context import WindowContext
 from labcontrol.gui.session.page import Invitation, Page
 from labcontrol.gui.shared.background import Background
 from labcontrol.gui.shared.buttons import button
+from labcontrol.gui.shared.layouts import column, label, row, splitter, stack, tidy_table
 from labcontrol.gui.shared.output_view import OutputView
 from labcontrol.gui.shared.pattern_views import MaskView
 from labcontrol.gui.shared.theme import Theme
@@ -66,12 +55,9 @@ class RunsPage(Page):
         self.search.setToolTip(
             "Words that the row contains, and comparisons such as error<0.01 or started>=2026-11-20; all must hold"
         )
-        self.wrong = QLabel("")
-        self.wrong.setProperty("role", "problem")
+        self.wrong = label("", "problem")
         self.wrong.hide()
-        self.nothing = QLabel("")
-        self.nothing.setProperty("role", "muted")
-        self.nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.nothing = label("", "muted", centred=True)
         self.table = self._make_table()
         self.learning, self.mask_view, self.output = LearningView(), MaskView(), OutputView()
         self._buttons = self._make_buttons()
@@ -91,9 +77,9 @@ class RunsPage(Page):
 
     def select(self, path: Path) -> None:
         """Select the run of this file, if it is in the table."""
-        for row in range(self._filter.rowCount()):
-            if self._run_at(row).path == path:
-                self.table.selectRow(row)
+        for place in range(self._filter.rowCount()):
+            if self._run_at(place).path == path:
+                self.table.selectRow(place)
                 return
 
     def export(self, path: Path) -> None:
@@ -259,24 +245,11 @@ class RunsPage(Page):
         table.setItemDelegateForColumn(CURVE_COLUMN, self._thumbnails)
         table.setSortingEnabled(True)
         table.sortByColumn(0, Qt.SortOrder.DescendingOrder)
-        table.setSelectionBehavior(QTableView.SelectRows)
-        table.setSelectionMode(QTableView.ExtendedSelection)
         table.setEditTriggers(QTableView.DoubleClicked | QTableView.EditKeyPressed)
-        table.setShowGrid(False)
-        table.setWordWrap(False)
         table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         table.customContextMenuRequested.connect(self._open_menu)
-        rows, columns = table.verticalHeader(), table.horizontalHeader()
-        assert rows is not None
-        assert columns is not None
-        rows.hide()
-        rows.setDefaultSectionSize(_ROW_PX)
-        columns.setStretchLastSection(True)
-        columns.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
-        columns.setHighlightSections(False)
+        tidy_table(table, _ROW_PX, [column.width_px for column in COLUMNS])
         table.setMinimumHeight(120)
-        for number, column in enumerate(COLUMNS):
-            columns.resizeSection(number, column.width_px)
         selection = table.selectionModel()
         assert isinstance(selection, QItemSelectionModel)
         selection.selectionChanged.connect(lambda *_: self._on_selection())
@@ -294,41 +267,15 @@ class RunsPage(Page):
         menu.deleteLater()
 
     def _lay_out(self) -> None:
-        top = QHBoxLayout()
-        top.addWidget(self.search, 1)
-        top.addWidget(button("Refresh", "Reload the folder", self.refresh))
-        top.addWidget(button("Folder", f"Open {self._folder.absolute()}", lambda: open_file(self._folder)))
-        top.addSpacing(12)
-        for action in self._buttons.values():
-            top.addWidget(action)
-        side = QSplitter(Qt.Orientation.Vertical)
-        side.addWidget(self.mask_view)
-        side.addWidget(self.output)
-        views = QSplitter(Qt.Orientation.Horizontal)
-        views.addWidget(self.learning)
-        views.addWidget(side)
-        views.setStretchFactor(0, 3)
-        views.setStretchFactor(1, 1)
-        self._views = QStackedWidget()
-        hint = QLabel("Select a run to see it here, several to overlay their curves.")
-        hint.setProperty("role", "muted")
-        hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._views.addWidget(hint)
-        self._views.addWidget(views)
-        whole = QSplitter(Qt.Orientation.Vertical)
-        whole.addWidget(self.table)
-        whole.addWidget(self._views)
-        whole.setStretchFactor(0, 1)
-        whole.setStretchFactor(1, 3)
-        whole.setSizes([190, 510])
-        self._stack = QStackedWidget()
-        self._stack.addWidget(self.nothing)
-        self._stack.addWidget(whole)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(12, 8, 12, 8)
-        layout.addLayout(top)
-        layout.addWidget(self.wrong)
-        layout.addWidget(self._stack, 1)
+        refresh = button("Refresh", "Reload the folder", self.refresh)
+        folder = button("Folder", f"Open {self._folder.absolute()}", lambda: open_file(self._folder))
+        top = row((self.search, 1), refresh, folder, 12, *self._buttons.values())
+        side = splitter(self.mask_view, self.output, vertical=True)
+        hint = label("Select a run to see it here, several to overlay their curves.", "muted", centred=True)
+        self._views = stack(hint, splitter(self.learning, side, stretch=(3, 1)))
+        whole = splitter(self.table, self._views, vertical=True, stretch=(1, 3), sizes=(190, 510))
+        self._stack = stack(self.nothing, whole)
+        self.setLayout(column(top, self.wrong, (self._stack, 1), margins=(12, 8, 12, 8)))
 
 
 def overlays(contents: list[RecordContents]) -> list[Overlay]:

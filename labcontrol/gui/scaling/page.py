@@ -12,13 +12,8 @@ from PyQt5.QtWidgets import (
     QButtonGroup,
     QCheckBox,
     QFileDialog,
-    QFrame,
-    QGridLayout,
-    QHBoxLayout,
     QLabel,
     QRadioButton,
-    QStackedWidget,
-    QVBoxLayout,
     QWidget,
 )
 from pyqtgraph.graphicsItems.ScatterPlotItem import drawSymbol
@@ -32,12 +27,17 @@ from labcontrol.gui.session.page import Page
 from labcontrol.gui.shared.background import Background
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.elided import ElidedLabel
+from labcontrol.gui.shared.layouts import column, headed_grid, label, panel, row, stack
 from labcontrol.gui.shared.theme import LIGHT, Theme
 from labcontrol.gui.shared.ticking import ticking
 from labcontrol.theory.scaling import Exponent, Group, Study, load_study
 from labcontrol.theory.scaling.storage import STUDY_FILE
 
 _POLL_MS = 2000
+_NOTHING = (
+    "No study here yet.\n\nlabcontrol scaling --output scaling\n\n"
+    "measures how learning time grows with the number of neurons;\nopen its folder here, also while it runs."
+)
 _FOLDER = "scaling"
 _FOLDER_KEY = "scaling/folder"
 _HEADINGS = ("", "", "exponent of τ, 95 %", "of k(5 %), 95 %", "τ / N", "R²", "sizes", "runs", "collapse")
@@ -57,18 +57,10 @@ class ScalingPage(Page):
         self._theme = LIGHT
         self._background = Background(self)
         self._timer = ticking(self, _POLL_MS, self.poll)
-        self.heading = QLabel("Scaling of learning time")
-        self.heading.setProperty("role", "title")
         self.verdict = QLabel("")
         self.where = ElidedLabel()
         self.where.setProperty("role", "muted")
-        self.nothing = QLabel(
-            "No study here yet.\n\nlabcontrol scaling --output scaling\n\n"
-            "measures how learning time grows with the number of neurons;\nopen its folder here, also while it runs."
-        )
-        self.nothing.setProperty("role", "muted")
-        self.nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.nothing.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.nothing = label(_NOTHING, "muted", centred=True, selectable=True)
         self.tau = QuantityPlot("tau", "Time constant τ (epochs)")
         self.k5 = QuantityPlot("k5", "Epochs to 5 % of the excess")
         self.collapse = CollapsePlot()
@@ -176,29 +168,11 @@ class ScalingPage(Page):
         self.open(Path(name))
 
     def _lay_out(self) -> None:
-        bar = QHBoxLayout()
-        bar.addWidget(self.heading)
-        bar.addSpacing(8)
-        bar.addWidget(self.verdict)
-        bar.addSpacing(16)
-        bar.addWidget(self.where, 1)
-        bar.addWidget(button("Open study…", "Choose the folder that labcontrol scaling wrote", self._choose))
-        panel = QFrame()
-        panel.setObjectName("panel")
-        plots = QHBoxLayout()
-        for plot in (self.tau, self.k5, self.collapse):
-            plots.addWidget(plot, 1)
-        inside = QVBoxLayout(panel)
-        inside.setContentsMargins(14, 10, 14, 12)
-        inside.addLayout(plots, 1)
-        inside.addWidget(self.table)
-        self._stack = QStackedWidget()
-        self._stack.addWidget(self.nothing)
-        self._stack.addWidget(panel)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(12, 8, 12, 8)
-        layout.addLayout(bar)
-        layout.addWidget(self._stack, 1)
+        choose = button("Open study…", "Choose the folder that labcontrol scaling wrote", self._choose)
+        bar = row(label("Scaling of learning time", "title"), 8, self.verdict, 16, (self.where, 1), choose)
+        plots = row((self.tau, 1), (self.k5, 1), (self.collapse, 1))
+        self._stack = stack(self.nothing, panel(column((plots, 1), self.table, margins=(14, 10, 14, 12))))
+        self.setLayout(column(bar, (self._stack, 1), margins=(12, 8, 12, 8)))
 
 
 class GroupTable(QWidget):
@@ -209,16 +183,8 @@ class GroupTable(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = LIGHT
-        self._grid = QGridLayout(self)
-        self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setHorizontalSpacing(18)
-        self._grid.setVerticalSpacing(3)
-        self._grid.setColumnStretch(1, 1)
-        for column, heading in enumerate(_HEADINGS):
-            label = QLabel(heading)
-            label.setProperty("role", "head")
-            label.setAlignment(Qt.AlignmentFlag.AlignRight if column > 1 else Qt.AlignmentFlag.AlignLeft)
-            self._grid.addWidget(label, 0, column)
+        self._grid = headed_grid(_HEADINGS, words=2)
+        self.setLayout(self._grid)
         self._boxes: list[QCheckBox] = []
         self._radios: list[QRadioButton] = []
         self._cells: list[list[QLabel]] = []
@@ -276,11 +242,11 @@ class GroupTable(QWidget):
         radio.toggled.connect(lambda on: self.chosen.emit() if on else None)
         self._choice.addButton(radio)
         cells = [QLabel("") for _ in range(len(_HEADINGS) - 3)]
-        for column, widget in enumerate([mark, box, *cells, radio]):
-            if column > 1:
-                self._grid.addWidget(widget, number + 1, column, Qt.AlignmentFlag.AlignRight)
+        for place, widget in enumerate([mark, box, *cells, radio]):
+            if place > 1:
+                self._grid.addWidget(widget, number + 1, place, Qt.AlignmentFlag.AlignRight)
             else:
-                self._grid.addWidget(widget, number + 1, column)
+                self._grid.addWidget(widget, number + 1, place)
         self._marks.append(mark)
         self._boxes.append(box)
         self._cells.append(cells)

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from html import escape
 
 from PyQt5.QtCore import Qt
-from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
+from PyQt5.QtWidgets import QFrame, QPushButton, QWidget
 
 from drivers.interfaces import DeviceError
 from labcontrol.errors import UserError
+from labcontrol.gui.shared.layouts import label, row
 from labcontrol.gui.shared.theme import set_kind
 
 
@@ -19,20 +20,15 @@ class Banner(QFrame):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("banner")
-        self.text = QLabel("")
-        self.text.setWordWrap(True)
-        self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.text = label(wraps=True, selectable=True)
         self.way_out = QPushButton("")
         self.way_out.setObjectName("primary")
         self.way_out.clicked.connect(lambda _: self._act())
         self._act: Callable[[], None] = self.hide
         close = QPushButton("Close")
         close.clicked.connect(self.hide)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(14, 8, 8, 8)
-        layout.addWidget(self.text, 1)
-        layout.addWidget(self.way_out, 0, Qt.AlignmentFlag.AlignTop)
-        layout.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
+        top = Qt.AlignmentFlag.AlignTop
+        self.setLayout(row((self.text, 1), (self.way_out, 0, top), (close, 0, top), margins=(14, 8, 8, 8)))
         self.hide()
 
     def show_error(

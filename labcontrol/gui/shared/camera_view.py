@@ -9,10 +9,11 @@ import pyqtgraph as pg
 from numpy.typing import NDArray
 from PyQt5.QtCore import pyqtSignal
 from PyQt5.QtGui import QColor
-from PyQt5.QtWidgets import QCheckBox, QHBoxLayout, QWidget
+from PyQt5.QtWidgets import QCheckBox, QWidget
 
 from drivers.interfaces import Frame
 from labcontrol.gui.shared.image_panel import ImagePanel, rgb
+from labcontrol.gui.shared.layouts import row
 from labcontrol.gui.shared.theme import Theme
 
 # More marks than this hide the picture they should explain.
@@ -56,10 +57,7 @@ class CameraView(ImagePanel):
         self.show_marks.setChecked(True)
         self.show_marks.setToolTip("Mark where each neuron lies on the sensor")
         self.show_marks.toggled.connect(self._draw_marks)
-        row = QHBoxLayout()
-        row.addWidget(self.facts, 1)
-        row.addWidget(self.show_marks)
-        self.rows.addLayout(row)
+        self.rows.addLayout(row((self.facts, 1), self.show_marks))
         self.rows.addWidget(self._histogram_plot)
         self._pointed: tuple[int, int] | None = None
         self.hovered.connect(self._on_hover)

@@ -8,8 +8,9 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PyQt5.QtCore import QEvent, Qt, pyqtSignal
-from PyQt5.QtWidgets import QLabel, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QWidget
 
+from labcontrol.gui.shared.layouts import column, label
 from labcontrol.gui.shared.panel import Panel
 from labcontrol.gui.shared.theme import LIGHT, Theme
 
@@ -34,14 +35,9 @@ class ImagePanel(Panel):
         self.canvas.setMinimumSize(120, 100)
         self.image = pg.ImageItem(axisOrder="row-major")
         self.box.addItem(self.image)
-        self.facts = QLabel("nothing shown yet")
-        self.facts.setProperty("role", "muted")
-        self.facts.setMinimumWidth(1)
-        self.rows = QVBoxLayout(self)
-        self.rows.setContentsMargins(6, 4, 6, 6)
-        self.rows.setSpacing(4)
-        self.rows.addWidget(self.canvas, 1)
-        self.rows.addWidget(self.facts)
+        self.facts = label("nothing shown yet", "muted", narrow=True)
+        self.rows = column((self.canvas, 1), self.facts, spacing=4, margins=(6, 4, 6, 6))
+        self.setLayout(self.rows)
         self.canvas.scene().sigMouseMoved.connect(self._on_mouse)
         self.canvas.scene().sigMouseClicked.connect(self._on_click)
 

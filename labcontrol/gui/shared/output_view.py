@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PyQt5.QtWidgets import QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QWidget
 
 from labcontrol.gui.shared.axes import readable_plot, style_plot
+from labcontrol.gui.shared.layouts import column
 from labcontrol.gui.shared.panel import Panel
 from labcontrol.gui.shared.theme import Theme
 from labcontrol.tasks import ErrorMeasure
@@ -44,9 +45,7 @@ class OutputView(Panel):
         self.plot.addItem(self._target_curve)
         self.plot.addItem(self._output_curve)
         self.error.addItem(self._error_curve)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 4, 6, 6)
-        layout.addWidget(self.canvas)
+        self.setLayout(column(self.canvas, margins=(6, 4, 6, 6)))
 
     def set_target(self, target: Floats) -> None:
         """target: (T,) standardised."""

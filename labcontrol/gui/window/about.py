@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from html import escape
 
-from PyQt5.QtCore import PYQT_VERSION_STR, QT_VERSION_STR, Qt
+from PyQt5.QtCore import PYQT_VERSION_STR, QT_VERSION_STR
 from PyQt5.QtGui import QGuiApplication
-from PyQt5.QtWidgets import QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QDialog, QDialogButtonBox, QWidget
 
 from drivers.registry import driver_names
+from labcontrol.gui.shared.layouts import column, label
 from labcontrol.records.provenance import provenance
 
 _PACKAGES = ("numpy", "scipy", "numba", "h5py", "pyqtgraph", "pydantic", "pyvisa", "pyserial")
@@ -44,27 +45,24 @@ class AboutDialog(QDialog):
             f"<tr><td style='padding-right:14px'>{escape(name)}</td><td>{escape(number)}</td></tr>"
             for name, number in self._versions.items()
         )
-        text = QLabel(
+        text = label(
             "<h3>labcontrol</h3>"
             "<p>Trains the Boolean readout of a photonic reservoir in place, and shows whether learning follows its "
             "predicted curve.</p>"
             "<p>After L. Andreoli, S. Chrétien, X. Porte, D. Brunner, <i>Convergence and scaling of Boolean-weight "
             "optimization for hardware reservoirs</i>, arXiv 2305.07908.</p>"
             f"<table>{rows}</table>"
-            "<p>GNU General Public License, version 3 or later.</p>"
+            "<p>GNU General Public License, version 3 or later.</p>",
+            wraps=True,
+            selectable=True,
         )
-        text.setWordWrap(True)
-        text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         text.setMinimumWidth(460)
         buttons = QDialogButtonBox(QDialogButtonBox.Close)
         copy = buttons.addButton("Copy versions", QDialogButtonBox.ActionRole)
         assert copy is not None
         copy.clicked.connect(lambda _: self.copy())
         buttons.rejected.connect(self.reject)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(24, 12, 24, 18)
-        layout.addWidget(text)
-        layout.addWidget(buttons)
+        self.setLayout(column(text, buttons, margins=(24, 12, 24, 18)))
 
     def copy(self) -> None:
         """Put the versions on the clipboard, one a line."""

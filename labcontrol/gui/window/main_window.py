@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from PyQt5.QtCore import QEvent, QSettings, QSize, QTimer
 from PyQt5.QtGui import QCloseEvent
-from PyQt5.QtWidgets import QHBoxLayout, QLabel, QMainWindow, QMenuBar, QSizePolicy, QVBoxLayout, QWidget
+from PyQt5.QtWidgets import QMainWindow, QMenuBar, QSizePolicy
 
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.engine import RunStatus
@@ -19,6 +19,7 @@ from labcontrol.gui.session.context import WindowContext
 from labcontrol.gui.session.page import Page
 from labcontrol.gui.session.table import TableSession
 from labcontrol.gui.shared.banner import Banner
+from labcontrol.gui.shared.layouts import NO_MARGINS, ROOM, column, holder, label, row
 from labcontrol.gui.shared.theme import Theme
 from labcontrol.gui.window.closing import Ending, ask_how_to_end
 from labcontrol.gui.window.desktop import Appearance
@@ -77,8 +78,7 @@ class MainWindow(QMainWindow):
         self.table, self.queue, self.starter = context.table, context.queue, context.starter
         self.header, self.banner, self.pause_notice = RunHeader(), Banner(), PauseNotice()
         self.notices = TableNotices(self.banner, self.table, partial(self.begin_with, CalibrationPage), self)
-        self.queue_label = QLabel("")
-        self.queue_label.setProperty("role", "muted")
+        self.queue_label = label("", "muted")
         pages = [kind(context) for kind in kinds]
         self.welcome = WelcomePage(context, pages)
         self.tabs = PageTabs(self.welcome)
@@ -185,25 +185,11 @@ class MainWindow(QMainWindow):
 
     # --- parts --------------------------------------------------------------------------------------------------
     def _lay_out(self) -> None:
-        centre = QWidget()
-        layout = QVBoxLayout(centre)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
-        layout.addWidget(self.header)
-        notices = QVBoxLayout()
-        notices.setContentsMargins(8, 0, 8, 0)
-        notices.addWidget(self.pause_notice)
-        notices.addWidget(self.banner)
-        layout.addLayout(notices)
-        row = QHBoxLayout()
-        row.setContentsMargins(8, 0, 8, 0)
-        row.addWidget(self.tabs)
-        row.addStretch(1)
-        row.addWidget(self.queue_label)
-        row.addWidget(self.menus)
-        layout.addLayout(row)
-        layout.addWidget(self.tabs.pages, 1)
-        self.setCentralWidget(centre)
+        notices = column(self.pause_notice, self.banner, margins=(8, 0, 8, 0))
+        bar = row(self.tabs, ROOM, self.queue_label, self.menus, margins=(8, 0, 8, 0))
+        self.setCentralWidget(
+            holder(column(self.header, notices, bar, (self.tabs.pages, 1), spacing=4, margins=NO_MARGINS))
+        )
 
     def _connect_table(self) -> None:
         header, table, starter, notice = self.header, self.table, self.starter, self.pause_notice

@@ -5,10 +5,11 @@ from __future__ import annotations
 from html import escape
 
 from PyQt5.QtCore import pyqtSignal
-from PyQt5.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
+from PyQt5.QtWidgets import QFrame, QWidget
 
 from labcontrol.engine import PauseCause, RunState, RunStatus
 from labcontrol.gui.shared.buttons import button
+from labcontrol.gui.shared.layouts import label, row
 
 
 class PauseNotice(QFrame):
@@ -21,18 +22,13 @@ class PauseNotice(QFrame):
         super().__init__(parent)
         self.setObjectName("banner")
         self.setProperty("kind", "caution")
-        self.text = QLabel("")
-        self.text.setWordWrap(True)
+        self.text = label(wraps=True)
         self.resume_button = button(
             "Resume now", "Connect the device again and go on with the same epoch", self.resume.emit
         )
         self.resume_button.setObjectName("primary")
         self.abort_button = button("Abort", "End the run; what was measured is kept", self.abort.emit)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(14, 8, 8, 8)
-        layout.addWidget(self.text, 1)
-        layout.addWidget(self.resume_button)
-        layout.addWidget(self.abort_button)
+        self.setLayout(row((self.text, 1), self.resume_button, self.abort_button, margins=(14, 8, 8, 8)))
         self.hide()
 
     def show_status(self, status: RunStatus) -> None:

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtGui import QKeySequence
-from PyQt5.QtWidgets import (
-    QAction,
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QProgressBar,
-    QPushButton,
-    QSizePolicy,
-    QVBoxLayout,
-    QWidget,
-)
+from PyQt5.QtWidgets import QAction, QFrame, QLabel, QProgressBar, QPushButton, QSizePolicy, QWidget
 
 from labcontrol.engine import RunState, RunStatus
 from labcontrol.formatting import count, duration, power, rounded
 from labcontrol.gui.session.table import TableSession
+from labcontrol.gui.shared.layouts import NO_MARGINS, ROOM, Part, column, label, row
 from labcontrol.gui.shared.run_states import STATE_LABELS
 from labcontrol.gui.shared.theme import set_kind
 from labcontrol.host import HostState
@@ -77,24 +68,10 @@ class RunHeader(QFrame):
         self.safe_button = self._button(self.safe_action)
         self.safe_button.setObjectName("safeOff")
 
-        row = QHBoxLayout()
-        row.setContentsMargins(16, 8, 16, 8)
-        row.setSpacing(12)
-        row.addWidget(self.state)
-        row.addWidget(self.laser)
-        row.addSpacing(6)
-        for fact in (self.error, self.epoch, self.left, self.accepted):
-            row.addWidget(fact)
-        row.addStretch(1)
-        for button in self.buttons.values():
-            row.addWidget(button)
-        row.addSpacing(8)
-        row.addWidget(self.safe_button)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addLayout(row)
-        layout.addWidget(self.progress)
+        facts = (self.error, self.epoch, self.left, self.accepted)
+        buttons: list[Part] = [*self.buttons.values(), 8, self.safe_button]
+        bar = row(self.state, self.laser, 6, *facts, ROOM, *buttons, spacing=12, margins=(16, 8, 16, 8))
+        self.setLayout(column(bar, self.progress, spacing=0, margins=NO_MARGINS))
         self.setSizePolicy(QSizePolicy.Preferred, QSizePolicy.Fixed)
         self.show_status(RunStatus(), "nmse")
 
@@ -112,8 +89,7 @@ class RunHeader(QFrame):
     def show_status(self, status: RunStatus, loss: str) -> None:
         """loss: name of the error shown."""
         self._state = state = status.state
-        kind, label = STATE_LABELS[state]
-        _set_chip(self.state, kind, label, status.reason)
+        _set_chip(self.state, *STATE_LABELS[state], status.reason)
         measured = status.epoch > 0
         self.error.set(rounded(status.error) if measured else "–", f"best {loss}")
         self.epoch.set(f"{count(status.epoch)} / {count(status.epochs)}" if status.epochs else "–")
@@ -181,14 +157,8 @@ class _Fact(QWidget):
     def __init__(self, caption: str, widest: str) -> None:
         super().__init__()
         self._widest = widest
-        self._caption, self._value = QLabel(caption), QLabel("–")
-        self._caption.setProperty("role", "caption")
-        self._value.setProperty("role", "value")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 0, 4, 0)
-        layout.setSpacing(0)
-        layout.addWidget(self._caption)
-        layout.addWidget(self._value)
+        self._caption, self._value = label(caption, "caption"), label("–", "value")
+        self.setLayout(column(self._caption, self._value, spacing=0, margins=(4, 0, 4, 0)))
 
     def set(self, value: str, caption: str | None = None) -> None:
         self._value.setMinimumWidth(self._value.fontMetrics().horizontalAdvance(self._widest))
@@ -202,10 +172,9 @@ class _Fact(QWidget):
 
 
 def _chip(tip: str) -> QLabel:
-    chip = QLabel("")
+    chip = label(centred=True)
     chip.setObjectName("chip")
     chip.setToolTip(tip)
-    chip.setAlignment(Qt.AlignmentFlag.AlignCenter)
     return chip
 
 

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from functools import partial
 
 from PyQt5.QtCore import QSettings, Qt, pyqtSignal
-from PyQt5.QtWidgets import QCheckBox, QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
+from PyQt5.QtWidgets import QCheckBox, QGridLayout, QPushButton
 
 from labcontrol.config import ExperimentConfig
 from labcontrol.gui.session.context import WindowContext
 from labcontrol.gui.session.page import Page
 from labcontrol.gui.shared.buttons import button
+from labcontrol.gui.shared.layouts import ROOM, Part, column, grid, label, panel, row
 
 _TEXT = (
     "A laser lights a spatial light modulator whose macro-pixels are the neurons of a recurrent network. A mirror "
@@ -34,46 +35,24 @@ class WelcomePage(Page):
 
     def __init__(self, context: WindowContext, pages: Iterable[Page]) -> None:
         super().__init__(context)
-        card = QFrame()
-        card.setObjectName("panel")
-        card.setFixedWidth(_WIDTH_PX)
-        heading = QLabel("Welcome to labcontrol")
-        heading.setProperty("role", "heading")
-        text = QLabel(_TEXT)
-        text.setWordWrap(True)
         self.start_button = QPushButton("Start a simulated run")
         self.start_button.setObjectName("primary")
         self.start_button.setMinimumHeight(44)
         self.start_button.setToolTip("Run the experiment that needs no setting, on the simulated table")
         self.start_button.clicked.connect(lambda _: context.starter.start_simulated())
-        note = QLabel(
+        note = label(
             f"{ExperimentConfig().neurons} neurons learn to predict a chaotic series; about a minute, no hardware "
-            "needed."
+            "needed.",
+            "muted",
         )
-        note.setProperty("role", "muted")
         self.at_start = QCheckBox("Show this when the window opens")
         self.at_start.setChecked(True)
         self.at_start.setToolTip("The Help menu shows it at any time")
-        layout = QVBoxLayout(card)
-        layout.setContentsMargins(32, 28, 32, 24)
-        layout.setSpacing(12)
-        layout.addWidget(heading)
-        layout.addWidget(text)
-        layout.addSpacing(8)
-        layout.addWidget(self.start_button)
-        layout.addWidget(note)
-        layout.addSpacing(8)
-        layout.addLayout(self._invitations(pages))
-        layout.addSpacing(8)
-        layout.addWidget(self.at_start)
-        row = QHBoxLayout()
-        row.addStretch(1)
-        row.addWidget(card)
-        row.addStretch(1)
-        whole = QVBoxLayout(self)
-        whole.addStretch(2)
-        whole.addLayout(row)
-        whole.addStretch(3)
+        words = (label("Welcome to labcontrol", "heading"), label(_TEXT, wraps=True))
+        parts: tuple[Part, ...] = (self.start_button, note, 8, self._invitations(pages), 8, self.at_start)
+        card = panel(column(*words, 8, *parts, spacing=12, margins=(32, 28, 32, 24)))
+        card.setFixedWidth(_WIDTH_PX)
+        self.setLayout(column((None, 2), row(ROOM, card, ROOM), (None, 3)))
 
     def save(self, settings: QSettings) -> None:
         settings.setValue(_KEY, self.at_start.isChecked())
@@ -82,17 +61,12 @@ class WelcomePage(Page):
         self.at_start.setChecked(settings.value(_KEY, True, type=bool))
 
     def _invitations(self, pages: Iterable[Page]) -> QGridLayout:
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(14)
-        grid.setVerticalSpacing(6)
-        grid.setColumnStretch(1, 1)
-        for row, page in enumerate(page for page in pages if page.invitation is not None):
+        ways = grid(14, 6, wide=1)
+        for place, page in enumerate(page for page in pages if page.invitation is not None):
             assert page.invitation is not None
             text, meaning = page.invitation
             way = button(text, f"{text}: {meaning}", partial(self.page_chosen.emit, page))
             way.setMinimumWidth(180)
-            what = QLabel(meaning)
-            what.setProperty("role", "muted")
-            grid.addWidget(way, row, 0)
-            grid.addWidget(what, row, 1, Qt.AlignmentFlag.AlignVCenter)
-        return grid
+            ways.addWidget(way, place, 0)
+            ways.addWidget(label(meaning, "muted"), place, 1, Qt.AlignmentFlag.AlignVCenter)
+        return ways
