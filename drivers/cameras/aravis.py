@@ -44,17 +44,7 @@ class AravisOptions(GenICamOptions):
 
 
 class AravisCamera(GenICamCamera):
-    """A GenICam camera of any maker. address: its name in Aravis, or part of it.
-
-    Parameters
-    ----------
-    context : DriverContext
-        Name, clock and table.
-    address : str
-        Its name in Aravis, or part of it; empty for the only one.
-    options : AravisOptions
-        As the bench file says.
-    """
+    """A GenICam camera of any maker. address: its name in Aravis, or part of it; empty for the only one."""
 
     Options = AravisOptions
     _options: AravisOptions
@@ -312,17 +302,7 @@ class AravisCamera(GenICamCamera):
 
 
 class AravisFeatures(Features):
-    """The features of a camera of Aravis.
-
-    Parameters
-    ----------
-    device : str
-        Name of the camera on its bench.
-    error : type of Exception
-        GLib's.
-    camera : Aravis.Device
-        Behind the camera.
-    """
+    """The features of an Aravis.Device. error: GLib's."""
 
     def __init__(self, device: str, error: type[Exception], camera: Any) -> None:
         super().__init__(device)

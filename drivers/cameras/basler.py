@@ -58,17 +58,7 @@ class BaslerOptions(GenICamOptions):
 
 
 class BaslerCamera(GenICamCamera):
-    """A Basler camera. address: serial number or user-defined name; empty for the only one.
-
-    Parameters
-    ----------
-    context : DriverContext
-        Name, clock and table.
-    address : str
-        Serial number or user-defined name; empty for the only one.
-    options : BaslerOptions
-        As the bench file says.
-    """
+    """A Basler camera. address: serial number or user-defined name; empty for the only one."""
 
     Options = BaslerOptions
     _options: BaslerOptions
@@ -325,17 +315,7 @@ class BaslerCamera(GenICamCamera):
 
 
 class BaslerFeatures(Features):
-    """The features of a node map of pylon.
-
-    Parameters
-    ----------
-    device : str
-        Name of the camera on its bench.
-    genicam : module
-        pypylon's genicam.
-    nodes : genicam.INodeMap
-        Of the camera, or of its stream grabber.
-    """
+    """The features of a node map of pylon: of the camera, or of its stream grabber. genicam: pypylon's module."""
 
     def __init__(self, device: str, genicam: Any, nodes: Any) -> None:
         super().__init__(device)

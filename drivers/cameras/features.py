@@ -44,13 +44,6 @@ NEUTRAL: Mapping[str, Value] = {
 class Features(ABC):
     """The features of one camera, through the library of whoever made its driver.
 
-    Parameters
-    ----------
-    device : str
-        Name of the camera on its bench, for messages.
-
-    Notes
-    -----
     Values are compared as text, because that is the one form that all libraries read and write for all kinds of
     features.
     """
@@ -62,18 +55,7 @@ class Features(ABC):
 
     @abstractmethod
     def read(self, name: str) -> str | None:
-        """Read a feature.
-
-        Parameters
-        ----------
-        name : str
-            Of the feature.
-
-        Returns
-        -------
-        str or None
-            Its value; None where the camera has none of this name, or none that can be read now.
-        """
+        """Value of a feature; None where the camera has none of this name, or none that can be read now."""
 
     @abstractmethod
     def _write(self, name: str, text: str) -> None: ...
@@ -83,20 +65,7 @@ class Features(ABC):
         """What a feature takes, in words."""
 
     def set(self, name: str, value: Value) -> None:
-        """Set a feature.
-
-        Parameters
-        ----------
-        name : str
-            Of the feature.
-        value : str, float, int or bool
-            What it is to be.
-
-        Raises
-        ------
-        DeviceRefusedError
-            Where the camera has no such feature, or does not take the value.
-        """
+        """Set a feature. Raises DeviceRefusedError where the camera has none such, or does not take the value."""
         if self.read(name) is None:
             raise DeviceRefusedError(self._device, f"has no feature {name}.", "Correct the features in the bench file.")
         try:
@@ -109,17 +78,9 @@ class Features(ABC):
             ) from error
 
     def set_neutral(self, but: Container[str]) -> dict[str, str]:
-        """Put what other programs have left into the neutral state.
+        """Put what other programs have left into the neutral state, but for features that the bench file sets.
 
-        Parameters
-        ----------
-        but : container of str
-            Features that the bench file sets.
-
-        Returns
-        -------
-        dict of str to str
-            Features that are not neutral and cannot be set.
+        Returns those that are not neutral and cannot be set.
         """
         stuck = {}
         for name, value in NEUTRAL.items():
@@ -136,52 +97,17 @@ class Features(ABC):
 
 
 def left_as_found(stuck: Mapping[str, str]) -> str:
-    """Say what is not neutral, for the status of a camera.
-
-    Parameters
-    ----------
-    stuck : mapping of str to str
-        As `Features.set_neutral` gave it.
-
-    Returns
-    -------
-    str
-        Empty where all is neutral.
-    """
+    """What is not neutral, as `Features.set_neutral` gave it, for the status of a camera."""
     return ", ".join(f"{name} = {found}" for name, found in stuck.items())
 
 
 def text_of(value: Value) -> str:
-    """Write a value as features are written.
-
-    Parameters
-    ----------
-    value : str, float, int or bool
-        Any value.
-
-    Returns
-    -------
-    str
-        As GenICam reads it.
-    """
+    """A value as GenICam features are written."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def same(found: str, value: Value) -> bool:
-    """Compare what a feature is with what it is to be.
-
-    Parameters
-    ----------
-    found : str
-        As it was read.
-    value : str, float, int or bool
-        As it is to be.
-
-    Returns
-    -------
-    bool
-        Whether they are the same, written one way or another.
-    """
+    """Whether a feature is what it is to be, written one way or another."""
     if isinstance(value, bool):
         return found.lower() in (("true", "1") if value else ("false", "0"))
     if isinstance(value, str):

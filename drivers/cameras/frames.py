@@ -23,29 +23,7 @@ def importing_swig() -> Iterator[None]:
 
 
 def pixels_of(device: str, data: bytes, shape: tuple[int, int], bit_depth: int) -> Pixels:
-    """Copy the pixels at the start of a buffer.
-
-    Parameters
-    ----------
-    device : str
-        Name of the camera on its bench.
-    data : bytes
-        The buffer.
-    shape : (int, int)
-        Rows and columns.
-    bit_depth : int
-        Bits per pixel.
-
-    Returns
-    -------
-    ndarray of uint8 or uint16, shape (rows, columns)
-        Counts.
-
-    Raises
-    ------
-    DeviceFaultError
-        When the buffer is too short.
-    """
+    """Copy pixels, (rows, columns), from the start of a buffer. Raises DeviceFaultError when it is too short."""
     wanted = shape[0] * shape[1] * (1 if bit_depth <= 8 else 2)
     if len(data) < wanted:
         raise DeviceFaultError(
@@ -69,36 +47,11 @@ def checked_frame(
     exposure_s: float,
     saturation: int | None = None,
 ) -> Frame:
-    """Make a frame of the pixels that a camera delivered.
+    """Make a frame of the pixels (rows, columns) that a camera delivered; they are not copied.
 
-    Parameters
-    ----------
-    device : str
-        Name of the camera on its bench.
-    pixels : ndarray of uint8 or uint16, shape (rows, columns)
-        As delivered; not copied.
-    roi : Roi
-        The region they are to be of.
-    bit_depth : int
-        Bits per pixel.
-    counter : int
-        Of the frame.
-    time_s : float
-        When it was triggered, by the bench clock, in s.
-    exposure_s : float
-        Its exposure, in s.
-    saturation : int or None
-        Counts from which a pixel is saturated; None for the largest that the data can hold.
-
-    Returns
-    -------
-    Frame
-        With the share of its pixels that are saturated.
-
-    Raises
-    ------
-    DeviceFaultError
-        For pixels that cannot be of this region or depth.
+    roi: the region they are to be of. time_s: of the trigger, by the bench clock. saturation: counts from which a pixel
+    is saturated; None for the largest that the data can hold. Raises DeviceFaultError for pixels that cannot be of this
+    region or depth.
     """
     if pixels.shape != (roi.rows, roi.columns):
         raise DeviceFaultError(

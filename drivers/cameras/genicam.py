@@ -51,17 +51,6 @@ class GenICamOptions(DriverOptions):
 class GenICamCamera(Camera):
     """Base of the cameras whose frames are triggered one by one, by software or by an input line.
 
-    Parameters
-    ----------
-    context : DriverContext
-        Name, clock and table.
-    address : str
-        Which camera, as its library names them; empty for the only one.
-    options : GenICamOptions
-        As the bench file says.
-
-    Notes
-    -----
     With an input line, the frame of the next pulse after `trigger` is dated when that was called. Frames are numbered
     by the camera; a number that is left out is a frame that was lost.
     """

@@ -12,22 +12,8 @@ _OF_DEBIAN = Path("/usr/lib/python3/dist-packages/gi")
 
 
 def import_aravis() -> tuple[Any, Any]:
-    """Import Aravis and GLib.
+    """Import Aravis and GLib. Raises ImportError where they are missing, ValueError where they are of another version.
 
-    Returns
-    -------
-    (module, module)
-        Aravis and GLib.
-
-    Raises
-    ------
-    ImportError
-        Where they are not installed.
-    ValueError
-        Where they are of another version.
-
-    Notes
-    -----
     An environment of its own does not see the packages of the system's Python, and `gi` on its own needs a compiler to
     be installed; so the system's is taken where it was built for this version of Python.
     """

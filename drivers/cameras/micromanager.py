@@ -67,15 +67,6 @@ class MicroManagerOptions(DriverOptions):
 class MicroManagerCamera(Camera):
     """A camera of Micro-Manager, one snap for each trigger. It takes no address.
 
-    Parameters
-    ----------
-    context : DriverContext
-        Name, clock and table.
-    options : MicroManagerOptions
-        As the bench file says.
-
-    Notes
-    -----
     Micro-Manager numbers no frames: the counter counts the snaps. Each is taken in a thread of its own, one after the
     other, and dated when it begins.
     """

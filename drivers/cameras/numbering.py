@@ -14,18 +14,10 @@ _FURTHEST = _LARGEST_16_BIT // 2  # a larger step is none, but numbers that bega
 class Numbered(NamedTuple):
     """What is known of a frame.
 
-    Attributes
-    ----------
-    counter : int
-        Counts the frames since the camera was opened, from 1, those that were lost included.
-    time_s : float
-        When its trigger was given, by the bench clock, in s.
-    exposure_s : float
-        Exposure at its trigger, in s.
-    lost : int
-        Frames that the camera took and nobody got, right before this one, and that were not missed yet.
-    doubtful : bool
-        Whether it is, or may be, a late frame of a trigger before the last one, or one that came twice.
+    counter: counts the frames since the camera was opened, from 1, those that were lost included. time_s: when its
+    trigger was given, by the bench clock. lost: frames that the camera took and nobody got, right before this one, and
+    that were not missed yet. doubtful: whether it is, or may be, a late frame of a trigger before the last one, or one
+    that came twice.
     """
 
     counter: int
@@ -83,17 +75,9 @@ class FrameNumbers:
         self._doubted = self.expecting = False
 
     def on_its_way_s(self, readout_time_s: float) -> float:
-        """How long the frame of the last trigger may still take.
+        """How long the frame of the last trigger may still take, in s; 0 when nothing is on its way.
 
-        Parameters
-        ----------
-        readout_time_s : float
-            From the end of the exposure until the frame is here, in s.
-
-        Returns
-        -------
-        float
-            In s; 0 when nothing is on its way. A frame that was missed is given twice the time it should take.
+        A frame that was missed is given twice the time it should take.
         """
         if not (self.expecting or self._doubted):
             return 0.0
@@ -101,31 +85,14 @@ class FrameNumbers:
         return max(0.0, due_s - self._clock.now_s())
 
     def trigger(self, exposure_s: float) -> None:
-        """A frame is asked for now; whatever arrives from here on is this one.
-
-        Parameters
-        ----------
-        exposure_s : float
-            Exposure that is set, in s.
-        """
+        """A frame with this exposure is asked for now; whatever arrives from here on is this one."""
         if self.expecting:
             self._missed += 1
         self._triggered_s, self._exposure_s = self._clock.now_s(), exposure_s
         self.expecting, self._doubted = True, False
 
     def number(self, own: int) -> Numbered:
-        """Date and count a frame that has arrived.
-
-        Parameters
-        ----------
-        own : int
-            The number that the camera gave it.
-
-        Returns
-        -------
-        Numbered
-            Of this frame.
-        """
+        """Date and count a frame that has arrived. own: the number that the camera gave it."""
         step = self._step_to(own)
         if step is not None and step <= 0 and self._counting:
             return Numbered(self.counter, self._triggered_s, self._exposure_s, lost=0, doubtful=True)
@@ -137,18 +104,7 @@ class FrameNumbers:
         return Numbered(self.counter, self._triggered_s, self._exposure_s, max(0, gap - missed), self._doubted)
 
     def require_sure(self, frame: Numbered) -> None:
-        """Refuse a frame before which others are missing, or that may be of another trigger.
-
-        Parameters
-        ----------
-        frame : Numbered
-            As `number` gave it.
-
-        Raises
-        ------
-        DeviceFaultError
-            Where frames were lost before this one, or where it is doubtful.
-        """
+        """Raises DeviceFaultError for a frame before which others were lost, or that may be of another trigger."""
         if frame.doubtful:
             raise DeviceFaultError(
                 self._device,

@@ -10,22 +10,7 @@ _GAIN_TOLERANCE_DB = 0.43  # 20 log10(1.05), rounded up
 
 
 def require_exposure_taken(device: str, asked_s: float, taken_s: float) -> None:
-    """Refuse an exposure that is not what was asked for.
-
-    Parameters
-    ----------
-    device : str
-        Name of the camera on its bench.
-    asked_s : float
-        Exposure that was set, in s.
-    taken_s : float
-        Exposure that the camera reports, in s.
-
-    Raises
-    ------
-    DeviceRefusedError
-        Where it is further off than `TOLERANCE`.
-    """
+    """Raises DeviceRefusedError where the exposure is further off than `TOLERANCE`."""
     if not abs(taken_s - asked_s) <= TOLERANCE * asked_s:
         raise DeviceRefusedError(
             device,
@@ -35,22 +20,7 @@ def require_exposure_taken(device: str, asked_s: float, taken_s: float) -> None:
 
 
 def require_gain_taken(device: str, asked_db: float, taken_db: float) -> None:
-    """Refuse a gain that is not what was asked for.
-
-    Parameters
-    ----------
-    device : str
-        Name of the camera on its bench.
-    asked_db : float
-        Gain that was set, in dB.
-    taken_db : float
-        Gain that the camera reports, in dB.
-
-    Raises
-    ------
-    DeviceRefusedError
-        Where the brightness differs by more than `TOLERANCE`.
-    """
+    """Raises DeviceRefusedError where the brightness is further off than `TOLERANCE`."""
     if not abs(taken_db - asked_db) <= _GAIN_TOLERANCE_DB:
         raise DeviceRefusedError(
             device,

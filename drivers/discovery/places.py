@@ -47,13 +47,7 @@ class Place:
 
 
 def serial_ports() -> Iterator[Place]:
-    """List the serial ports of this computer; none is opened.
-
-    Yields
-    ------
-    Place
-        A port each.
-    """
+    """The serial ports of this computer; none is opened."""
     stays = {link.resolve(): str(link) for link in _BY_NAME.iterdir()} if _BY_NAME.is_dir() else {}
     for port in sorted(list_ports.comports()):
         usb = None if port.vid is None or port.pid is None else (port.vid, port.pid)
@@ -65,36 +59,13 @@ def serial_ports() -> Iterator[Place]:
 
 
 def named_port(address: str) -> Place:
-    """Make a place of a serial port that somebody has named.
-
-    Parameters
-    ----------
-    address : str
-        As pyserial writes it.
-
-    Returns
-    -------
-    Place
-        The port.
-    """
+    """The place of a serial port that somebody has named as pyserial writes it."""
     return Place("serial port", address, "named by you", None, "" if "://" in address else holder_of(address))
 
 
 def holder_of(device: str) -> str:
-    """Find the program that has a port open or locked. Opens nothing.
+    """The program that has a port open or locked, in words; empty when none is seen. Opens nothing.
 
-    Parameters
-    ----------
-    device : str
-        Path of the port.
-
-    Returns
-    -------
-    str
-        The program in words; empty when none is seen.
-
-    Notes
-    -----
     Linux tells of the programs of the same user, and of locks; Windows tells when the port is opened.
     """
     if not sys.platform.startswith("linux"):

@@ -18,20 +18,7 @@ def whole_area(pattern: Pattern) -> Area:
 
 
 def differing_area(before: Pattern, after: Pattern) -> Area:
-    """Find where two patterns differ.
-
-    Parameters
-    ----------
-    before : ndarray of uint8, shape (rows, columns)
-        One pattern.
-    after : ndarray of uint8, shape (rows, columns)
-        The other.
-
-    Returns
-    -------
-    Area
-        The smallest one, in columns to a word of eight, outside which they are equal; may be empty.
-    """
+    """The smallest area, in columns to a word of eight, outside which two patterns are equal; may be empty."""
     width = _WORD if after.shape[1] % _WORD == 0 and before.flags.c_contiguous and after.flags.c_contiguous else 1
     if width == _WORD:  # a fifth of the time of single pixels
         before, after = before.view(np.uint64), after.view(np.uint64)
@@ -43,20 +30,7 @@ def differing_area(before: Pattern, after: Pattern) -> Area:
 
 
 def enlarged(pattern: Pattern, edge: int) -> Pattern:
-    """Make every pixel a square of pixels.
-
-    Parameters
-    ----------
-    pattern : ndarray of uint8, shape (rows, columns)
-        Any pattern.
-    edge : int
-        Pixels along the edge of a square.
-
-    Returns
-    -------
-    ndarray of uint8, shape (edge * rows, edge * columns)
-        The pattern itself where the edge is 1.
-    """
+    """Every pixel as a square of pixels; the pattern itself where the edge is 1."""
     return pattern if edge == 1 else pattern.repeat(edge, axis=0).repeat(edge, axis=1)
 
 

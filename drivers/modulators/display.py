@@ -74,17 +74,6 @@ class DisplaySlmOptions(DisplayOptions):
 class DisplayModulator(Modulator):
     """A window without frame on a screen of its own. address: name or serial number of the screen.
 
-    Parameters
-    ----------
-    context : DriverContext
-        Name, clock and table.
-    screen : str
-        Name or serial number of the screen.
-    options : DisplayOptions
-        As the bench file says.
-
-    Notes
-    -----
     Every pattern stays for one refresh at least: this driver paces itself, because the window system does not. A screen
     that is removed, moved, changed or covered is a fault, not a window somewhere else.
     """
@@ -106,18 +95,6 @@ class DisplayModulator(Modulator):
 
     @classmethod
     def discover(cls, search: Search) -> Iterable[Found]:
-        """List every screen but the primary one.
-
-        Parameters
-        ----------
-        search : Search
-            What may be asked where.
-
-        Returns
-        -------
-        iterable of Found
-            A screen each.
-        """
         return (replace(screen, role=cls.bench_role) for screen in search.on_screens())
 
     @property
@@ -200,17 +177,7 @@ class DisplayModulator(Modulator):
 
 
 class DisplaySlm(DisplayModulator):
-    """A liquid-crystal phase modulator (LCOS) that is a screen of this computer.
-
-    Parameters
-    ----------
-    context : DriverContext
-        Name, clock and table.
-    screen : str
-        Name or serial number of the screen.
-    options : DisplaySlmOptions
-        As the bench file says.
-    """
+    """A liquid-crystal phase modulator (LCOS) that is a screen of this computer."""
 
     Options = DisplaySlmOptions
     bench_role = "slm"

@@ -35,28 +35,10 @@ _NO_SUCH_SCREEN = (
 
 @dataclass(frozen=True)
 class ScreenFacts:
-    """What the window system knows about a screen.
+    """What the window system knows about a screen: its pixels, its name there, and what it says it is.
 
-    Attributes
-    ----------
-    rows : int
-        Of pixels.
-    columns : int
-        Of pixels.
-    refresh_hz : float
-        Refresh rate, in Hz.
-    name : str
-        As the window system calls it.
-    manufacturer : str
-        As the screen says.
-    model : str
-        As the screen says.
-    serial_number : str
-        As the screen says; often empty.
-    primary : bool
-        Whether it is the one where people work.
-    in_use : str
-        Who shows patterns on it; empty for nobody.
+    serial_number: often empty. primary: whether it is the one where people work. in_use: who shows patterns on it;
+    empty for nobody.
     """
 
     rows: int
@@ -71,18 +53,7 @@ class ScreenFacts:
 
 
 def event_of(line: bytes) -> dict[str, Any]:
-    """Read a line of the window.
-
-    Parameters
-    ----------
-    line : bytes
-        As it came.
-
-    Returns
-    -------
-    dict
-        What it says; the event "garbled" for a line that is none of its own.
-    """
+    """What a line of the window says; the event "garbled" for one that is none of its own."""
     try:
         event = json.loads(line)
     except (ValueError, RecursionError):
@@ -93,35 +64,13 @@ def event_of(line: bytes) -> dict[str, Any]:
 
 
 def x_window_of(event: dict[str, Any]) -> int | None:
-    """Read the number of a window that is ready.
-
-    Parameters
-    ----------
-    event : dict
-        What the window says.
-
-    Returns
-    -------
-    int or None
-        On an X server; None elsewhere.
-    """
+    """The number of a window that is ready, on an X server; None elsewhere."""
     number = event.get("x_window")
     return number if isinstance(number, int) and 0 < number < 1 << 32 else None
 
 
 def facts_of(event: dict[str, Any]) -> ScreenFacts | None:
-    """Read the facts of a window that is ready.
-
-    Parameters
-    ----------
-    event : dict
-        What the window says.
-
-    Returns
-    -------
-    ScreenFacts or None
-        None where they cannot be those of a screen.
-    """
+    """The facts in what a window says when it is ready; None where they cannot be those of a screen."""
     texts = [event.get(name) for name in ("name", "manufacturer", "model", "serial_number")]
     numbers = [event.get(name) for name in ("rows", "columns", "refresh_hz")]
     primary = event.get("primary")
@@ -135,22 +84,7 @@ def facts_of(event: dict[str, Any]) -> ScreenFacts | None:
 
 
 def refusal_of(event: dict[str, Any], device: str, screen: str) -> DeviceRefusedError:
-    """Say why a window was not opened.
-
-    Parameters
-    ----------
-    event : dict
-        "refused", as the window says it.
-    device : str
-        Name of the modulator on its bench.
-    screen : str
-        The screen that it was to be.
-
-    Returns
-    -------
-    DeviceRefusedError
-        To be raised.
-    """
+    """Why a window was not opened on a screen, from its event "refused". device: name of the modulator on its bench."""
     message, remedy = _REFUSALS.get(str(event.get("reason")), _NO_SUCH_SCREEN)
     screens = ", ".join(event.get("screens", [])) or "none"
     holder, scale = event.get("holder"), event.get("scale")

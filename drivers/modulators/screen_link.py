@@ -42,22 +42,9 @@ _REMEDY = "Close what covers it; switch night light, colour profile, scaling and
 
 
 def list_screens(display: str | None = None) -> list[ScreenFacts]:
-    """List the screens of a desktop; nothing is shown on them.
+    """The screens of an X display, by default of this program's; nothing is shown on them.
 
-    Parameters
-    ----------
-    display : str or None
-        X display; None for the one this program runs on.
-
-    Returns
-    -------
-    list of ScreenFacts
-        All of them.
-
-    Raises
-    ------
-    DeviceDisconnectedError
-        Where there is no desktop.
+    Raises DeviceDisconnectedError where there is no desktop.
     """
     command = [sys.executable, "-m", "drivers.modulators.window", "--list"]
     try:
@@ -74,21 +61,9 @@ def list_screens(display: str | None = None) -> list[ScreenFacts]:
 class ScreenLink:
     """A window on one screen, in a process of its own.
 
-    Parameters
-    ----------
-    device : str
-        Name of the modulator on its bench, for messages.
-    screen : str
-        Name or serial number of the screen, as the window system has it.
-    allow_primary : bool
-        Whether the primary screen may be covered.
-    display : str or None
-        X display the screen belongs to; None for the one this program runs on.
-
-    Attributes
-    ----------
-    pixels : ndarray of uint8, shape (rows, columns)
-        What is shown next.
+    screen: name or serial number, as the window system has it. allow_primary: whether the primary screen may be
+    covered. display: X display the screen belongs to; None for the one this program runs on. pixels: (rows, columns),
+    what is shown next.
     """
 
     def __init__(self, device: str, screen: str, allow_primary: bool, display: str | None = None) -> None:
@@ -111,19 +86,8 @@ class ScreenLink:
     def open(self) -> ScreenFacts:
         """Open the window; `pixels` is then what `show` will show next.
 
-        Returns
-        -------
-        ScreenFacts
-            Of its screen.
-
-        Raises
-        ------
-        DeviceRefusedError
-            Where the screen is missing, the primary one, or would not show what it is sent.
-        DeviceReplyError
-            Where the window says what it must not.
-        DeviceDisconnectedError
-            Where there is no desktop.
+        Raises DeviceRefusedError where the screen is missing, the primary one, or would not show what it is sent,
+        DeviceReplyError where the window says what it must not, DeviceDisconnectedError where there is no desktop.
         """
         self._events, self._complaints, self._number, self._fault = queue.Queue(), [], 0, ""
         command = [sys.executable, "-m", "drivers.modulators.window", self.screen]
@@ -170,18 +134,7 @@ class ScreenLink:
                 folder.cleanup()
 
     def show(self, area: Area) -> int:
-        """Show `pixels`; returns when the window system has them.
-
-        Parameters
-        ----------
-        area : Area
-            Where they have changed since they were shown last.
-
-        Returns
-        -------
-        int
-            Number of the pattern, from 1.
-        """
+        """Show `pixels`, changed in an area; returns their number, from 1, when the window system has them."""
         self.check(thorough=False)
         self._number += 1
         if self._painter is None:
@@ -192,17 +145,9 @@ class ScreenLink:
         return self._number
 
     def check(self, *, thorough: bool = True) -> None:
-        """Check that the screen is what it was when the window was opened, and shows what it is sent.
+        """Raises DeviceFaultError where the screen is not what it was, or does not show what it is sent.
 
-        Parameters
-        ----------
-        thorough : bool
-            Whether the window system is asked; otherwise it is now and then.
-
-        Raises
-        ------
-        DeviceFaultError
-            Where it is not, or does not.
+        thorough: whether the window system is asked; otherwise it is now and then.
         """
         with suppress(queue.Empty):
             while True:

@@ -52,15 +52,6 @@ class SlmsuiteOptions(DriverOptions):
 class SlmsuiteSlm(Modulator):
     """A phase modulator that slmsuite drives. It takes no address: what tells it from others is in its arguments.
 
-    Parameters
-    ----------
-    context : DriverContext
-        Name, clock and table.
-    options : SlmsuiteOptions
-        As the bench file says.
-
-    Notes
-    -----
     Grey levels go to it as they are; neither slmsuite's phase conversion nor its correction is used.
     """
 

@@ -66,19 +66,8 @@ class VialuxOptions(DriverOptions):
 class VialuxDmd(Modulator):
     """A ViALUX DMD in binary mode without dark phases. address: serial number, or empty for the first one found.
 
-    Parameters
-    ----------
-    context : DriverContext
-        Name, clock and table.
-    serial_number : int or None
-        None for the first one found.
-    options : VialuxOptions
-        As the bench file says.
-
-    Notes
-    -----
-    Sequences are kept in the memory of the controller and played by it at an exact rate; the controller's synch
-    output gives a pulse with every pattern, the first of which triggers a detector.
+    Sequences are kept in the memory of the controller and played by it at an exact rate; the controller's synch output
+    gives a pulse with every pattern, the first of which triggers a detector.
     """
 
     Options = VialuxOptions

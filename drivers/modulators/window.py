@@ -52,13 +52,7 @@ class Orders(QObject):
 
 
 class PatternWindow(QWidget):
-    """A window without frame that covers one screen, pixel by pixel.
-
-    Parameters
-    ----------
-    screen : QScreen
-        The screen.
-    """
+    """A window without frame that covers one screen, pixel by pixel."""
 
     def __init__(self, screen: QScreen) -> None:
         super().__init__()
@@ -112,55 +106,18 @@ class PatternWindow(QWidget):
 
 
 def find(name: str, screens: list[QScreen]) -> list[QScreen]:
-    """Find screens by name or serial number.
-
-    Parameters
-    ----------
-    name : str
-        Name, or serial number.
-    screens : list of QScreen
-        All of them.
-
-    Returns
-    -------
-    list of QScreen
-        The one of this name, or all of this serial number.
-    """
+    """The one screen of this name, or all of this serial number."""
     named = [screen for screen in screens if name == screen.name()]
     return named or [screen for screen in screens if name and name == screen.serialNumber()]
 
 
 def overlapping(screen: QScreen, screens: list[QScreen]) -> list[QScreen]:
-    """Find other screens that show a part of the same desktop, mirrored ones above all.
-
-    Parameters
-    ----------
-    screen : QScreen
-        The screen.
-    screens : list of QScreen
-        All of them.
-
-    Returns
-    -------
-    list of QScreen
-        Those.
-    """
+    """Other screens that show a part of the same desktop, mirrored ones above all."""
     return [each for each in screens if each is not screen and each.geometry().intersects(screen.geometry())]
 
 
 def facts(screen: QScreen) -> dict[str, Any]:
-    """Say what the window system knows of a screen.
-
-    Parameters
-    ----------
-    screen : QScreen
-        The screen.
-
-    Returns
-    -------
-    dict
-        For `ScreenFacts`.
-    """
+    """What the window system knows of a screen, for `ScreenFacts`."""
     area = screen.geometry()
     return {
         "rows": area.height(),
@@ -175,22 +132,7 @@ def facts(screen: QScreen) -> dict[str, Any]:
 
 
 def unfit(screen: QScreen, screens: list[QScreen], allow_primary: bool) -> dict[str, Any]:
-    """Say why nothing may be shown on a screen.
-
-    Parameters
-    ----------
-    screen : QScreen
-        The screen.
-    screens : list of QScreen
-        All of them.
-    allow_primary : bool
-        Whether people may be disturbed.
-
-    Returns
-    -------
-    dict
-        The facts of a refusal; empty where it may.
-    """
+    """Why nothing may be shown on a screen, as the facts of a refusal; empty where it may."""
     if screen is QGuiApplication.primaryScreen() and not allow_primary:
         return {"reason": "primary screen", "screens": [describe(each) for each in screens]}
     if (shared := overlapping(screen, screens)) and not allow_primary:
@@ -201,18 +143,7 @@ def unfit(screen: QScreen, screens: list[QScreen], allow_primary: bool) -> dict[
 
 
 def lock_of(screen: QScreen) -> QLockFile:
-    """Make the lock of a screen, held by whoever shows patterns on it; gone with its process, however that ends.
-
-    Parameters
-    ----------
-    screen : QScreen
-        The screen.
-
-    Returns
-    -------
-    QLockFile
-        Not taken yet.
-    """
+    """The lock of a screen, not taken yet; held by whoever shows patterns on it, and gone with its process."""
     place = re.sub(r"\W+", "-", f"{os.environ.get('DISPLAY', '')} {screen.name()}")
     folder = Path(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.GenericCacheLocation)) / "labcontrol"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # of this user: nobody else can hold or fake it
@@ -222,35 +153,13 @@ def lock_of(screen: QScreen) -> QLockFile:
 
 
 def holder_of(lock: QLockFile) -> str:
-    """Say who holds a lock that cannot be had.
-
-    Parameters
-    ----------
-    lock : QLockFile
-        Of a screen.
-
-    Returns
-    -------
-    str
-        In words.
-    """
+    """Who holds a lock that cannot be had, in words."""
     known, number, _, _ = lock.getLockInfo()
     return f"process {number}" if known else "another program"
 
 
 def in_use(screen: QScreen) -> str:
-    """Say who shows patterns on a screen.
-
-    Parameters
-    ----------
-    screen : QScreen
-        The screen.
-
-    Returns
-    -------
-    str
-        In words; empty for nobody.
-    """
+    """Who shows patterns on a screen, in words; empty for nobody."""
     lock = lock_of(screen)
     return "" if lock.tryLock(0) else holder_of(lock)
 
@@ -263,18 +172,7 @@ def describe(screen: QScreen) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Show patterns until standard input ends.
-
-    Parameters
-    ----------
-    arguments : list of str
-        Of the command line.
-
-    Returns
-    -------
-    int
-        Exit code: 1 when the screen cannot be used.
-    """
+    """Show patterns until standard input ends; exit code 1 when the screen cannot be used."""
     application = QApplication(sys.argv[:1])
     screens = application.screens()
     if arguments[0] == "--list":

@@ -23,23 +23,9 @@ class PainterError(Exception):
 class XPainter:
     """Paints one window of an X server on this computer.
 
-    Parameters
-    ----------
-    display : str or None
-        Of the server; None for the one this program runs on.
-    window : int
-        Its number there.
-    levels : Path
-        File of rows x columns bytes, row by row, from which is painted.
-    rows : int
-        Of pixels.
-    columns : int
-        Of pixels.
-
-    Raises
-    ------
-    PainterError
-        Where there is no such server, or one that cannot do it, or xcffib is not installed.
+    display: None for the one this program runs on. window: its number there. levels: file of rows x columns bytes, row
+    by row, from which is painted. Raises PainterError where there is no such server, or one that cannot do it, or
+    xcffib is not installed.
     """
 
     def __init__(self, display: str | None, window: int, levels: Path, rows: int, columns: int) -> None:
@@ -66,19 +52,7 @@ class XPainter:
     def paint(self, area: Area, timeout_s: float) -> None:
         """Paint an area; returns when the server has done it.
 
-        Parameters
-        ----------
-        area : Area
-            Of the window.
-        timeout_s : float
-            Longest time to wait, in s.
-
-        Raises
-        ------
-        TimeoutError
-            When it does not in time.
-        PainterError
-            When the window or the server is gone.
+        Raises TimeoutError when it does not in time, PainterError when the window or the server is gone.
         """
         rows, columns = area
         height, width = rows.stop - rows.start, columns.stop - columns.start

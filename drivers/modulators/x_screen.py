@@ -23,24 +23,9 @@ class WatchError(Exception):
 class XScreenWatch:
     """Watches the screen that a window covers, and holds off the screen saver until it is closed.
 
-    Parameters
-    ----------
-    display : str or None
-        X display; None for the one this program runs on.
-    screen : str
-        Name of the screen (RandR output).
-    window : int
-        The window on it.
-    shape : (int, int)
-        Rows and columns of the window.
+    display: None for the one this program runs on. screen: its name (RandR output). shape: rows and columns of the
+    window. Raises WatchError where there is no such server, or xcffib is not installed.
 
-    Raises
-    ------
-    WatchError
-        Where there is no such server, or xcffib is not installed.
-
-    Notes
-    -----
     The screen saver is suspended for this client only: the server takes it up again when the connection ends, however
     that happens. A server with a compositor may keep from us that a window is covered; it is asked to leave this one
     alone.
@@ -73,22 +58,10 @@ class XScreenWatch:
         self._connection.disconnect()
 
     def trouble(self, thorough: bool) -> str:
-        """Say what keeps the pattern from being on the screen.
+        """What keeps the pattern from being on the screen; empty where nothing does.
 
-        Parameters
-        ----------
-        thorough : bool
-            Whether the server is asked, too; otherwise only what it has told by itself counts.
-
-        Returns
-        -------
-        str
-            Empty where nothing does.
-
-        Raises
-        ------
-        TimeoutError
-            When the server does not answer.
+        thorough: whether the server is asked, too; otherwise only what it has told by itself counts. Raises
+        TimeoutError when it does not answer.
         """
         try:
             while (event := self._connection.poll_for_event()) is not None:

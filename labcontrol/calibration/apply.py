@@ -17,16 +17,7 @@ DEFAULT_STORE = "calibrations"
 
 
 class NotCalibratedError(UserError):
-    """A run is refused because calibrations that its bench requires do not hold.
-
-    Parameters
-    ----------
-    bench : str
-        Name of the bench.
-    problems : sequence of str
-        Which calibration does not hold, and why.
-    remedy : str
-    """
+    """A run is refused because calibrations that its bench requires do not hold; problems: which, and why."""
 
     def __init__(self, bench: str, problems: Sequence[str], remedy: str) -> None:
         listed = "".join(f"\n  - {problem}" for problem in problems)

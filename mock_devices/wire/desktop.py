@@ -44,13 +44,7 @@ EndSection
 
 
 def why_not() -> str:
-    """Say why there can be no such desktop here.
-
-    Returns
-    -------
-    str
-        Empty when there can.
-    """
+    """Why there can be no such desktop here; empty when there can."""
     if importlib.util.find_spec("mss") is None:
         return 'needs the package mss: pip install "labcontrol[wire]"'
     driver = any(Path(folder, "dummy_drv.so").exists() for folder in _driver_folders())
@@ -92,18 +86,7 @@ class VirtualDesktop:
         self._lock = threading.Lock()
 
     def start(self) -> Self:
-        """Start the X server.
-
-        Returns
-        -------
-        VirtualDesktop
-            The desktop itself.
-
-        Raises
-        ------
-        RuntimeError
-            When the X server does not come up.
-        """
+        """Start the X server. Raises RuntimeError when it does not come up."""
         self._folder = tempfile.TemporaryDirectory(prefix="labcontrol-desktop-")
         folder = Path(self._folder.name)
         (folder / "xorg.conf").write_text(_CONFIGURATION)
@@ -145,25 +128,13 @@ class VirtualDesktop:
             folder.cleanup()
 
     def unplug(self, name: str) -> None:
-        """Take a screen away.
-
-        Parameters
-        ----------
-        name : str
-            Of the screen.
-        """
+        """Take a screen away."""
         with self._lock:
             self._dark.add(name)
             self._xrandr("--output", name, "--off")
 
     def plug_in(self, name: str) -> None:
-        """Put a screen back where it was.
-
-        Parameters
-        ----------
-        name : str
-            Of the screen.
-        """
+        """Put a screen back where it was."""
         index = self.names.index(name)
         columns, rows = self.sizes[index]
         with self._lock:

@@ -19,28 +19,14 @@ _START_S = 30.0
 
 
 def why_not() -> str:
-    """Say why there can be no such camera here.
-
-    Returns
-    -------
-    str
-        Empty when there can.
-    """
+    """Why there can be no such camera here; empty when there can."""
     return "" if shutil.which(_PROGRAM) else f"needs {_PROGRAM}: apt-get install aravis-tools"
 
 
 class GigECamera:
     """Answers from its construction until `stop`, which is how it loses its power. One at a time on a computer.
 
-    Parameters
-    ----------
-    serial_number : str
-        What it says it is called; the driver's address.
-
-    Raises
-    ------
-    RuntimeError
-        When it does not come up.
+    serial_number: what it says it is called; the driver's address. Raises RuntimeError when it does not come up.
     """
 
     def __init__(self, serial_number: str = "GV01") -> None:

@@ -11,12 +11,7 @@ LONGEST_COMMAND = 4096
 class Instrument(ABC):
     """One emulated instrument behind one or several ports.
 
-    Attributes
-    ----------
-    lock : threading.RLock
-        Held while a command is carried out, and by whoever changes the instrument meanwhile.
-    endings : tuple of bytes
-        Any of these ends a command.
+    lock: held while a command is carried out, and by whoever changes the instrument meanwhile.
     """
 
     endings: tuple[bytes, ...] = (b"\n",)  # any of these ends a command, longer ones first
@@ -25,13 +20,7 @@ class Instrument(ABC):
         self.lock = threading.RLock()
 
     def greet(self) -> bytes:
-        """Say what the instrument sends when somebody connects.
-
-        Returns
-        -------
-        bytes
-            Empty for nothing.
-        """
+        """What the instrument sends when somebody connects; empty for nothing."""
         return b""
 
     @abstractmethod
@@ -50,18 +39,7 @@ class Instrument(ABC):
         """
 
     def split(self, pending: bytearray) -> bytes | None:
-        """Take the first complete command from what has been received.
-
-        Parameters
-        ----------
-        pending : bytearray
-            What has been received; the command is taken out of it.
-
-        Returns
-        -------
-        bytes or None
-            The command without its ending; None where none is complete.
-        """
+        """Take the first complete command, without its ending, from what was received; None where there is none."""
         found = min(
             ((at, -len(ending), ending) for ending in self.endings if (at := pending.find(ending)) >= 0), default=None
         )

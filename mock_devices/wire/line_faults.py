@@ -103,18 +103,7 @@ class LineFaults:
         self._script.append(LineFault(kind, re.compile(matching.encode()), after, times, seconds, event))
 
     def next(self, command: bytes) -> LineFault | None:
-        """Take the fault for a command out of the script.
-
-        Parameters
-        ----------
-        command : bytes
-            Without its ending.
-
-        Returns
-        -------
-        LineFault or None
-            None where all goes well.
-        """
+        """Take the fault for a command out of the script; None where all goes well."""
         for fault in self._script:
             if fault.times > 0 and fault.matching.search(command):
                 if fault.after > 0:
@@ -130,18 +119,7 @@ class LineFaults:
         return None
 
     def garble(self, reply: bytes) -> bytes:
-        """Change one byte of a reply, its ending excepted.
-
-        Parameters
-        ----------
-        reply : bytes
-            As the instrument gave it.
-
-        Returns
-        -------
-        bytes
-            The wrong one.
-        """
+        """Change one byte of a reply, its ending excepted."""
         body = len(reply.rstrip(b"\r\n"))
         if body == 0:
             return reply

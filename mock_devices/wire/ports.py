@@ -28,17 +28,7 @@ class _DroppedError(Exception):
 class Port(ABC):
     """Serves one instrument to one client at a time, until stopped.
 
-    Parameters
-    ----------
-    instrument : Instrument
-        Behind the port.
-    line_faults : LineFaults or None
-        What goes wrong on this line.
-
-    Attributes
-    ----------
-    received : list of bytes
-        Every command that arrived, in order.
+    line_faults: what goes wrong on this line. received: every command that arrived, in order.
     """
 
     def __init__(self, instrument: Instrument, line_faults: LineFaults | None = None) -> None:
@@ -153,15 +143,7 @@ class Port(ABC):
 
 
 class PtyPort(Port):
-    """A serial port: a pseudo-terminal, reached through a link that stays when it is plugged in anew.
-
-    Parameters
-    ----------
-    instrument : Instrument
-        Behind the port.
-    line_faults : LineFaults or None
-        What goes wrong on this line.
-    """
+    """A serial port: a pseudo-terminal, reached through a link that stays when it is plugged in anew."""
 
     def __init__(self, instrument: Instrument, line_faults: LineFaults | None = None) -> None:
         super().__init__(instrument, line_faults)
@@ -204,14 +186,7 @@ class PtyPort(Port):
 class TcpPort(Port):
     """A TCP socket of this computer, as an instrument on the network or a serial server has one.
 
-    Parameters
-    ----------
-    instrument : Instrument
-        Behind the port.
-    line_faults : LineFaults or None
-        What goes wrong on this line.
-    number : int
-        Of the port; 0 for any that is free.
+    number: of the port; 0 for any that is free.
     """
 
     def __init__(self, instrument: Instrument, line_faults: LineFaults | None = None, number: int = 0) -> None:

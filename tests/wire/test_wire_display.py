@@ -35,7 +35,7 @@ from drivers.interfaces import (
 )
 from drivers.modulators.display import DisplayDmd, DisplayOptions, DisplaySlm, DisplaySlmOptions
 from drivers.modulators.screen_events import refusal_of
-from drivers.modulators.screen_link import ScreenLink, list_screens
+from drivers.modulators.screen_link import list_screens
 from drivers.modulators.window import find
 from drivers.modulators.x_painter import XPainter
 from drivers.modulators.x_screen import XScreenWatch

@@ -17,12 +17,8 @@ from labcontrol.formatting import power
 class Arming:
     """Who armed the laser, and for what.
 
-    Parameters
-    ----------
-    armed_by : str
-        Operator who armed the laser; empty where it is a simulated one.
-    unattended : bool
-        Whether a run may go on while no window or terminal is attached.
+    armed_by: the operator; empty where the laser is simulated. unattended: whether a run may go on while no window or
+    terminal is attached.
     """
 
     armed_by: str = ""

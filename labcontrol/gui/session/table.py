@@ -32,15 +32,7 @@ _RELEASE_S = 20.0
 
 @dataclass(frozen=True)
 class Loss:
-    """A host that held the table has ended without a word.
-
-    Parameters
-    ----------
-    error : LostHostError
-        How it ended.
-    held_for : HostState
-        What it held the table for.
-    """
+    """A host that held the table for something has ended without a word."""
 
     error: LostHostError
     held_for: HostState

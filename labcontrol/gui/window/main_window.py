@@ -43,19 +43,8 @@ P = TypeVar("P", bound=Page)
 class MainWindow(QMainWindow):
     """Everything a person sees.
 
-    Parameters
-    ----------
-    experiment, bench : ExperimentConfig, BenchConfig
-        Of the first run.
-    folder : Path
-        Where records go.
-    appearance : Appearance
-    settings : QSettings
-        Where the layout is kept.
-    table, arming
-        See `WindowContext`.
-    kinds : sequence of type
-        The pages, in the order of their tabs.
+    experiment, bench: of the first run. folder: where records go. settings: where the layout is kept. table, arming:
+    see `WindowContext`. kinds: the pages, in the order of their tabs.
     """
 
     def __init__(

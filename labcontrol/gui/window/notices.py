@@ -20,15 +20,7 @@ _FAILED = {
 
 
 class TableNotices(QObject):
-    """Shows what becomes of the table in the banner.
-
-    Parameters
-    ----------
-    banner : Banner
-    table : TableSession
-    calibrate : callable
-        The remedy where a bench is not calibrated.
-    """
+    """Shows what becomes of the table in the banner. calibrate: the remedy where a bench is not calibrated."""
 
     def __init__(self, banner: Banner, table: TableSession, calibrate: Callable[[], None], parent: QObject) -> None:
         super().__init__(parent)
