@@ -45,11 +45,14 @@ def main(
         float, typer.Option(help="Times the noise between replays, in the runs and in what is told of it.")
     ] = 1.0,
     live: Annotated[bool, typer.Option("--live", help="Runs of the program itself.")] = False,
+    rule: Annotated[list[str] | None, typer.Option(help="Only this, as the table names it; several times.")] = None,
 ) -> None:
     """Print the fraction of epochs inside a nominal 90 % band, for every rule, loss and acceptance."""
     shown = Table("rule", "inside", "late (k ≥ N)", "least of a table", "rms ln median", "high / low", box=None)
     for selection, loss, acceptance in RULES:
-        found = []
+        name, found = f"{selection}, {loss}, {acceptance}", []
+        if rule and name not in rule:
+            continue
         for seed in range(1, tables + 1):
             options = {"selection": selection, "acceptance": acceptance}
             experiment = ExperimentConfig.model_validate(
@@ -66,7 +69,7 @@ def main(
             )
         inside, late, median, width = (np.array(column) for column in zip(*found, strict=True))
         shown.add_row(
-            f"{selection}, {loss}, {acceptance}",
+            name,
             *(f"{value:.3f}" for value in (inside.mean(), late.mean(), inside.min(), median.mean(), width.mean())),
         )
     Console().print(shown)
