@@ -78,7 +78,7 @@ class RunProgress:
             return f"{measured}. {why_no_law(strategy_facts(self._learning), pilot)}"
         (median, low, high), loss = (rounded(curve[-1]) for curve in (told.median, told.low, told.high)), told.loss
         exponential = next((curve for curve in pilot_prediction(pilot).curves if curve.key == "exponential"), None)
-        rate = f"; {exponential.name}: τ = {exponential.tau_text} epochs" if exponential is not None else ""
+        rate = f"; {exponential.name.lower()}: τ = {exponential.tau_text} epochs" if exponential is not None else ""
         return f"{measured}: {loss} will fall from {rounded(told.median[0])} to {median} ({low} to {high}){rate}"
 
     def _facts(self) -> Text:
