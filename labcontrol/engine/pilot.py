@@ -48,6 +48,7 @@ _LINEAR = 0.02  # fraction unexplained up to which outputs count as sums over mi
 _SAMPLES = 8  # of uncertain responses, for the twins to take turns
 _TWIN_STEPS = 4e9  # work for the twins of a prediction, in epochs times steps: about a second
 _FEWEST_TWINS = 40
+_MOST_SWEEPS = 40  # over all mirrors, in epochs: learning is over long before; from there on the curve stays as it is
 
 
 @dataclass(frozen=True)
@@ -308,7 +309,7 @@ def predict(
     rules = run_rules(experiment.learning, findings.gain, findings.facts.noise_between)
     if rules is None or not findings.is_linear:
         return None
-    epochs = max(experiment.epochs - 1, 1)
+    epochs = min(max(experiment.epochs - 1, 1), _MOST_SWEEPS * len(start))
     twins = int(np.clip(_TWIN_STEPS / (epochs * len(target)) / 4, _FEWEST_TWINS, TWINS))
     return predict_run(
         findings.samples or findings.responses,

@@ -16,7 +16,8 @@ from labcontrol.analysis.likely_cause import likely_cause
 from labcontrol.analysis.prediction_table import prediction_table
 from labcontrol.analysis.run_models import RunModels, pilot_prediction, run_models
 from labcontrol.analysis.verdict import VerdictKind
-from labcontrol.config import LearningConfig
+from labcontrol.config import LearningConfig, StopConfig
+from labcontrol.engine.pilot import predict
 from labcontrol.records import RETRIED, RunReader, RunWriter
 
 
@@ -97,3 +98,13 @@ def test_a_cause_is_told_only_of_a_run_that_strays(tmp_path: Path) -> None:
     assert straying.verdict.text.endswith("10 were made again")
     assert following.verdict.kind is VerdictKind.AS_PREDICTED
     assert not following.cause
+
+
+def test_a_run_without_end_is_predicted_as_far_as_anything_happens() -> None:
+    synthetic = SyntheticRun()
+    endless = synthetic.experiment.model_copy(update={"stop": StopConfig(epochs=10**6)})
+    told = predict(endless, synthetic.findings, synthetic.initial_mask, synthetic.header.target)
+    assert told is not None
+    assert told.epochs[-1] == 40 * len(synthetic.initial_mask)
+    for curve, last in zip(told.at(np.array([10.0**6])), (told.median, told.low, told.high), strict=True):
+        assert curve == pytest.approx(last[-1])
