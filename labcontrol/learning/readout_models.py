@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
-from labcontrol.learning.boolean_search import Effort, search_fields, search_linear
+from labcontrol.learning.boolean_search import Effort
+from labcontrol.learning.field_search import search_fields
+from labcontrol.learning.linear_search import search_linear
 from labcontrol.learning.measurements import Measurements
 from labcontrol.learning.phase_retrieval import retrieve_fields
 from labcontrol.learning.strategy import Mask

@@ -79,20 +79,7 @@ STRATEGIES: dict[str, StrategyEntry] = {
 def strategy_class(name: str) -> type[Strategy]:
     """The class of a strategy; its module is imported now.
 
-    Parameters
-    ----------
-    name : str
-        A key of `STRATEGIES`.
-
-    Returns
-    -------
-    type
-        A subclass of `Strategy`.
-
-    Raises
-    ------
-    UserError
-        For a name nobody knows, with the nearest one that exists.
+    Raises UserError for a name nobody knows, with the nearest one that exists.
     """
     if name not in STRATEGIES:
         near = difflib.get_close_matches(name, STRATEGIES, n=1)
@@ -104,22 +91,9 @@ def strategy_class(name: str) -> type[Strategy]:
 
 
 def strategy_settings(config: LearningConfig) -> Section:
-    """The checked settings of the strategy that a configuration names.
+    """The checked settings of the strategy that a configuration names, an instance of its `Settings`.
 
-    Parameters
-    ----------
-    config : LearningConfig
-        What an experiment says about learning.
-
-    Returns
-    -------
-    Section
-        An instance of its `Settings`, defaults filled in.
-
-    Raises
-    ------
-    UserError
-        For unknown keys and values out of range.
+    Raises UserError for unknown keys and values out of range.
     """
     settings = strategy_class(config.strategy).Settings
     try:
@@ -129,33 +103,14 @@ def strategy_settings(config: LearningConfig) -> Section:
 
 
 def strategy_facts(config: LearningConfig) -> StrategyFacts:
-    """What the strategy of a configuration is like, with its settings; raises UserError for what nobody knows.
-
-    Parameters
-    ----------
-    config : LearningConfig
-        What an experiment says about learning.
-
-    Returns
-    -------
-    StrategyFacts
-        Of this strategy.
-    """
+    """What the strategy of a configuration is like, with its settings; raises UserError for what nobody knows."""
     return strategy_class(config.strategy).facts(config, strategy_settings(config))
 
 
 def strategy_label(learning: Mapping[str, Any]) -> str:
-    """What tells runs apart in lists, of a recorded configuration.
+    """What tells runs apart in lists, of the section `learning` of a record of any version.
 
-    Parameters
-    ----------
-    learning : mapping
-        The section `learning` of a record, of any version.
-
-    Returns
-    -------
-    str
-        The strategy's name where it is not known here.
+    The strategy's name where it is not known here.
     """
     try:
         return strategy_facts(LearningConfig.model_validate(learning)).label
@@ -164,50 +119,16 @@ def strategy_label(learning: Mapping[str, Any]) -> str:
 
 
 def check_learning(config: LearningConfig) -> None:
-    """Refuse unknown names, with the nearest one that exists, and what cannot work; raises UserError.
-
-    Parameters
-    ----------
-    config : LearningConfig
-        What an experiment says about learning.
-    """
+    """Refuse unknown names, with the nearest one that exists, and what cannot work; raises UserError."""
     strategy_class(config.strategy).check(config, strategy_settings(config))
 
 
 def initial_mask(config: LearningConfig, neurons: int, rng: np.random.Generator) -> Mask:
-    """Mirrors on at random, before anything was measured.
-
-    Parameters
-    ----------
-    config : LearningConfig
-        What an experiment says about learning.
-    neurons : int
-        How many, N.
-    rng : Generator
-        Draws them.
-
-    Returns
-    -------
-    ndarray of bool, shape (N,)
-        The mask.
-    """
+    """(N,) mirrors on at random, before anything was measured."""
     return rng.random(neurons) < config.initial_share
 
 
 def make_strategy(config: LearningConfig, problem: Problem) -> Strategy:
-    """The strategy that a configuration names, at its start; raises UserError.
-
-    Parameters
-    ----------
-    config : LearningConfig
-        What an experiment says about learning.
-    problem : Problem
-        What is known before learning.
-
-    Returns
-    -------
-    Strategy
-        Ready to be asked.
-    """
+    """The strategy that a configuration names, at its start; raises UserError."""
     check_learning(config)
     return strategy_class(config.strategy).begin(problem, config, strategy_settings(config))

@@ -17,7 +17,8 @@ from pydantic import Field
 
 from labcontrol.config import LearningConfig, Section
 from labcontrol.errors import UserError
-from labcontrol.learning.boolean_search import GLOBAL, search_linear
+from labcontrol.learning.boolean_search import GLOBAL
+from labcontrol.learning.linear_search import search_linear
 from labcontrol.learning.problem import Problem
 from labcontrol.learning.selection import FlipSettings, selection_rule
 from labcontrol.learning.strategy import Mask, Proposal, Strategy, StrategyFacts

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from labcontrol.learning.boolean_search import GLOBAL, LOCAL, Effort, search_fields, search_linear
+from labcontrol.learning.boolean_search import GLOBAL, LOCAL, Effort
+from labcontrol.learning.field_search import search_fields
+from labcontrol.learning.linear_search import search_linear
 from labcontrol.learning.readout_models import covariance_of
 
 Floats = NDArray[np.float64]
