@@ -29,7 +29,8 @@ from labcontrol.gui.session.arming import Arming
 from labcontrol.gui.shared.theme import DARK, LIGHT
 from labcontrol.gui.window.main_window import MainWindow
 from labcontrol.host import HostState
-from labcontrol.host.jobs.calibration import CalibrationJob, Measure, Progress, SelfTest, SelfTestFound
+from labcontrol.host.jobs.calibration import CalibrationJob, Measure, SelfTest
+from labcontrol.host.jobs.calibration_events import Progress, SelfTestFound
 from labcontrol.host.jobs.run import RunSettings
 from labcontrol.selftest import FiguresOfMerit, Trial
 

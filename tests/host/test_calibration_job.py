@@ -12,17 +12,13 @@ from drivers.interfaces import DeviceTimeoutError
 from labcontrol.bench import hidden_bench, simulated_bench
 from labcontrol.calibration import Calibration, Session, store_of
 from labcontrol.calibration.store import SUFFIX
+from labcontrol.calibration.waiting import WAITING, keep
 from labcontrol.config import BenchConfig, CalibrationConfig, ExperimentConfig
 from labcontrol.errors import UserError
 from labcontrol.host.jobs.calibration import (
-    WAITING,
-    Activity,
     CalibrationJob,
-    LightChanged,
-    Progress,
-    SelfTestFound,
-    keep,
 )
+from labcontrol.host.jobs.calibration_events import Activity, LightChanged, Progress, SelfTestFound
 from labcontrol.selftest import Trial
 
 NEURONS = 36

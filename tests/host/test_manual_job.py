@@ -16,6 +16,7 @@ from labcontrol.bench.test_patterns import PATTERNS, make_pattern
 from labcontrol.errors import UserError
 from labcontrol.host import HostClient, hosts
 from labcontrol.host.directory import HostPlace, hosts_folder
+from labcontrol.host.jobs.job import BenchSettings
 from labcontrol.host.jobs.manual import (
     CameraFacts,
     Connect,
@@ -23,7 +24,6 @@ from labcontrol.host.jobs.manual import (
     LaserFacts,
     LightOn,
     ManualJob,
-    ManualSettings,
     ModulatorFacts,
     TakeTrace,
 )
@@ -138,7 +138,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
 def client(host: Host, tmp_path: Path) -> Iterator[HostClient]:
     """Has the laser emit."""
     client = HostClient.connect(hosts()[0], "test")
-    settings = ManualSettings(bench=simulated_bench(NEURONS, 1), journal=str(tmp_path / "journal"))
+    settings = BenchSettings(bench=simulated_bench(NEURONS, 1), journal=str(tmp_path / "journal"))
     client.request(Begin(job="manual", settings=settings.model_dump(mode="json")))
     client.request(Connect(role="laser"))
     client.request(LightOn(power_w=POWER_W))

@@ -25,7 +25,7 @@ from labcontrol.gui.shared.layouts import column, label, panel, row
 from labcontrol.gui.shared.theme import Theme
 from labcontrol.gui.shared.ticking import ticking
 from labcontrol.host import HostState
-from labcontrol.host.jobs.calibration import Activity, CameraOpened, Progress, SelfTestFound
+from labcontrol.host.jobs.calibration_events import Activity, CameraOpened, Progress, SelfTestFound
 from labcontrol.selftest import Trial
 
 _LIVE_MS = 150

@@ -17,7 +17,7 @@ from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.fields import Whole
 from labcontrol.gui.shared.layouts import NO_MARGINS, ROOM, column, grid, label, panel, row
 from labcontrol.gui.shared.theme import LIGHT, Theme
-from labcontrol.host.jobs.calibration import SelfTestFound
+from labcontrol.host.jobs.calibration_events import SelfTestFound
 from labcontrol.selftest import Trial
 from labcontrol.selftest.selftest import GOOD_CONSISTENCY
 

@@ -13,6 +13,7 @@ from PyQt5.QtWidgets import QWidget
 from drivers.interfaces import Frame
 from labcontrol.bench import driver_classes
 from labcontrol.calibration import PROCEDURES, Calibration
+from labcontrol.calibration.waiting import keep
 from labcontrol.config import BenchConfig
 from labcontrol.errors import UserError
 from labcontrol.gui.calibration.overview import SELFTEST, CalibrationOverview
@@ -23,7 +24,8 @@ from labcontrol.gui.shared.background import Background
 from labcontrol.gui.shared.ticking import ticking
 from labcontrol.host import HostState
 from labcontrol.host.errors import LostHostError
-from labcontrol.host.jobs.calibration import CalibrationSettings, Measure, SelfTest, TakeFrame, keep
+from labcontrol.host.jobs.calibration import Measure, SelfTest
+from labcontrol.host.jobs.job import BenchSettings, TakeFrame
 from labcontrol.host.protocol import Request
 
 log = logging.getLogger(__name__)
@@ -226,7 +228,7 @@ class CalibrationWork(QObject):
             return False
         self._idle_timer.stop()
         if self._held != config:
-            settings = CalibrationSettings(bench=config, journal=str(guardian_journal()))
+            settings = BenchSettings(bench=config, journal=str(guardian_journal()))
             self._table.begin(HostState.CALIBRATION, settings, config, lambda _: None, self._on_not_begun)
             self._held = config
         self.working_on, self.not_measured = kind, None

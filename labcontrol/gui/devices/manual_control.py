@@ -14,17 +14,16 @@ from labcontrol.gui.session.lost_laser import guardian_journal
 from labcontrol.gui.session.table import TableSession
 from labcontrol.gui.shared.ticking import ticking
 from labcontrol.host import HostState
+from labcontrol.host.jobs.job import BenchSettings, TakeFrame
 from labcontrol.host.jobs.manual import (
     Connect,
     DeviceReport,
     Disconnect,
     LightOn,
-    ManualSettings,
     Report,
     SetCamera,
     SetPower,
     Show,
-    TakeFrame,
     TakeTrace,
 )
 from labcontrol.host.protocol import Request
@@ -68,7 +67,7 @@ class ManualControl(QObject):
         """Open a device, again if it was open. Raises UserError when the bench file does not hold together."""
         if self._table.state is not HostState.MANUAL:
             driver_classes(config)
-            settings = ManualSettings(bench=config, journal=str(guardian_journal()))
+            settings = BenchSettings(bench=config, journal=str(guardian_journal()))
             self._table.begin(HostState.MANUAL, settings, config, lambda _: None, self.not_begun.emit)
             self._report_timer.start()
 

@@ -10,101 +10,30 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from drivers.interfaces import DeviceError, Frame
 from labcontrol.bench import Bench
-from labcontrol.calibration import PROCEDURES, Calibration, Session, Store, calibrated, check_devices, store_of
-from labcontrol.calibration.plot import save_calibration_figure
-from labcontrol.calibration.store import SUFFIX, write_calibration
+from labcontrol.calibration import PROCEDURES, Calibration, Session, calibrated, check_devices, store_of
+from labcontrol.calibration.waiting import save_with_figure, write_waiting
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.errors import UserError
-from labcontrol.host.jobs.job import Handler, Job
-from labcontrol.host.protocol import HostState, Message, Request
-from labcontrol.selftest import FiguresOfMerit, Trial, scan, selftest
+from labcontrol.host.jobs.calibration_events import Activity, CameraOpened, LightChanged, Progress, SelfTestFound
+from labcontrol.host.jobs.job import BenchSettings, Handler, Job, TakeFrame
+from labcontrol.host.jobs.stoppable_bench import StoppableBench, StoppedError
+from labcontrol.host.protocol import HostState, Request
+from labcontrol.selftest import Trial, scan, selftest
 from labcontrol.tasks import make_task
 
 log = logging.getLogger(__name__)
 
 Emit = Callable[[Any], None]
-Lock = AbstractContextManager[Any]
 
-# Results that nobody has accepted yet; in the folder of the calibrations, but none of them.
-WAITING = "not-accepted"
 _FRAME_INTERVAL_S = 0.08
 _EVENTS_WAITING = 10_000
 _PROGRESS_INTERVAL_S = 0.05
-
-
-class StoppedError(Exception):
-    """Somebody wants it dark."""
-
-
-# --- events ---------------------------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Activity:
-    """What is being done, in words."""
-
-    words: str
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a procedure is."""
-
-    done: int
-    total: int
-
-
-@dataclass(frozen=True)
-class CameraOpened:
-    """The camera is open."""
-
-    bit_depth: int
-
-
-@dataclass(frozen=True)
-class LightChanged:
-    """Emission, and its power."""
-
-    on: bool
-    power_w: float
-
-
-@dataclass(frozen=True)
-class SelfTestFound:
-    """What the self-test found. memory: (K,) capacity by delay. neurons of total were measured."""
-
-    figures: FiguresOfMerit
-    memory: NDArray[np.float64]
-    neurons: int
-    total: int
-    steps: int
-    epoch_s: float
-    learning_s: float
-    advice: tuple[str, ...]
-
-
-# --- requests -------------------------------------------------------------------------------------------------------
-class CalibrationSettings(Message):
-    """The bench that is calibrated.
-
-    Parameters
-    ----------
-    bench : BenchConfig
-        As its file has it, without calibrations applied.
-    journal : str
-        Where the guardian of a real laser writes what it does when the host is gone; absolute.
-    """
-
-    bench: BenchConfig
-    journal: str
 
 
 class Measure(Request):
@@ -151,12 +80,6 @@ class SelfTest(Request):
     armed_by: str = ""
 
 
-class TakeFrame(Request):
-    """Answered with a new `Frame`; None while no bench is open."""
-
-    name = "frame"
-
-
 class CalibrationJob(Job):
     """Measures procedures and tests the table.
 
@@ -167,7 +90,7 @@ class CalibrationJob(Job):
 
     state = HostState.CALIBRATION
     leased = True
-    settings = CalibrationSettings
+    settings = BenchSettings
     carries = (Activity, Progress, CameraOpened, LightChanged, SelfTestFound, Trial, Frame, Calibration)
     pictures = (Frame,)
 
@@ -175,7 +98,7 @@ class CalibrationJob(Job):
         self.bench = config
         self._events: deque[Any] = deque(maxlen=_EVENTS_WAITING)
         self._emit, self._journal = self._events.append if emit is None else emit, journal
-        self._bench: _StoppableBench | None = None
+        self._bench: StoppableBench | None = None
         self._lock = threading.RLock()
         self._asked_at = 0
         self.darks = 0
@@ -184,7 +107,7 @@ class CalibrationJob(Job):
         self._ended = False
 
     @classmethod
-    def make(cls, settings: CalibrationSettings) -> CalibrationJob:
+    def make(cls, settings: BenchSettings) -> CalibrationJob:
         return cls(settings.bench, journal=Path(settings.journal))
 
     @property
@@ -232,10 +155,10 @@ class CalibrationJob(Job):
             self._emit(Activity(PROCEDURES[kind].title))
             calibration = session.run(kind, save=False)
             self._check()
-            if not calibration.passed:
-                _save(store, calibration)
+            if calibration.passed:
+                write_waiting(store, calibration)
             else:
-                _write_waiting(store, calibration)
+                save_with_figure(store, calibration)
         return None if stopped else calibration
 
     def frame(self) -> Frame | None:
@@ -330,7 +253,7 @@ class CalibrationJob(Job):
         if self._bench is None or self._bench.config != config:
             self._close_bench()
             self._emit(Activity("opening the devices"))
-            bench = _StoppableBench(config, self._lock, self._check, self._emit)
+            bench = StoppableBench(config, self._lock, self._check, self._emit)
             bench.open()
             if self._journal is not None:
                 bench.light.keep_journal(self._journal)
@@ -370,62 +293,3 @@ class CalibrationJob(Job):
             log.info("no picture: %s", error)
         else:
             self._emit(frame)
-
-
-class _StoppableBench(Bench):
-    """A bench whose light obeys two threads, and whose waits end when it is wanted dark."""
-
-    def __init__(self, config: BenchConfig, lock: Lock, check: Callable[[], None], emit: Emit) -> None:
-        super().__init__(config)
-        self._lock, self._check, self._emit = lock, check, emit
-        self.wait = self._wait
-        self.lit_w: float | None = None
-        """Power while the program has emission switched on."""
-
-    def light_on(
-        self, wait: Callable[[float], None] | None = None, *, power_w: float | None = None, reason: str = ""
-    ) -> None:
-        with self._lock:
-            self._check()
-            super().light_on(lambda _: None, power_w=power_w, reason=reason)
-            self.lit_w = self.config.laser.power_w if power_w is None else power_w
-        self._emit(LightChanged(True, self.lit_w))
-        self._emit(Activity(f"the laser warms up, {self.laser.warm_up_time_s:.0f} s"))
-        (wait or self.wait)(self.laser.warm_up_time_s)
-
-    def light_off(self, reason: str = "") -> None:
-        with self._lock:
-            super().light_off(reason)
-            self.lit_w = None
-        self._emit(LightChanged(False, 0.0))
-
-    def _wait(self, seconds: float) -> None:
-        pieces = max(1, round(seconds / 0.2))
-        for _ in range(pieces):
-            self._check()
-            self.clock.sleep(seconds / pieces)
-
-
-def keep(config: BenchConfig, calibration: Calibration) -> None:
-    """A person has accepted this result: it joins the calibrations of the bench. Raises UserError."""
-    store = store_of(config)
-    _save(store, calibration)
-    _waiting_file(store, calibration).unlink(missing_ok=True)
-
-
-def _save(store: Store, calibration: Calibration) -> None:
-    path = store.save(calibration)
-    save_calibration_figure(calibration, path.with_suffix(".png"))
-
-
-def _waiting_file(store: Store, calibration: Calibration) -> Path:
-    return store.folder / WAITING / f"{calibration.kind}_{calibration.hash[:12]}{SUFFIX}"
-
-
-def _write_waiting(store: Store, calibration: Calibration) -> None:
-    path = _waiting_file(store, calibration)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_calibration(path, calibration)
-    except OSError as error:
-        log.warning("the result could not be written before it is accepted: %s", error)

@@ -13,6 +13,27 @@ Handler = Callable[..., Any]
 """Is given the request, one that `lights` also the job's `darks` when it arrived; returns what is answered."""
 
 
+class BenchSettings(Message):
+    """The bench that a job controls.
+
+    Parameters
+    ----------
+    bench : BenchConfig
+        As its file has it, without calibrations applied.
+    journal : str
+        Where the guardian of a real laser writes what it does when the host is gone; absolute.
+    """
+
+    bench: BenchConfig
+    journal: str
+
+
+class TakeFrame(Request):
+    """Answered with a new `Frame`; during a calibration with None while no bench is open."""
+
+    name = "frame"
+
+
 class Job(ABC):
     """One thing done with the table, from taking it to letting it go.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,8 +24,8 @@ from labcontrol.bench import Bench
 from labcontrol.bench.test_patterns import make_pattern
 from labcontrol.config import BenchConfig
 from labcontrol.errors import UserError
-from labcontrol.host.jobs.job import Handler, Job
-from labcontrol.host.protocol import HostState, Message, Request
+from labcontrol.host.jobs.job import BenchSettings, Handler, Job, TakeFrame
+from labcontrol.host.protocol import HostState, Request
 
 Role = Literal["laser", "slm", "dmd", "camera", "detector"]
 
@@ -81,20 +81,6 @@ class DeviceReport:
     identity: Identity
     status: DeviceStatus
     facts: Facts
-
-
-class ManualSettings(Message):
-    """The bench that is controlled manually.
-
-    Parameters
-    ----------
-    bench : BenchConfig
-    journal : str
-        Where the guardian of a real laser writes what it does when the host is gone; absolute.
-    """
-
-    bench: BenchConfig
-    journal: str
 
 
 class Connect(Request):
@@ -160,12 +146,6 @@ class Show(Request):
     period_px: int
 
 
-class TakeFrame(Request):
-    """Answered with a new `Frame`; during a calibration with None while no bench is open."""
-
-    name = "frame"
-
-
 class TakeTrace(Request):
     """Answered with new `Samples` of the detector."""
 
@@ -185,7 +165,7 @@ class ManualJob(Job):
 
     state = HostState.MANUAL
     leased = True
-    settings = ManualSettings
+    settings = BenchSettings
     carries = (DeviceReport, Frame, Samples)
 
     def __init__(self, config: BenchConfig, journal: Path) -> None:
@@ -197,7 +177,7 @@ class ManualJob(Job):
         self.darks = 0
 
     @classmethod
-    def make(cls, settings: ManualSettings) -> ManualJob:
+    def make(cls, settings: BenchSettings) -> ManualJob:
         return cls(settings.bench, Path(settings.journal))
 
     @property
@@ -319,23 +299,10 @@ def facts_of(device: Device) -> Facts:
     """What can be set and read of an open device, with its limits."""
     if isinstance(device, Laser):
         return _laser_facts(device)
-    if isinstance(device, Camera):
-        return CameraFacts(
-            device.sensor_shape,
-            device.bit_depth,
-            device.readout_time_s,
-            device.exposure_s,
-            device.exposure_limits_s,
-            device.gain_db,
-            device.gain_limits_db,
-            device.roi,
-        )
-    if isinstance(device, Modulator):
-        return ModulatorFacts(
-            device.shape, device.bit_depth, device.settle_time_s, device.max_pattern_rate_hz, device.max_sequence_length
-        )
-    assert isinstance(device, Detector)
-    return DetectorFacts(device.max_rate_hz, device.max_samples, device.has_trigger)
+    for role, kind in ((Camera, CameraFacts), (Modulator, ModulatorFacts), (Detector, DetectorFacts)):
+        if isinstance(device, role):
+            return kind(**{field.name: getattr(device, field.name) for field in fields(kind)})
+    raise TypeError(f"{device.name} has none of the roles of a bench")
 
 
 def _laser_facts(laser: Laser) -> LaserFacts:
