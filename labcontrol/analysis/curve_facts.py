@@ -115,18 +115,7 @@ OVERLAYS_DARK = ("#b98bd9", "#66c2bd", "#d08a6e", "#c9c27a", "#9fb3d1", "#e3a6b8
 
 
 def series_colours(*, dark: bool) -> tuple[str, ...]:
-    """Give the colours of the series of a plot, in their order.
-
-    Parameters
-    ----------
-    dark : bool
-        Whether the ground is dark.
-
-    Returns
-    -------
-    tuple of str
-        As #rrggbb.
-    """
+    """The colours of the series of a plot on a dark or a light ground, in their order, as #rrggbb."""
     facts = (MEASURED["incumbent"], *(MODELS[key] for key in ("prediction", "fit", "mean-field", "exponential")))
     own = (curve.dark if dark else curve.light for curve in facts)
     return *own, *(OVERLAYS_DARK if dark else OVERLAYS_LIGHT)

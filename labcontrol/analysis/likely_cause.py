@@ -15,20 +15,7 @@ _SELECTED = 1.5
 
 
 def likely_cause(run: RunReader, pilot: PilotResult | None) -> str:
-    """Guess what made a run stray from its prediction.
-
-    Parameters
-    ----------
-    run : RunReader
-        Its record, finished or not.
-    pilot : PilotResult or None
-        What the prediction came from.
-
-    Returns
-    -------
-    str
-        The likeliest in a few words, "perhaps" included; empty where nothing is known.
-    """
+    """What may have made a run stray from its prediction, in a few words; empty where nothing is known."""
     drift, faults, loss = run.drift, run.faults, run.loss
     excess = float(np.max(drift["excess"])) if drift else 0.0
     if excess > _DRIFT_EXCESS:

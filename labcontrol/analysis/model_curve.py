@@ -37,8 +37,6 @@ class ModelCurve:
         Where it was fitted.
     until : float
         The last epoch it may speak of.
-    condition : str
-        What it holds for, where this run is not of that kind.
     """
 
     key: str
@@ -50,35 +48,13 @@ class ModelCurve:
     tau: Interval | None = None
     r_squared: float | None = None
     until: float = math.inf
-    condition: str = ""
 
     def at(self, epoch: float) -> float:
-        """Say which error is expected after an epoch.
-
-        Parameters
-        ----------
-        epoch : float
-            Masks measured, the initial one not counted.
-
-        Returns
-        -------
-        float
-        """
+        """Error expected after an epoch, the initial mask not counted."""
         return float(self.values(np.array([epoch]))[0])
 
     def interval_at(self, epoch: float) -> tuple[float, float] | None:
-        """Say in which interval the error is expected after an epoch.
-
-        Parameters
-        ----------
-        epoch : float
-            Masks measured, the initial one not counted.
-
-        Returns
-        -------
-        tuple of float or None
-            Its ends; None where the model has none.
-        """
+        """Ends of the interval in which the error is expected after an epoch; None where the model has none."""
         if self.band is None:
             return None
         low, high = self.band(np.array([epoch]))
@@ -99,18 +75,7 @@ class ModelCurve:
 
 
 def interval_text(value: Interval) -> str:
-    """Write a value with the ends of its 95 % interval.
-
-    Parameters
-    ----------
-    value : tuple of float
-        The value, the low end and the high end.
-
-    Returns
-    -------
-    str
-        "not determined yet" instead of ends that are orders of magnitude apart.
-    """
+    """A value with the ends of its 95 % interval, or "not determined yet" where these are orders of magnitude apart."""
     if not is_determined(value):
         return f"{rounded(value[0])} (not determined yet)"
     middle, low, high = map(rounded, value)
@@ -118,16 +83,6 @@ def interval_text(value: Interval) -> str:
 
 
 def is_determined(value: Interval) -> bool:
-    """Tell whether an interval says anything.
-
-    Parameters
-    ----------
-    value : tuple of float
-        The value, the low end and the high end.
-
-    Returns
-    -------
-    bool
-    """
+    """Whether an interval says anything. value: with its low and its high end."""
     _, low, high = value
     return math.isfinite(high) and not (low > 0 and high / low > _WIDEST)

@@ -48,21 +48,10 @@ class Compared:
 
 
 def prediction_table(models: RunModels, neurons: int, target_error: float | None = None) -> list[Compared]:
-    """Set errors on the way, the last one, the time constant and the time to a target beside what was predicted.
+    """Errors on the way, the last one, the time constant and the time to a target, beside what was predicted.
 
-    Parameters
-    ----------
-    models : RunModels
-        Of the run so far.
-    neurons : int
-        Their number: the way is measured in visits of every mirror.
-    target_error : float, optional
-        At which learning is to stop.
-
-    Returns
-    -------
-    list of Compared
-        Empty where nothing was predicted.
+    neurons: the way is measured in visits of every mirror. target_error: at which learning is to stop. Empty where
+    nothing was predicted.
     """
     told = None if models.pilot is None else models.pilot.prediction
     if told is None:

@@ -65,17 +65,7 @@ class RecordFollower:
     """Follows a record through its growth, also over a continuation of the run; for one thread at a time.
 
     Poll it now and then; `models` and `events` speak of what was on disk at the last poll. Use as a context manager or
-    close it.
-
-    Parameters
-    ----------
-    record : Path
-        The run file.
-
-    Raises
-    ------
-    UserError
-        For what is no run file.
+    close it. Raises UserError for what is no run file.
     """
 
     def __init__(self, record: Path) -> None:
@@ -103,22 +93,7 @@ class RecordFollower:
         self._reader.close()
 
     def poll(self, now_unix_s: float | None = None) -> RecordUpdate:
-        """See what is on disk now.
-
-        Parameters
-        ----------
-        now_unix_s : float
-            By default the computer's clock.
-
-        Returns
-        -------
-        RecordUpdate
-
-        Raises
-        ------
-        UserError
-            When the file is gone or damaged.
-        """
+        """See what is on disk now. Raises UserError when the file is gone or damaged."""
         now_unix_s = time.time() if now_unix_s is None else now_unix_s
         with self._readable():
             self._reader.refresh()
@@ -126,31 +101,17 @@ class RecordFollower:
         return self._update
 
     def models(self) -> RunModels:
-        """Compare the curve with what was predicted, which is computed once.
-
-        Returns
-        -------
-        RunModels
-        """
+        """The curve beside what was predicted, which is computed once."""
         if self._prediction is None:
             self._prediction = record_prediction(self._reader)
         return record_models(self._reader, self._prediction)
 
     def events(self) -> tuple[bool, list[Event]]:
-        """Give what the run that writes the record published since the last call.
+        """What the run that writes the record published since the last call, and whether that is all from its start.
 
-        Returns
-        -------
-        afresh : bool
-            Whether that is all from the run's start: at the first call, and when a run that was over goes on or has
-            fewer epochs than before. The epochs before the present incumbent are then left to whoever listens to read
-            as a whole, as in a continued run.
-        events : list of Event
-
-        Raises
-        ------
-        UserError
-            When the file is gone or damaged.
+        It is all at the first call, and when a run that was over goes on or has fewer epochs than before. The epochs
+        before the present incumbent are then left to whoever listens to read as a whole, as in a continued run. Raises
+        UserError when the file is gone or damaged.
         """
         with self._readable():
             return self._new_events()
@@ -218,20 +179,8 @@ class RecordFollower:
 
 
 def pace_s(unix_s: NDArray[np.float64]) -> float:
-    """Find the wall time of an epoch, over the last ones.
+    """Wall time of an epoch over the last ones, by when each was over (K,), those of one replay together; 0 if unknown.
 
-    Parameters
-    ----------
-    unix_s : ndarray, shape (K,)
-        When each epoch was over; those of one replay together.
-
-    Returns
-    -------
-    float
-        0 if unknown.
-
-    Notes
-    -----
     By the median of the replays: what a run stood still, for a fault or until it was continued, is not its pace.
     """
     ends_s, epochs = np.unique(unix_s[-_PACE_EPOCHS - 1 :], return_counts=True)

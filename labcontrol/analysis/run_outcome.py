@@ -54,17 +54,7 @@ class Outcome:
 
 
 def outcome(run: RunReader) -> Outcome:
-    """Read and compute the numbers of a run, finished or not.
-
-    Parameters
-    ----------
-    run : RunReader
-        Its record.
-
-    Returns
-    -------
-    Outcome
-    """
+    """Read and compute the numbers of a run, finished or not."""
     table, models = run.epochs, record_models(run)
     result: dict[str, Any] = run.result or {}
     known = models.incumbent[np.isfinite(models.incumbent)]

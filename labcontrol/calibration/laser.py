@@ -98,10 +98,9 @@ def draw(calibration: Calibration, figure: Figure) -> None:
     """Power against time with its fit."""
     arrays = calibration.outcome.arrays
     axes = figure.subplots()
-    if "times_s" in arrays:
-        axes.plot(arrays["times_s"], 1e3 * arrays["power_w"], ".", ms=3, label="measured")
-        axes.plot(arrays["times_s"], 1e3 * arrays["fitted_w"], "-", label="fit")
-        axes.legend()
+    axes.plot(arrays["times_s"], 1e3 * arrays["power_w"], ".", ms=3, label="measured")
+    axes.plot(arrays["times_s"], 1e3 * arrays["fitted_w"], "-", label="fit")
+    axes.legend()
     axes.set(xlabel="time since emission started (s)", ylabel="power at the detector (mW)", title="warm-up and drift")
 
 

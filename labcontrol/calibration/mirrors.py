@@ -270,9 +270,6 @@ def _spread(forward: Values, corners: Values) -> float:
 def draw(calibration: Calibration, figure: Figure) -> None:
     """Mirrors coloured by the neuron they see, with the neurons' centres."""
     arrays = calibration.outcome.arrays
-    if "cells" not in arrays:
-        figure.text(0.5, 0.5, "; ".join(calibration.outcome.failures), ha="center", wrap=True)
-        return
     axes = figure.subplots()
     cells, centres = arrays["cells"], arrays["centres"]
     colour = np.where(cells[:, 0] < 0, -1, (cells[:, 0] % 2) * 2 + cells[:, 1] % 2)

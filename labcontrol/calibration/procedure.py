@@ -19,7 +19,7 @@ class Procedure:
 
     kind: its name in commands and files. title: what it finds out. look_for: what a person should see while it runs.
     roles: the devices it depends on. needs: kinds of calibration it builds on. lifetime_h: hours its result holds.
-    measure: does it, on an open bench. draw: shows a result.
+    measure: does it, on an open bench. draw: shows a result that has arrays.
     """
 
     kind: str

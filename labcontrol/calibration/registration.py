@@ -241,9 +241,6 @@ def _window(pitch_px: float) -> int:
 def draw(calibration: Calibration, figure: Figure) -> None:
     """Neurons' positions on the image, and how well they are known."""
     arrays = calibration.outcome.arrays
-    if "pixels" not in arrays:
-        figure.text(0.5, 0.5, "; ".join(calibration.outcome.failures), ha="center", wrap=True)
-        return
     left, right = figure.subplots(1, 2)
     pixels, error = arrays["pixels"], SIGMAS * np.hypot(*arrays["error_px"].T)
     left.imshow(np.sqrt(np.maximum(arrays["image"], 0)), cmap="gray")

@@ -213,9 +213,6 @@ def _distribution(times_s: Values, meaning: str) -> Quantity:
 def draw(calibration: Calibration, figure: Figure) -> None:
     """The steps on each other, the onsets, and the times of a step."""
     arrays, q = calibration.outcome.arrays, calibration.outcome.quantities
-    if "since_s" not in arrays:
-        figure.text(0.5, 0.5, "; ".join(calibration.outcome.failures), ha="center", wrap=True)
-        return
     left, middle, right = figure.subplots(1, 3)
     onsets = arrays.get("onsets_s", np.zeros(0))
     timed = np.unique(arrays["number"])[: len(onsets)]

@@ -10,7 +10,15 @@ from drivers.transports import Line
 
 
 class _PlayedLine(Line):
-    """A line whose other end is played here: what it says is put into `arriving`."""
+    """A line whose other end is played here: what it says is put into `arriving`.
+
+    Parameters
+    ----------
+    device : str
+        Name of the device on its bench, for messages.
+    kind : str
+        Stands for the address.
+    """
 
     def __init__(self, device: str, kind: str) -> None:
         super().__init__(device, kind)

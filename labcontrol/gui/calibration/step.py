@@ -20,7 +20,7 @@ from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.camera_view import CameraView
 from labcontrol.gui.shared.elided import ElidedLabel
 from labcontrol.gui.shared.layouts import NO_MARGINS, ROOM, chip, column, label, panel, row, splitter
-from labcontrol.gui.shared.theme import LIGHT, Theme, set_kind
+from labcontrol.gui.shared.theme import LIGHT, Theme, restyle, set_kind
 
 _LIVE, _LAST = ("good", "live"), ("idle", "last picture; the light is off")
 _NO_PICTURE = "No picture yet.\nIt comes with the measurement."
@@ -199,10 +199,7 @@ class StepPage(QWidget):
             name = "primary" if one is primary else ""
             if one.objectName() != name:
                 one.setObjectName(name)
-                style = one.style()
-                assert style is not None
-                style.unpolish(one)
-                style.polish(one)
+                restyle(one)
 
     def _lay_out(self) -> None:
         self.view.hide()

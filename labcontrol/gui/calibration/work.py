@@ -176,21 +176,11 @@ class CalibrationWork(QObject):
         if calibration is None or overview is None:
             return
 
-        def job() -> UserError | None:
-            try:
-                keep(overview.config, calibration)
-            except UserError as error:
-                return error
-            return None
+        def refuse(error: UserError) -> None:
+            self._going_on = False
+            self.problem.emit(error, "The result was not kept.")
 
-        def deliver(error: UserError | None) -> None:
-            if error is None:
-                self._on_kept(calibration)
-            else:
-                self._going_on = False
-                self.problem.emit(error, "The result was not kept.")
-
-        self._keeping.run(job, deliver)
+        self._keeping.run(lambda: keep(overview.config, calibration), lambda _: self._on_kept(calibration), refuse)
 
     def skip(self, kind: str) -> None:
         """Turn to the step after this one, whatever was measured."""

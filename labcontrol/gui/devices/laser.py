@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from PyQt5.QtCore import pyqtSignal
+from PyQt5.QtCore import QSignalBlocker, pyqtSignal
 from PyQt5.QtWidgets import QLabel, QPushButton, QWidget
 
 from labcontrol.formatting import power
@@ -32,7 +32,6 @@ class LaserCard(DeviceCard):
         super().__init__(parent)
         self._facts: LaserFacts | None = None
         self._armed_until_s = 0.0
-        self._chosen = False
         self.interlock, self.emission = chip(), chip()
         self.power = Quantity("mW", 1e-3, 3, "Power to emit; while the laser emits, it follows at once")
         self.power.valueChanged.connect(self._on_power)
@@ -55,18 +54,17 @@ class LaserCard(DeviceCard):
         return time.monotonic() < self._armed_until_s
 
     def choose_power(self, power_w: float) -> None:
-        """The power the bench file asks for, shown until a person chooses another."""
-        self._chosen = False
-        self._wish(power_w)
+        """The power the bench file asks for."""
+        with QSignalBlocker(self.power):
+            self.power.setValue(power_w / 1e-3)
 
     def show_facts(self, facts: Facts) -> None:
         assert isinstance(facts, LaserFacts)
         self._facts = facts
-        self.power.blockSignals(True)
-        self.power.set_limits_si(*facts.power_limits_w)
-        if facts.emission:
-            self.power.set_si(facts.setpoint_w)
-        self.power.blockSignals(False)
+        with QSignalBlocker(self.power):
+            self.power.set_limits_si(*facts.power_limits_w)
+            if facts.emission:
+                self.power.set_si(facts.setpoint_w)
         low, high = facts.power_limits_w
         self.facts.setText(f"{power(low)} to {power(high)} · stable after {facts.warm_up_time_s:g} s")
         self._show_chips()
@@ -84,13 +82,7 @@ class LaserCard(DeviceCard):
         self._show_armed()
 
     # --- parts --------------------------------------------------------------------------------------------------
-    def _wish(self, power_w: float) -> None:
-        self.power.blockSignals(True)
-        self.power.setValue(power_w / 1e-3)
-        self.power.blockSignals(False)
-
     def _on_power(self) -> None:
-        self._chosen = True
         if self._facts is not None and self._facts.emission:
             self.set_power.emit(self.power.si)
 

@@ -7,7 +7,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from PyQt5.QtCore import pyqtSignal
+from PyQt5.QtCore import QSignalBlocker, pyqtSignal
 from PyQt5.QtWidgets import QComboBox, QLineEdit, QWidget
 
 from labcontrol.config import choices_of
@@ -48,9 +48,8 @@ class Editor(QWidget):
         self.setLayout(column(self._caption, self._problem, spacing=1, margins=(0, 0, 0, 4)))
 
     def set(self, value: object) -> None:
-        self._line.blockSignals(True)
-        self._line.setText("" if value is None else _text(value))
-        self._line.blockSignals(False)
+        with QSignalBlocker(self._line):
+            self.type_in(value)
         self._line.setCursorPosition(0)  # a long name is seen from its beginning
 
     def explain(self, words: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PyQt5.QtCore import Qt, pyqtSignal
+from PyQt5.QtCore import QSignalBlocker, Qt, pyqtSignal
 from PyQt5.QtWidgets import QCheckBox, QFrame, QListWidget, QListWidgetItem, QWidget
 
 from labcontrol.formatting import count
@@ -85,9 +85,8 @@ class QueuePanel(QFrame):
         self.heading.setText(f"Queue · {waiting} waiting" if waiting else "Queue")
         self.list.setVisible(waiting > 0)
         self.empty.setVisible(waiting == 0)
-        self.halt.blockSignals(True)
-        self.halt.setChecked(self.queue.halts)
-        self.halt.blockSignals(False)
+        with QSignalBlocker(self.halt):
+            self.halt.setChecked(self.queue.halts)
         self._show_buttons()
 
     # --- parts --------------------------------------------------------------------------------------------------

@@ -63,22 +63,19 @@ class MonitorWindow(QMainWindow):
 
     def poll(self) -> None:
         """Read what is new, beside the event loop, and show it."""
-        self._reading.run(self._read, self._show)
+        self._reading.run(self._read, self._show, self._show_trouble)
         self.follower.renew_models(at_once=False)
 
     # --- how ----------------------------------------------------------------------------------------------------
-    def _read(self) -> _Read | UserError:
-        try:
-            update = self._follower.poll()
-            return update, *self._follower.events()
-        except UserError as error:
-            return error
+    def _read(self) -> _Read:
+        update = self._follower.poll()
+        return update, *self._follower.events()
 
-    def _show(self, read: _Read | UserError) -> None:
-        if isinstance(read, UserError):
-            self.trouble.setText(escape(str(read)))
-            self.trouble.show()
-            return
+    def _show_trouble(self, error: UserError) -> None:
+        self.trouble.setText(escape(str(error)))
+        self.trouble.show()
+
+    def _show(self, read: _Read) -> None:
         update, afresh, events = read
         if afresh:
             self.follower.begin(self._experiment)

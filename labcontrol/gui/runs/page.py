@@ -175,20 +175,7 @@ class RunsPage(Page):
     def _make_and_open(self, make: Callable[[Path], Path]) -> None:
         """Make a file from the first selected run beside the event loop, then open it."""
         path = self._selected[0].path
-
-        def job() -> Path | UserError:
-            try:
-                return make(path)
-            except UserError as error:
-                return error
-
-        def deliver(made: Path | UserError) -> None:
-            if isinstance(made, UserError):
-                self._refuse(made)
-            else:
-                open_file(made)
-
-        self._drawing.run(job, deliver)
+        self._drawing.run(lambda: make(path), open_file, self._refuse)
 
     def _choose_and_export(self) -> None:
         start = str(self._selected[0].path.with_suffix(".csv"))

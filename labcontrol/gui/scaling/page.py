@@ -82,22 +82,23 @@ class ScalingPage(Page):
             return
         folder = self._folder
 
-        def job() -> tuple[Study, list[GroupFigures]] | UserError:
-            try:
-                study = load_study(folder)
-            except UserError as error:
-                return error
+        def job() -> tuple[Study, list[GroupFigures]]:
+            study = load_study(folder)
             return study, [GroupFigures.of(number, group) for number, group in enumerate(study.groups)]
 
-        def deliver(read: tuple[Study, list[GroupFigures]] | UserError) -> None:
-            if folder != self._folder:
-                self.poll()
-            elif isinstance(read, UserError):
-                self.problem.emit(read, "This study cannot be shown.")
-            else:
+        def deliver(read: tuple[Study, list[GroupFigures]]) -> None:
+            if folder == self._folder:
                 self._show(*read)
+            else:
+                self.poll()
 
-        if self._background.run(job, deliver):
+        def refuse(error: UserError) -> None:
+            if folder == self._folder:
+                self.problem.emit(error, "This study cannot be shown.")
+            else:
+                self.poll()
+
+        if self._background.run(job, deliver, refuse):
             self._seen_mtime = mtime
 
     @property

@@ -134,21 +134,12 @@ class HostConnection(QObject):
 
     # --- parts --------------------------------------------------------------------------------------------------
     def _connect(self, connect: Callable[[], HostClient]) -> None:
-        def job() -> HostClient | UserError:
-            try:
-                return connect()
-            except UserError as error:
-                return error
-
-        def deliver(connected: HostClient | UserError) -> None:
-            if not isinstance(connected, UserError):
-                self.use(connected)
-                return
+        def refuse(error: UserError) -> None:
             unsent, self._unsent = self._unsent, []
             for _, _, refused in unsent:
-                refused(connected)
+                refused(error)
 
-        self._connecting.run(job, deliver)
+        self._connecting.run(connect, self.use, refuse)
 
     def _tick_at_pace(self) -> None:
         """The slower a tick and its drawing are, on a large screen or a busy computer, the fewer there are."""

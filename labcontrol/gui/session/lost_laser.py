@@ -61,9 +61,7 @@ class LostLaser(QObject):
         self._journal, self._was_on, self.known = journal, was_on, None
         if _is_simulated(bench):
             self._timer.stop()
-            self._set(
-                LaserKnowledge("idle", "○  No light: simulated", "The laser was a simulated one and ended with it.")
-            )
+            self._set(_SIMULATED)
             return
         self._timer.start()
         self.poll()

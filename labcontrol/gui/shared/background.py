@@ -9,6 +9,7 @@ from typing import Any
 
 from PyQt5.QtCore import QObject
 
+from labcontrol.errors import UserError
 from labcontrol.gui.shared.ticking import ticking
 
 log = logging.getLogger(__name__)
@@ -24,22 +25,28 @@ class Background(QObject):
         self._pool: ThreadPoolExecutor | None = None
         self._future: Future[Any] | None = None
         self._deliver: Callable[[Any], None] = lambda _: None
+        self._refused: Callable[[UserError], None] | None = None
         self._timer = ticking(self, _POLL_MS, self.poll)
 
     @property
     def is_busy(self) -> bool:
         return self._future is not None
 
-    def run(self, job: Callable[[], Any], deliver: Callable[[Any], None]) -> bool:
+    def run(
+        self,
+        job: Callable[[], Any],
+        deliver: Callable[[Any], None],
+        refused: Callable[[UserError], None] | None = None,
+    ) -> bool:
         """Do a job, then hand its result to `deliver` in this thread; False, and nothing done, while one is busy.
 
-        A job that raises is logged and delivers nothing.
+        A UserError goes to `refused`; a job that raises anything else is logged and delivers nothing.
         """
         if self.is_busy:
             return False
         if self._pool is None:
             self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="window")
-        self._deliver = deliver
+        self._deliver, self._refused = deliver, refused
         self._future = self._pool.submit(job)
         self._timer.start()
         return True
@@ -54,6 +61,8 @@ class Background(QObject):
         error = future.exception()
         if error is None:
             self._deliver(future.result())
+        elif isinstance(error, UserError) and self._refused is not None:
+            self._refused(error)
         else:
             log.error("work beside the window failed", exc_info=error)
 

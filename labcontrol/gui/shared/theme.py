@@ -20,9 +20,9 @@ from labcontrol.analysis.curve_facts import MEASURED, MODELS, OVERLAYS_DARK, OVE
 class Theme:
     """Colours by use, as #rrggbb.
 
-    accent: measured data and what is active. prediction, exponential, mean_field, fit, coverage: the curves it is
-    compared with. overlays: other runs (from Tol's muted set).
-    light: the laser emits. good, caution, danger: states; on_*: text upon them.
+    accent: measured data and what is active. prediction, mean_field, fit: some of the curves it is compared with.
+    overlays: other runs (from Tol's muted set). light: the laser emits. good, caution, danger: states; on_*: text upon
+    them.
     """
 
     name: str
@@ -39,8 +39,6 @@ class Theme:
     prediction: str
     mean_field: str
     fit: str
-    exponential: str
-    coverage: str
     light: str
     on_light: str
     good: str
@@ -65,8 +63,6 @@ LIGHT = Theme(
     prediction=MODELS["prediction"].light,
     mean_field=MODELS["mean-field"].light,
     fit=MODELS["fit"].light,
-    exponential=MODELS["exponential"].light,
-    coverage=MODELS["coverage"].light,
     light="#f0c419",
     on_light="#1d1700",
     good="#00805c",
@@ -91,8 +87,6 @@ DARK = Theme(
     prediction=MODELS["prediction"].dark,
     mean_field=MODELS["mean-field"].dark,
     fit=MODELS["fit"].dark,
-    exponential=MODELS["exponential"].dark,
-    coverage=MODELS["coverage"].dark,
     light="#f5d547",
     on_light="#1d1700",
     good="#3fcf9f",
@@ -119,10 +113,15 @@ def set_kind(widget: QWidget, kind: str) -> None:
     """Give a widget the look the style sheet has for this kind."""
     if widget.property("kind") != kind:
         widget.setProperty("kind", kind)
-        style = widget.style()
-        assert style is not None
-        style.unpolish(widget)
-        style.polish(widget)
+        restyle(widget)
+
+
+def restyle(widget: QWidget) -> None:
+    """Have the style sheet look at a widget again, whose name or property is another."""
+    style = widget.style()
+    assert style is not None
+    style.unpolish(widget)
+    style.polish(widget)
 
 
 def _palette(theme: Theme) -> QPalette:
