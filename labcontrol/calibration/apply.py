@@ -49,7 +49,7 @@ def statuses(config: BenchConfig, now: Callable[[], float] = time.time) -> list[
     return [store.status(kind, config) for kind in required]
 
 
-def calibrated(config: BenchConfig, now: Callable[[], float] = time.time) -> BenchConfig:
+def calibrated(config: BenchConfig) -> BenchConfig:
     """The bench file with its calibrations put in; the same one where it names none, or has them already.
 
     `calibration.applied` of the result says which, for the record. Raises NotCalibratedError when one is missing,
@@ -58,7 +58,7 @@ def calibrated(config: BenchConfig, now: Callable[[], float] = time.time) -> Ben
     section = config.calibration
     if section is None or section.applied:
         return config
-    required = statuses(config, now)
+    required = statuses(config)
     bad = [status for status in required if not status.is_fresh]
     unusable = [status for status in bad if not status.is_usable]
     if unusable or (bad and not section.allow_stale):
@@ -67,7 +67,7 @@ def calibrated(config: BenchConfig, now: Callable[[], float] = time.time) -> Ben
             remedy += " Or add --allow-stale: the record will say so."
         problems = [f"{status.kind} is {status.state}: {status.reason}" for status in bad]
         raise NotCalibratedError(config.name, problems, remedy)
-    store = store_of(config, now)
+    store = store_of(config)
     others = [store.status(kind, config) for kind in PROCEDURES if kind not in section.require]
     used = {s.kind: s for s in [*required, *(other for other in others if other.is_fresh)]}
     result, applied = config, []

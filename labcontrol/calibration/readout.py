@@ -14,6 +14,7 @@ Values = NDArray[np.float64]
 
 # Samples left out at both ends of a pattern, as a share of it: mirrors and amplifier settle there.
 _GUARD = 0.15
+_LEVELS = 17  # of grey that are tried
 _SAMPLES = 16
 
 
@@ -71,10 +72,10 @@ def trigger_delay_s(context: CalibrationContext) -> float:
     return quantity.value if quantity is not None else 0.0
 
 
-def levels_for_detector(context: CalibrationContext, levels: int = 17) -> tuple[int, int]:
+def levels_for_detector(context: CalibrationContext) -> tuple[int, int]:
     """The grey levels of the whole SLM at which the detector, all mirrors on, sees least and most."""
     context.bench.dmd.show_settled(all_mirrors(context, 1))
-    tried = np.linspace(0, 2**context.bench.slm.bit_depth - 1, levels).astype(int)
+    tried = np.linspace(0, 2**context.bench.slm.bit_depth - 1, _LEVELS).astype(int)
     seen = []
     for level in tried:
         context.show(context.uniform(int(level)))

@@ -44,14 +44,12 @@ class FiguresOfMerit:
     epochs: int
 
 
-def figures_of_merit(
-    responses: Responses, target: Floats, seed: int, learning: LearningConfig | None = None
-) -> FiguresOfMerit:
+def figures_of_merit(responses: Responses, target: Floats, seed: int) -> FiguresOfMerit:
     """Figures of merit from responses at the training sequence of a task. target: (T,) standardised."""
     first, second = (part - part.mean(axis=1, keepdims=True) for part in responses.states[:2])
     values = np.linalg.eigvalsh(first @ first.T / first.shape[1])[::-1]
     noise = np.linalg.eigvalsh((first - second) @ (first - second).T / (2 * first.shape[1]))[-1]
-    start, floor, epochs = _learned(responses, target, seed, learning or _LEARNING)
+    start, floor, epochs = _learned(responses, target, seed)
     return FiguresOfMerit(
         float(values.sum() ** 2 / np.sum(values**2)),
         int(np.count_nonzero(values > 2 * noise)),
@@ -77,11 +75,11 @@ def signal_to_noise(responses: Responses) -> float:
     return float(np.std((first + second) / 2) / max(noise, 1e-300))
 
 
-def _learned(responses: Responses, target: Floats, seed: int, learning: LearningConfig) -> tuple[float, float, int]:
+def _learned(responses: Responses, target: Floats, seed: int) -> tuple[float, float, int]:
     """Error of the start mask, of the mask the twin learns on the first replay when shown the second, and epochs."""
     states = incoherent_states(responses.states[0], target)
     epochs = _EPOCHS_A_NEURON * states.neurons
-    run = run_twin(states, learning, epochs=epochs, seed=seed)
+    run = run_twin(states, _LEARNING, epochs=epochs, seed=seed)
     curve = run.incumbent_errors
     floor = nmse((responses.states[1].T @ run.mask).astype(np.float32), target)
     done = curve - curve[-1] <= _CLOSE * (curve[0] - curve[-1])

@@ -2,7 +2,7 @@
 
 Both errors depend on the output y only through its variance v over time and its covariance c with the target:
 mse = v/g^2 - 2c/g + 1, nmse = 2 (1 - c/sqrt(v)). Flipping mirror i changes v by 2 delta <x_i, y> + C_ii and c by
-delta b_i, so an incoherent epoch costs one scalar product of length T, and only an accepted flip touches y.
+delta b_i, so an epoch costs one scalar product of length T, and only an accepted flip touches y.
 Detector noise enters v and c through three numbers, drawn from their exact joint distribution: noise costs O(1).
 """
 
@@ -48,20 +48,6 @@ def product(a: NDArray[Any], b: Floats) -> float:
     for t in range(len(b)):
         total += a[t] * b[t]
     return total
-
-
-@compiled_sum
-def _moments(field: NDArray[Any], target: Floats) -> tuple[float, float]:
-    """Variance of |field|^2 over time and its covariance with the target."""
-    first = field[0].real ** 2 + field[0].imag ** 2  # subtracted: the mean is much larger than the variation
-    total, squares, product = 0.0, 0.0, 0.0
-    for t in range(len(target)):
-        power = field[t].real ** 2 + field[t].imag ** 2 - first
-        total += power
-        squares += power * power
-        product += power * target[t]
-    mean = total / len(target)
-    return squares / len(target) - mean * mean, product / len(target)
 
 
 @compiled
@@ -161,43 +147,6 @@ def descend_incoherent(
             add_flips(output, responses, mask, mirrors[:count])
             mask[mirrors[:count]] = ~mask[mirrors[:count]]
             variance, covariance, held = new_variance, new_covariance, error
-        _note(record, k, mirror, error, accepted, held, error_of(variance, covariance, settings))
-
-
-@compiled
-def descend_coherent(
-    fields: NDArray[Any],
-    target: Floats,
-    settings: Settings,
-    mask: NDArray[np.bool_],
-    rule: RuleState,
-    rng: np.random.Generator,
-    noise_rng: np.random.Generator,
-    record: Record,
-) -> None:
-    """Descend on y = |sum_i w_i e_i|^2. fields: (N, T), real or complex. Changes `mask`."""
-    neurons, steps = fields.shape
-    mirrors = np.empty(neurons, dtype=np.int64)
-    field = np.zeros(steps, dtype=np.complex128)
-    for i in range(neurons):
-        if mask[i]:
-            field += fields[i]
-    variance, covariance = _moments(field, target)
-    held = _measured_error(variance, covariance, settings, steps, noise_rng)
-    _note(record, 0, -1, held, True, held, error_of(variance, covariance, settings))
-    for k in range(1, len(record.errors)):
-        count = draw(rule, rng, mirrors)
-        candidate = field.copy()
-        add_flips(candidate, fields, mask, mirrors[:count])
-        new_variance, new_covariance = _moments(candidate, target)
-        if settings.remeasure:
-            held = _measured_error(variance, covariance, settings, steps, noise_rng)
-        error = _measured_error(new_variance, new_covariance, settings, steps, noise_rng)
-        accepted = accept(error, held)
-        if accepted:
-            mask[mirrors[:count]] = ~mask[mirrors[:count]]
-            field, variance, covariance, held = candidate, new_variance, new_covariance, error
-        mirror = mirrors[0] if count == 1 else -1
         _note(record, k, mirror, error, accepted, held, error_of(variance, covariance, settings))
 
 

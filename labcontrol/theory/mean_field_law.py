@@ -45,6 +45,8 @@ Floats = NDArray[np.float64]
 
 MEAN_FIELD_SELECTIONS = ("uniform", "cyclic", "greedy")
 
+# Random start masks averaged for nmse, whose early course depends on the sign of the correlation; mse needs none.
+_STARTS = 12
 _FIRST_STEP = 0.25  # epochs
 _STEP_GROWTH = 1.07
 _LARGEST_STEP = 0.025  # of N epochs
@@ -73,15 +75,11 @@ def mean_field(
     epochs: int,
     start: Start | None = None,
     noise_std: float = 0.0,
-    starts: int = 12,
-    seed: int = 0,
 ) -> MeanFieldCurve:
     """Predict the mean learning curve.
 
     modes: for the loss that `learning` names. start: default any mask with the initial share. noise_std: of one output
-    sample, in the unit of the output. starts: random start masks averaged for `nmse`, whose early course depends on
-    the sign of the start's correlation; `mse` needs none. seed: draws them. Raises UserError for a selection rule the
-    law does not know.
+    sample, in the unit of the output. Raises UserError for a selection rule the law does not know.
     """
     selection = strategy_facts(learning).selection
     if selection not in MEAN_FIELD_SELECTIONS:
@@ -94,8 +92,8 @@ def mean_field(
     if start is not None:
         chosen = [start]
     elif modes.projected:
-        rng = np.random.default_rng(seed)
-        masks = [rng.random(modes.neurons) < learning.initial_share for _ in range(starts)]
+        rng = np.random.default_rng(0)
+        masks = [rng.random(modes.neurons) < learning.initial_share for _ in range(_STARTS)]
         chosen = [modes.mask_start(mask) for mask in masks]
     else:
         chosen = [modes.random_start(learning.initial_share)]

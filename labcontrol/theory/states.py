@@ -32,16 +32,14 @@ KERNEL_DECAY_CELLS = 2.0
 class States:
     """Responses of all neurons to one sequence, and the target.
 
-    responses: (N, T), row i what mirror i adds to the output: y = background + sum_i w_i x_i (incoherent), or to the
-    field: y = |sum_i w_i e_i|^2 (coherent, real or complex). Incoherent responses have no mean over time.
-    target: (T,) standardised. gain: of the fixed-gain error. background: (T,) output of all mirrors off, without its
-    mean; None for none.
+    responses: (N, T), row i what mirror i adds to the output, y = background + sum_i w_i x_i, without its mean over
+    time. target: (T,) standardised. gain: of the fixed-gain error. background: (T,) output of all mirrors off, without
+    its mean; None for none.
     """
 
     responses: NDArray[Any]
     target: Floats
     gain: float
-    coherent: bool = False
     background: Floats | None = None
 
     @property
@@ -55,26 +53,19 @@ class States:
     @cached_property
     def variances(self) -> Floats:
         """(N,) C_ii."""
-        self._require_linear()
         squares: Floats = np.einsum("it,it->i", self.responses, self.responses, dtype=np.float64)
         return squares / self.steps
 
     @cached_property
     def overlaps(self) -> Floats:
         """(N,) b_i: mean over time of response times target."""
-        self._require_linear()
         return np.asarray(self.responses @ self.target / self.steps, dtype=np.float64)
 
     @cached_property
     def covariance(self) -> Floats:
         """(N, N) C."""
-        self._require_linear()
         responses = self.responses.astype(np.float64)
         return responses @ responses.T / self.steps
-
-    def _require_linear(self) -> None:
-        if self.coherent:
-            raise ValueError("a coherent readout is not linear in the mask: it has no covariance of single responses")
 
 
 def incoherent_states(responses: NDArray[Any], target: Floats, background: Floats | None = None) -> States:
@@ -116,14 +107,12 @@ def optical_states(
     target: Floats,
     rng: np.random.Generator,
     reservoir: ReservoirConfig | None = None,
-    *,
-    coherent: bool = False,
 ) -> States:
     """States of the neuron model of the optical table, without its devices and noise.
 
     E_i = E0_i cos(phase_i), I_i = |sum_j K_ij E_j|^2, phase_i(n+1) = pi (beta I_i(n) + gamma W_i u(n+1)) + theta_i,
     with a Gaussian beam and the coupling of the default simulated table. Intensities are scaled as before a run: their
-    mean over random patterns counts as 1/2. Response: E_i^2, or E0_i - E_i for a coherent readout.
+    mean over random patterns counts as 1/2. Response: E_i^2.
     neurons: a square number. inputs: (washout + T,) in about [0, 1]. target: (T,). rng: draws coupling phases, input
     weights and phase offsets. Raises UserError if neurons is not a square.
     """
@@ -149,9 +138,7 @@ def optical_states(
         dark_border[border : border + side, border : border + side] = field
         _couple(dark_border, flipped, intensity)
         if n >= washout:
-            responses[n - washout] = (illumination - field if coherent else field**2).ravel()
-    if coherent:
-        return _coherent_states(np.ascontiguousarray(responses.T), target)
+            responses[n - washout] = (field**2).ravel()
     return incoherent_states(np.ascontiguousarray(responses.T), target)
 
 
@@ -170,14 +157,6 @@ def recorded_states(masks: NDArray[np.bool_], outputs: NDArray[np.floating], tar
             "States need a run that has flipped every mirror at least once: greedy or cyclic selection does in two N.",
         )
     return incoherent_states(solution[1:], target, background=solution[0])
-
-
-def _coherent_states(fields: NDArray[Any], target: Floats) -> States:
-    """With the gain of the readout made linear about the mean field F = sum_i e_i / 2: dy_i = 2 Re(F* e_i)."""
-    target = standardised(target)
-    half_field = 0.5 * fields.sum(axis=0)
-    overlaps = (2 * np.real(np.conj(half_field) * fields)) @ target / len(target)
-    return States(fields, target, 0.25 * float(np.sum(np.abs(overlaps))), coherent=True)
 
 
 @compiled

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from labcontrol.config import LearningConfig
 from labcontrol.learning import initial_mask, strategy_facts
 from labcontrol.learning.selection import AMPLITUDE_SELECTIONS, SelectionRule, selection_rule
-from labcontrol.theory.descent import Record, Settings, descend_coherent, descend_incoherent
+from labcontrol.theory.descent import Record, Settings, descend_incoherent
 from labcontrol.theory.states import States
 
 Floats = NDArray[np.float64]
@@ -98,14 +98,11 @@ def run_twin(
     # Noise has a generator of its own: with and without it, the same mirrors are drawn.
     noise_rng = np.random.default_rng([seed, 1])
     record = Record(run.mirrors, run.errors, run.accepted, run.incumbent_errors, run.true_errors)
-    if states.coherent:
-        descend_coherent(states.responses, states.target, settings, mask, selection.arrays, rng, noise_rng, record)
-    else:
-        background = states.background if states.background is not None else np.zeros(states.steps)
-        descend_incoherent(
-            states.responses, background, states.target, states.variances, states.overlaps,
-            settings, mask, selection.arrays, rng, noise_rng, record,
-        )  # fmt: skip
+    background = states.background if states.background is not None else np.zeros(states.steps)
+    descend_incoherent(
+        states.responses, background, states.target, states.variances, states.overlaps,
+        settings, mask, selection.arrays, rng, noise_rng, record,
+    )  # fmt: skip
     return run
 
 
@@ -113,8 +110,7 @@ def twin_ensemble(
     states: States, learning: LearningConfig, *, epochs: int, seeds: Sequence[int], noise_std: float = 0.0
 ) -> Ensemble:
     """Runs that differ in their seed only, on all cores."""
-    if not states.coherent:
-        _ = states.variances, states.overlaps  # computed once, before the threads share them
+    _ = states.variances, states.overlaps  # computed once, before the threads share them
     with ThreadPoolExecutor(min(len(seeds), os.cpu_count() or 1)) as pool:
         one = partial(_errors_of, states, learning, epochs, noise_std)
         runs = list(pool.map(one, seeds))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from drivers.interfaces import Clock, RealClock
+from drivers.interfaces import RealClock
 
 
 class Light(Protocol):
@@ -56,7 +56,6 @@ class LaserElectronics:
         max_power_w: float = 0.1,
         min_power_w: float = 0.0,
         start_delay_s: float = 0.0,
-        clock: Clock | None = None,
     ) -> None:
         self.light = light or Lamp()
         self.max_power_w = max_power_w
@@ -69,7 +68,7 @@ class LaserElectronics:
         self.emission_log: list[tuple[float, bool]] = []
         self.gated = False
         self.on_key_turned: Callable[[], object] = lambda: None
-        self._clock = clock or RealClock()
+        self._clock = RealClock()
         self._on_at_s: float | None = None
         self._emitting = False
 

@@ -22,6 +22,7 @@ from mock_devices.wire.scpi import (
     switch,
 )
 
+_WORDS = ("OFF", "ON")
 _UNAVAILABLE = (-241, "Device unavailable")
 _NUMBERS = {
     UNDEFINED_HEADER[0]: b"ERR-100",
@@ -66,9 +67,9 @@ class ObisInstrument(ScpiInstrument):
         self.add("SYSTem:INFormation:FVERsion", lambda _: "V1.0.5")
         self.add("SYSTem:INFormation:WAVelength", lambda _: "660")
         self.add("SYSTem:INFormation:TYPe", lambda _: "DDL")
-        self.add("SYSTem:COMMunicate:HANDshaking", lambda _: _word(self.handshake), self._set_handshake)
-        self.add("SYSTem:COMMunicate:PROMpt", lambda _: _word(self.prompt), self._set_prompt)
-        self.add("SYSTem:AUTostart", lambda _: _word(self.autostart), self._set_autostart)
+        self.add_switch(self, "handshake", "SYSTem:COMMunicate:HANDshaking", _WORDS)
+        self.add_switch(self, "prompt", "SYSTem:COMMunicate:PROMpt", _WORDS)
+        self.add_switch(self, "autostart", "SYSTem:AUTostart", _WORDS)
         self.add("SYSTem:STATus", lambda _: f"{self._status():08X}")
         self.add("SYSTem:FAULt", lambda _: f"{self._faults():08X}")
         self.add("SYSTem:ERRor:CLEar", lambda _: "0", lambda _: None)
@@ -87,7 +88,7 @@ class ObisInstrument(ScpiInstrument):
         self.add("SOURce:POWer:NOMinal", lambda _: f"{laser.max_power_w / 1.1:.5f}")
         self.add("SOURce:POWer:LEVel:IMMediate:AMPLitude", lambda _: f"{laser.setpoint_w:.5f}", self._set_power)
         self.add("SOURce:POWer:LEVel", lambda _: f"{laser.power_w():.5f}")
-        self.add("SOURce:TEMPerature:APRobe", lambda _: _word(self.temperature_control), self._set_temperature_control)
+        self.add_switch(self, "temperature_control", "SOURce:TEMPerature:APRobe", _WORDS)
         for place, celsius in {"DIODe": 25.02, "INTernal": 31.4, "BASeplate": 28.9}.items():
             self.add(f"SOURce:TEMPerature:{place}", lambda _, celsius=celsius: f"{celsius:.2f}C")
 
@@ -129,18 +130,6 @@ class ObisInstrument(ScpiInstrument):
 
     def _faults(self) -> int:
         return sum(1 << _FAULT_BITS.get(fault, 15) for fault in self.electronics.faults)
-
-    def _set_handshake(self, value: str) -> None:
-        self.handshake = switch(value)
-
-    def _set_prompt(self, value: str) -> None:
-        self.prompt = switch(value)
-
-    def _set_autostart(self, value: str) -> None:
-        self.autostart = switch(value)
-
-    def _set_temperature_control(self, value: str) -> None:
-        self.temperature_control = switch(value)
 
     def _set_state(self, value: str) -> None:
         if not switch(value):
@@ -185,4 +174,4 @@ def _external(text: str) -> str:
 
 
 def _word(on: bool) -> str:
-    return "ON" if on else "OFF"
+    return _WORDS[on]

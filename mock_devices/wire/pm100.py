@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 
-from mock_devices.wire.scpi import ScpiInstrument, number, switch
+from mock_devices.wire.scpi import ScpiInstrument, number
 from mock_devices.wire.signals import LightMeter
 
 RANGES_W = (50e-9, 500e-9, 5e-6, 50e-6, 500e-6, 5e-3, 50e-3)
@@ -24,10 +24,10 @@ class Pm100Instrument(ScpiInstrument):
     `averages`, `reference_on`, `wavelength_nm`, `auto_range`, `range_w`.
     """
 
-    def __init__(self, light: LightMeter, *, serial_number: str = "P0012345", range_change_s: float = 0.0) -> None:
+    def __init__(self, light: LightMeter, *, serial_number: str = "P0012345") -> None:
         super().__init__(f"Thorlabs,PM100D,{serial_number},2.6.0", no_error='+0,"No error"')
         self.light = light
-        self.range_change_s = range_change_s
+        self.range_change_s = 0.0
         self.sensor = '"S130C","1234567","08-Aug-2016",1,18,289'
         self.wavelength_nm = 1064.0
         self.range_w = RANGES_W[-1]
@@ -55,7 +55,7 @@ class Pm100Instrument(ScpiInstrument):
         self.add_number(self, "reference_w", "[SENSe]:POWer[:DC]:REFerence", -1.0, 1.0, "W")
         self.add_switch(self, "reference_on", "[SENSe]:POWer[:DC]:REFerence:STATe")
         self.add("[SENSe]:AVERage[:COUNt]", lambda _: str(self.averages), self._set_averages)
-        self.add("INPut[:PDIode]:FILTer[:LPASs][:STATe]", lambda _: f"{self.filter_on:d}", self._set_filter)
+        self.add_switch(self, "filter_on", "INPut[:PDIode]:FILTer[:LPASs][:STATe]")
         self.add("CONFigure[:SCALar][:POWer]", lambda _: self.configured, lambda _: self._configure("POW"))
         self.add("CONFigure[:SCALar]:CURRent[:DC]", command=lambda _: self._configure("CURR"))
         self.add("INITiate[:IMMediate]", command=lambda _: self._take())
@@ -119,6 +119,3 @@ class Pm100Instrument(ScpiInstrument):
 
     def _set_averages(self, value: str) -> None:
         self.averages = int(number(value, 1, 10_000))
-
-    def _set_filter(self, value: str) -> None:
-        self.filter_on = switch(value)

@@ -17,7 +17,6 @@ Query = Callable[..., "str | bytes"]
 Command = Callable[..., None]
 
 DATA_TYPE = (-104, "Data type error")
-PARAMETER_NOT_ALLOWED = (-108, "Parameter not allowed")
 MISSING_PARAMETER = (-109, "Missing parameter")
 UNDEFINED_HEADER = (-113, "Undefined header")
 INVALID_SUFFIX = (-131, "Invalid suffix")
@@ -139,9 +138,9 @@ class ScpiInstrument(Instrument):
         """A setting that is one of some words, kept as an attribute in its short form."""
         self.add(header, lambda _: str(getattr(owner, name)), lambda text: setattr(owner, name, choice(text, *words)))
 
-    def add_switch(self, owner: Any, name: str, header: str) -> None:
-        """A setting that is on or off, kept as an attribute."""
-        self.add(header, lambda _: f"{getattr(owner, name):d}", lambda text: setattr(owner, name, switch(text)))
+    def add_switch(self, owner: Any, name: str, header: str, words: tuple[str, str] = ("0", "1")) -> None:
+        """A setting that is on or off, kept as an attribute; words: how it says that it is off and on."""
+        self.add(header, lambda _: words[getattr(owner, name)], lambda text: setattr(owner, name, switch(text)))
 
     def add_number(self, owner: Any, name: str, header: str, low: float, high: float, unit: str = "") -> None:
         """A setting that is a number, kept as an attribute; MIN and MAX may be asked for."""

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.interfaces import Clock, RealClock
+from drivers.interfaces import RealClock
 
 Volts = NDArray[np.float64]
 
@@ -42,9 +42,9 @@ class Signal(Protocol):
 class FunctionSignal:
     """A voltage that is a function of the time since the last trigger pulse; `pulse` gives one."""
 
-    def __init__(self, volts: Callable[[Volts], Volts], clock: Clock | None = None) -> None:
+    def __init__(self, volts: Callable[[Volts], Volts]) -> None:
         self._volts = volts
-        self._clock = clock or RealClock()
+        self._clock = RealClock()
         self._wanted: tuple[int, float, int] | None = None
         self._record: Volts | None = None
         self._complete_at_s = 0.0

@@ -105,7 +105,7 @@ class Page(CalibrationPage):
     def __init__(self, folder: Path, config: BenchConfig) -> None:
         self.host, self.config = ScriptedHost(folder), config
         super().__init__(page_context(folder, self.host, ExperimentConfig(bench="bench.toml"), config))
-        self.work._keeping.run = lambda job, deliver: deliver(job()) or True  # type: ignore[method-assign,func-returns-value]
+        self.work._keeping.run = lambda job, deliver, _refused: deliver(job()) or True  # type: ignore[assignment,func-returns-value]
 
     @property
     def store(self) -> Store:

@@ -102,21 +102,6 @@ def test_errors_along_the_way_are_those_of_the_masks() -> None:
     assert np.all(np.diff(run.incumbent_errors) <= 0)
 
 
-def test_a_coherent_twin_of_one_real_field_squares_it() -> None:
-    rng = np.random.default_rng(5)
-    fields = rng.standard_normal((NEURONS, STEPS)) + 1j * rng.standard_normal((NEURONS, STEPS))
-    target = rng.standard_normal(STEPS)
-    target = (target - target.mean()) / target.std()
-    run = run_twin(
-        States(fields, target, gain=40.0, coherent=True),
-        LearningConfig(loss="nmse"),
-        epochs=800,
-        seed=2,
-    )
-    power = np.abs(fields.T @ run.mask) ** 2
-    assert run.incumbent_errors[-1] == pytest.approx(2 * (1 - np.corrcoef(power, target)[0, 1]), rel=1e-8)
-
-
 @pytest.mark.parametrize("loss", ["mse", "nmse"])
 def test_noise_drawn_by_three_numbers_is_the_noise_of_all_samples(loss: str) -> None:
     """Of the first measured error: mean and spread against noise added sample by sample."""
