@@ -34,13 +34,12 @@ _LATE = 0.5
 
 @dataclass(frozen=True)
 class StepFit:
-    """delay_s, bandwidth_hz and their standard errors; lag: whole patterns the samples are late."""
+    """Delay and bandwidth with their standard errors."""
 
     delay_s: float
     delay_error_s: float
     bandwidth_hz: float
     bandwidth_error_hz: float
-    lag: int
     fitted: Values
 
 
@@ -174,8 +173,7 @@ def fit_steps(times_s: Values, samples: Values, bits: NDArray[np.int64], pattern
     delay_s, bandwidth_hz = float(found.x[0] * interval_s), float(np.exp(found.x[1]) / interval_s)
     fitted = model(found.x)
     return StepFit(
-        delay_s, float(errors[0] * interval_s), bandwidth_hz, bandwidth_hz * float(errors[1]),
-        int(np.floor(delay_s / period_s + 0.5)), fitted,
+        delay_s, float(errors[0] * interval_s), bandwidth_hz, bandwidth_hz * float(errors[1]), fitted,
     )  # fmt: skip
 
 

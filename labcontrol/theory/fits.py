@@ -57,14 +57,13 @@ class LearningFit:
 
     form: a name in FORMS. parameters: value, low and high end of the 95 % interval by name (tau in epochs, height,
     floor, power). r_squared: of the fitted points. aic: Akaike's criterion; only differences between fits of the same
-    curve mean something. autocorrelation: of neighbouring residuals. points: fitted.
+    curve mean something. points: fitted.
     """
 
     form: str
     parameters: dict[str, Interval]
     r_squared: float
     aic: float
-    autocorrelation: float
     points: int
     estimate: Floats  # logarithms of the shape, height, floor
     uncertainty: Floats  # their covariance
@@ -177,7 +176,6 @@ def _linear(form: _Form, shape: Floats, k: Floats, y: Floats) -> tuple[tuple[flo
 def _fit(form: _Form, estimate: Floats, k: Floats, y: Floats, residual: Floats, independent: float) -> LearningFit:
     free = np.ones(len(estimate), dtype=np.bool_)
     free[-1] = form.has_floor and estimate[-1] > 0  # a floor held at zero has no uncertainty of its own
-    correlation = _autocorrelation(residual)
     f = form.value(k, np.exp(estimate[: len(form.shapes)]))
     uncertainty = np.zeros((len(estimate), len(estimate)))
     uncertainty[np.ix_(free, free)] = _uncertainty(_jacobian(form, estimate, k)[:, free], residual, f)
@@ -197,7 +195,6 @@ def _fit(form: _Form, estimate: Floats, k: Floats, y: Floats, residual: Floats, 
         parameters=intervals,
         r_squared=1 - square / total,
         aic=independent * math.log(max(square / len(k), 1e-300)) + 2 * int(free.sum()),
-        autocorrelation=correlation,
         points=len(k),
         estimate=estimate,
         uncertainty=uncertainty,

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from PyQt5.QtCore import QObject, pyqtSignal
 
-from labcontrol.bench import driver_classes
 from labcontrol.config import BenchConfig
 from labcontrol.errors import UserError
 from labcontrol.guardian import Transition, read_journal
+from labcontrol.gui.session.arming import needs_arming
 from labcontrol.gui.shared.ticking import ticking
 
 _POLL_MS = 200
@@ -116,7 +116,6 @@ def _not_reported(was_on: bool) -> LaserKnowledge:
 
 def _is_simulated(bench: BenchConfig) -> bool:
     try:
-        laser, _ = driver_classes(bench)["laser"]
+        return not needs_arming(bench)
     except UserError:
         return False
-    return bool(laser.on_table)
