@@ -35,11 +35,18 @@ def encode(state: dict[str, Any]) -> bytes:
 
 
 def decode(data: bytes) -> dict[str, Any]:
-    """The state that `encode` was context. Raises ValueError when a byte of it was changed."""
+    """The state that `encode` was given. Raises ValueError when a byte of it was changed."""
     if data.startswith(_CHECKED):
         checksum, data = data[len(_CHECKED) : len(_CHECKED) + 32], data[len(_CHECKED) + 32 :]
         if hashlib.sha256(data).digest() != checksum:
             raise ValueError("the state of a checkpoint is damaged")
+    try:
+        return _read(data)
+    except Exception as error:  # whatever a changed byte makes of an archive
+        raise ValueError(f"the state of a checkpoint cannot be read: {error}") from error
+
+
+def _read(data: bytes) -> dict[str, Any]:
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
 
         def full(value: Any) -> Any:

@@ -60,12 +60,6 @@ def run_header(experiment: ExperimentConfig, bench: Bench, task: Task) -> RunHea
     )
 
 
-def _conditions(bench: Bench) -> dict[str, Any]:
-    """Settings of the instruments that the drivers rely on; nothing for a table that has none."""
-    found = {role: dict(device.conditions) for role, device in bench.devices.items() if device.conditions}
-    return {"conditions": found} if found else {}
-
-
 def _calibrations(bench: Bench) -> list[dict[str, Any]]:
     """The calibrations the run uses, with their hashes and whether they were fresh."""
     section = bench.config.calibration

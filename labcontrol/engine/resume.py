@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,23 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from labcontrol.config import BenchConfig, ExperimentConfig, user_error
+from labcontrol.engine.checkpoint import decode
 from labcontrol.engine.pilot import PilotResult
+from labcontrol.engine.verify import Finding, consistency, integrity
 from labcontrol.errors import UserError
-from labcontrol.records import RunReader
+from labcontrol.records import RunReader, reading
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Recorded:
     """A run as far as it got.
 
-    state: of the last checkpoint; None if the run did not get as far as its first epoch. reference_replay: states that
-    replays are compared with, and their spread. curve: (K,) incumbent's error
-    after each recorded epoch. bench_s: bench time of the last one. outputs, masks: of a range of epochs.
-    faults_since_checkpoint: whether a device was at fault after it.
+    state: of the last sound checkpoint; None if the run did not get as far as its first epoch. checkpoints: how many
+    there are up to it. reference_replay: states that replays are compared with, and their spread.
+    curve: (K,) incumbent's error after each recorded epoch. bench_s: bench time of the last one.
+    outputs, masks: of a range of epochs. faults_since_checkpoint: whether a device was at fault after it.
     """
 
     path: Path
@@ -32,7 +37,8 @@ class Recorded:
     bench: BenchConfig
     pilot: PilotResult | None
     preparation: dict[str, Any]
-    state: bytes | None
+    state: dict[str, Any] | None
+    checkpoints: int
     reference_replay: tuple[NDArray[np.float32], NDArray[np.float64]] | None
     curve: NDArray[np.float64]
     bench_s: float
@@ -41,46 +47,54 @@ class Recorded:
     faults_since_checkpoint: bool = False
 
 
-def read_recorded(path: Path) -> Recorded:
-    """Read what is needed to continue a run. Raises UserError for a run that is finished or still running."""
-    with RunReader(path) as reader:
-        name = reader.state.name
-        if name in ("running", "finished"):
+def read_recorded(path: Path, *, locked: bool = False) -> Recorded:
+    """Read what is needed to continue a run, and check all that a continuation builds upon.
+
+    Parameters
+    ----------
+    path : path
+        Of its record.
+    locked : bool
+        Whether this process holds the record's lock, so that nobody else writes it.
+
+    Raises
+    ------
+    UserError
+        For a run that is finished or still running, and for a record that is damaged.
+    """
+    with reading(path) as reader:
+        name = reader.states[-1].name if locked else reader.state.name
+        if name == "finished" or (name == "running" and not locked):
             raise UserError(
                 f"The run {path} is {name}.",
                 "'labcontrol monitor' shows a running one."
                 if name == "running"
                 else "Only interrupted, stopped, aborted or failed runs can be continued.",
             )
-        changed = reader.unsealed_datasets()
-        if changed:
-            raise UserError(
-                f"The record {path} is damaged: /{changed[0]} is not what it was when it was closed.",
-                "'labcontrol verify' tells more. Take a copy that is whole.",
-            )
+        _require_none(integrity(reader), path)
         try:
             experiment = ExperimentConfig.model_validate(reader.config["experiment"])
             bench = BenchConfig.model_validate(reader.config["bench"])
         except ValidationError as error:
             raise user_error(error, ExperimentConfig, f"the configuration in {path}") from None
-        has_checkpoint = len(reader.checkpoint_epochs) > 0
-        checkpoint = reader.checkpoint() if has_checkpoint else None
-        table = reader.epochs
-        first = checkpoint.epochs if checkpoint is not None else 0
-        outputs, masks = table.outputs(first), table.masks(first)
         pilot = PilotResult.recorded(reader)
-        if has_checkpoint and pilot is None:
+        if len(reader.checkpoint_epochs) and pilot is None:
             raise UserError(
                 f"The run {path} was begun by an earlier version of the program, whose pilots were of another kind.",
                 "Continue it with the version that started it; the record names it.",
             )
+        _require_none(consistency(reader), path)
+        checkpoints, state = _last_sound_checkpoint(reader)
+        table, first = reader.epochs, int(state["epochs"]) if state is not None else 0
+        outputs, masks = table.outputs(first), table.masks(first)
         return Recorded(
             path=path,
             experiment=experiment,
             bench=bench,
             pilot=pilot,
             preparation=reader.preparations[-1] if reader.preparations else {},
-            state=None if checkpoint is None else checkpoint.state,
+            state=state,
+            checkpoints=checkpoints,
             reference_replay=reader.reference_replay,
             curve=reader.incumbent_errors(),
             bench_s=float(table.bench_s[-1]) if len(table) else 0.0,
@@ -88,3 +102,29 @@ def read_recorded(path: Path) -> Recorded:
             masks=lambda rows: masks[rows.start - first : rows.stop - first],
             faults_since_checkpoint=any(fault.epoch >= first for fault in reader.faults),
         )
+
+
+def _require_none(findings: Iterator[Finding], path: Path) -> None:
+    for finding in findings:
+        raise UserError(
+            f"The record {path} is damaged: {finding.text}",
+            "'labcontrol verify' tells more. Take a copy that is whole.",
+        )
+
+
+def _last_sound_checkpoint(reader: RunReader) -> tuple[int, dict[str, Any] | None]:
+    """How many checkpoints there are up to it, and its state; 0 and None before the first epoch."""
+    epochs = reader.checkpoint_epochs
+    for index in reversed(range(len(epochs))):
+        try:
+            state = decode(reader.checkpoint(index).state)
+            if state["epochs"] == epochs[index]:
+                return index + 1, state
+        except ValueError as error:
+            log.warning("the checkpoint after epoch %d is left out: %s", epochs[index], error)
+    if len(reader.epochs):
+        raise UserError(
+            f"The record {reader.path} is damaged: none of its {len(epochs)} checkpoints can be read.",
+            "Take a copy that is whole. What was measured can be read, exported and reported.",
+        )
+    return 0, None

@@ -33,6 +33,7 @@ from labcontrol.engine.stop import Ending
 from labcontrol.errors import UserError
 from labcontrol.learning import check_learning
 from labcontrol.records import DiskRoom, RecordWriteError, RunWriter
+from labcontrol.records.lock import RunLock, sole_writer
 from labcontrol.records.run_file import Completion
 from labcontrol.reservoir import Reservoir, StepView
 from labcontrol.tasks import Task, make_task
@@ -110,6 +111,7 @@ class Run:
         check_learning(experiment.learning)
         self.task: Task = make_task(experiment.task, experiment.seed)
         self._recorded: Recorded | None = None
+        self._lock: RunLock | None = None
         self.record = record_path(Path(directory), experiment)
         self.disk_room = DiskRoom()
         self.result: dict[str, Any] = {}
@@ -253,6 +255,7 @@ class Run:
         ending: tuple[RunState, str] = (RunState.FINISHED, "")
         try:
             self._require_arming()
+            self._take_record()
             with Bench(self.bench_config) as bench:
                 ended = self._on_bench(bench)
                 ending = (RunState(ended.state), ended.reason)
@@ -262,10 +265,18 @@ class Run:
             ending = (RunState.FAILED, str(error) or type(error).__name__)
             raise
         finally:
+            if self._lock is not None:
+                self._lock.release()
             self._machine.note(laser_on=False)
             self._machine.move(*ending)
             self._emit(Finished(self.status, self.result))
         return self.status
+
+    def _take_record(self) -> None:
+        """Lock the record of a run that is continued, and read it again: another process may have continued it."""
+        if self._recorded is not None:
+            with sole_writer(self.record) as self._lock:
+                self._recorded = read_recorded(self.record, locked=True)
 
     def _require_arming(self) -> None:
         if self.needs_arming and not self._armed_by:
@@ -322,7 +333,9 @@ class Run:
 
     def _writer(self, bench: Bench) -> RunWriter:
         if self._recorded is not None:
-            return RunWriter.reopen(self.record, room=self.disk_room)
+            return RunWriter.reopen(
+                self.record, checkpoints=self._recorded.checkpoints, lock=self._lock, room=self.disk_room
+            )
         return RunWriter.create(self.record, run_header(self.experiment, bench, self.task), room=self.disk_room)
 
     # --- events -------------------------------------------------------------------------------------------------

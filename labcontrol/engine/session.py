@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labcontrol.engine.checkpoint import decode, encode
+from labcontrol.engine.checkpoint import encode
 from labcontrol.engine.events import EpochDone, Predicted, Prepared
 from labcontrol.engine.pilot import PilotResult, measure_pilot, pilot_findings, pilot_masks
 from labcontrol.engine.precompile import precompile
@@ -80,7 +80,7 @@ class Session:
         if recorded is None or recorded.state is None:
             self._begin()
         else:
-            reason = self._continue(recorded, decode(recorded.state))
+            reason = self._continue(recorded, recorded.state)
         machine.move(RunState.RUNNING)
         ending = self._learn() if reason is None else Ending("finished", reason)
         machine.move(RunState.STOPPING, ending.reason)

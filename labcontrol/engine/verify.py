@@ -24,6 +24,7 @@ from labcontrol.tasks import ErrorMeasure
 from labcontrol.theory.pilot_design import pilot_responses
 
 _ROWS = 4096  # outputs in memory at a time
+_OTHER_PROCESSOR = 1e-9  # relative difference of sums in another order
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def verify(run: RunReader) -> list[Finding]:
 def checks(run: RunReader, progress: Progress = lambda _what, _share: None) -> Iterator[Check]:
     """Make one comparison after the other, each when it is asked for.
 
-    Compared are every dataset (with the seal, where the record was closed), the sequences (with their hashes), the gain
+    Compared are every dataset (with the seal, where the record was closed, and with checksums of every part), the gain
     (with the pilot), both errors of every epoch (with outputs and target), masks and decisions (with mirrors and
     errors), the final mask, the result and the checkpoints. A record without contradiction is then learned again: the
     seed must propose the very same masks, and lead through the same checkpoints.
@@ -69,12 +70,8 @@ def checks(run: RunReader, progress: Progress = lambda _what, _share: None) -> I
     The arithmetic is the same on every run of one computer; another processor may sum in another order, which shows
     as differences in the last digits of the errors.
     """
-    if run.seal is not None:
-        what = "everything with the hashes taken when the record was closed"
-        progress(what, 0.0)
-        yield Check(what, _found(lambda: _seal(run)))
     steps: list[tuple[str, Callable[[], Iterable[Finding]]]] = [
-        ("sequences, initial mask and configuration with their hashes", lambda: _sequences(run)),
+        ("everything with its hashes and checksums", lambda: integrity(run)),
         ("gain with the pilot", lambda: _pilot(run)),
         ("errors with outputs and target", lambda: _errors(run)),
         ("masks and decisions with mirrors and errors", lambda: _decisions(run)),
@@ -89,7 +86,7 @@ def checks(run: RunReader, progress: Progress = lambda _what, _share: None) -> I
         yield check
         if any(finding.subject in _DECISIVE for finding in findings):
             return
-    if not findings:
+    if all(finding.subject.endswith("/checksum") for finding in findings):  # they tell the row only
         what = "every mask and decision with those that the seed gives"
         yield Check(what, _found(lambda: _proposals(run, lambda share: progress(what, share))))
 
@@ -99,20 +96,24 @@ _DECISIVE = ("config", "metadata", UNREADABLE)
 
 
 def _found(compare: Callable[[], Iterable[Finding]]) -> tuple[Finding, ...]:
+    found: list[Finding] = []
     try:
-        return tuple(compare())
+        found.extend(compare())
     except (UserError, *DAMAGE) as error:
-        return (Finding(UNREADABLE, None, f"This cannot be computed: {error}"),)
+        found.append(Finding(UNREADABLE, None, f"This cannot be computed: {error}"))
+    return tuple(found)
 
 
-def _seal(run: RunReader) -> Iterator[Finding]:
-    for name in run.unsealed_datasets():
-        yield Finding(name, None, f"/{name} is not what it was when the record was closed.")
+def integrity(run: RunReader) -> Iterator[Finding]:
+    """What is not what was written, by seal and checksums."""
+    for change in run.changes():
+        yield Finding(change.dataset, change.row, change.text)
 
 
-def _sequences(run: RunReader) -> Iterator[Finding]:
-    for name in run.changed_datasets():
-        yield Finding(name, None, f"/{name} is not what was written before learning.")
+def consistency(run: RunReader) -> Iterator[Finding]:
+    """What a continuation builds upon and does not follow from the measurements: errors, masks, decisions."""
+    yield from _errors(run, _OTHER_PROCESSOR)
+    yield from _decisions(run)
 
 
 def _pilot(run: RunReader) -> Iterator[Finding]:
@@ -138,7 +139,7 @@ def _pilot(run: RunReader) -> Iterator[Finding]:
         yield Finding("pilot/response", None, "/pilot/response is not what /pilot/output gives.")
 
 
-def _errors(run: RunReader) -> Iterator[Finding]:
+def _errors(run: RunReader, tolerance: float = 0.0) -> Iterator[Finding]:
     epochs = run.epochs
     if not len(epochs) or run.gain is None:
         return
@@ -148,8 +149,9 @@ def _errors(run: RunReader) -> Iterator[Finding]:
         outputs = epochs.outputs(start, start + _ROWS)
         mse[start : start + _ROWS] = measure.mse(outputs)
         nmse[start : start + _ROWS] = measure.nmse(outputs)
-    yield from _compared("epochs/mse", epochs.mse, mse)
-    yield from _compared("epochs/nmse", epochs.nmse, nmse)
+    for name, recorded, computed in (("mse", epochs.mse, mse), ("nmse", epochs.nmse, nmse)):
+        if not (tolerance and np.allclose(recorded, computed, rtol=tolerance, atol=0)):
+            yield from _compared(f"epochs/{name}", recorded, computed)
     yield from _compared("epochs/replay", epochs.replay, _counted(epochs.replay))
 
 
@@ -210,19 +212,14 @@ def _ending(run: RunReader) -> Iterator[Finding]:
 
 def _checkpoints(run: RunReader) -> Iterator[Finding]:
     for number, epochs in enumerate(run.checkpoint_epochs):
-        state = _decoded(run.checkpoint(number).state)
-        if state is None:
+        try:
+            after = decode(run.checkpoint(number).state).get("epochs")
+        except ValueError:
             yield Finding("checkpoints/bytes", int(epochs), f"The checkpoint after epoch {epochs} cannot be read.")
-        elif state.get("epochs") != epochs:
-            text = f"The checkpoint after epoch {epochs} says it is one after epoch {state.get('epochs')}."
-            yield Finding("checkpoints/epochs", int(epochs), text)
-
-
-def _decoded(data: bytes) -> dict[str, Any] | None:
-    try:
-        return decode(data)
-    except Exception:  # whatever a changed byte makes of an archive
-        return None
+        else:
+            if after != epochs:
+                text = f"The checkpoint after epoch {epochs} says it is one after epoch {after}."
+                yield Finding("checkpoints/epochs", int(epochs), text)
 
 
 def _phases(run: RunReader) -> NDArray[np.float64] | None:

@@ -1,10 +1,11 @@
-"""JSON as it is kept inside a run file."""
+"""JSON as it is kept inside a run file; each object has its checksum in it, so that killed records can be checked."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import math
+import zlib
 from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
@@ -36,7 +37,39 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def read_lines(text: bytes) -> list[dict[str, Any]]:
-    """The objects of a journal; a last line that was not written to its end is left out."""
+_CHECKSUM = "crc32"
+_MARK = f', "{_CHECKSUM}": "'
+
+
+def summed_json(value: Mapping[str, Any]) -> str:
+    """`to_json` of an object with a last member "crc32": CRC-32 of the text without it, in eight hexadecimal digits."""
+    text = to_json(value)
+    return f'{text[:-1]}{_MARK}{zlib.crc32(text.encode()):08x}"}}' if value else text
+
+
+def is_sound(text: bytes) -> bool:
+    """Whether the text of an object is what `summed_json` made."""
+    content, mark, checksum = text.rpartition(_MARK.encode())
+    if not mark:
+        return text == b"{}"
+    return checksum == f'{zlib.crc32(content + b"}"):08x}"}}'.encode()
+
+
+def read_object(text: bytes) -> dict[str, Any]:
+    """An object, without its checksum. Raises ValueError."""
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError(f"an object was expected, found {text[:40]!r}")
+    value.pop(_CHECKSUM, None)
+    return value
+
+
+def split_lines(text: bytes) -> list[bytes]:
+    """The lines of a journal; a last one that was not written to its end is left out."""
     whole, _, _ = text.rpartition(b"\n")
-    return [json.loads(line) for line in whole.split(b"\n") if line]
+    return [line for line in whole.split(b"\n") if line]
+
+
+def read_lines(text: bytes) -> list[dict[str, Any]]:
+    """The objects of a journal. Raises ValueError."""
+    return [read_object(line) for line in split_lines(text)]

@@ -53,6 +53,7 @@ def epoch_columns(neurons: int, steps: int) -> tuple[Growing, ...]:
         Growing("epochs/bench_time", "float64"),
         Growing("epochs/output", "float32", steps),
         Growing("epochs/time", "float64"),
+        Growing("epochs/checksum", "uint32"),
     )
 
 
@@ -63,12 +64,7 @@ CHECKPOINT_COLUMNS = (
 )
 """The states one after the other, where each ends, and how many epochs it has seen."""
 
-JOURNALS = (
-    Growing("state", "uint8"),
-    Growing("preparation", "uint8"),
-    Growing("log", "uint8"),
-    Growing("faults", "uint8"),
-)
+JOURNALS = tuple(Growing(name, "uint8") for name in ("state", "preparation", "log", "faults"))
 """UTF-8 text, one JSON object a line."""
 
 
@@ -102,6 +98,7 @@ def drift_columns(steps: int) -> tuple[Growing, ...]:
         Growing("drift/power", "float64"),
         Growing("drift/change", "float64"),
         Growing("drift/excess", "float64"),
+        Growing("drift/checksum", "uint32"),
     )
 
 

@@ -96,11 +96,14 @@ def _is_same_file(descriptor: int, path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def sole_writer(path: Path) -> Iterator[RunLock]:
-    """The lock of a file about to be written, kept if all goes well. What the system refuses becomes a UserError."""
+def sole_writer(path: Path, held: RunLock | None = None) -> Iterator[RunLock]:
+    """The lock of a file about to be written, kept if all goes well. What the system refuses becomes a UserError.
+
+    held: the lock, where it was taken before.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = RunLock(path)
+        lock = RunLock(path) if held is None else held
     except OSError as error:
         raise _not_writable(path, error) from error
     try:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,9 +16,10 @@ from numpy.typing import NDArray
 
 from labcontrol.errors import UserError
 from labcontrol.records.epoch_table import EpochTable, Floats, Loss
-from labcontrol.records.json_text import read_lines
-from labcontrol.records.layout import SEAL
+from labcontrol.records.json_text import is_sound, read_lines, read_object, split_lines
+from labcontrol.records.layout import JOURNALS, SEAL, Growing, drift_columns, epoch_columns
 from labcontrol.records.lock import is_being_written
+from labcontrol.records.row_checksums import checksums_of
 from labcontrol.records.seal import seal_sha256, unsealed
 from labcontrol.records.storage import committed_rows, content_sha256, is_closed, open_run_file, refresh
 
@@ -51,6 +51,15 @@ class RunState:
     reason: str
     unix_s: float
     epochs: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """Content that is not what was written. row: the first, in a table. text: in plain words."""
+
+    dataset: str
+    row: int | None
+    text: str
 
 
 @dataclass(frozen=True)
@@ -260,8 +269,8 @@ class RunReader:
     @property
     def drift(self) -> dict[str, NDArray[Any]]:
         """Every measurement of the reference mask (D,), by name; `output` is (D, T). Empty where there was none."""
-        names = [name for name in self._rows if name.startswith("drift/")]
-        rows = min((self._rows[name] for name in names), default=0)
+        names = [column.name for column in drift_columns(self.steps)[:-1]]
+        rows = self._rows[names[0]]
         return {name.removeprefix("drift/"): self._file[name][:rows] for name in names} if rows else {}
 
     @property
@@ -366,12 +375,38 @@ class RunReader:
         """Names of the datasets whose content is not what it was when the record was closed; none without a seal."""
         return unsealed(self._file, self._rows, self._text(SEAL)) if self._rows[SEAL] else []
 
-    def changed_datasets(self) -> list[str]:
-        """Names of the datasets written before learning whose content is not what was written."""
+    def changes(self) -> Iterator[Change]:
+        """Where content is not what was written: by the seal, if there is one, and by the checksums of every part."""
+        for name in self.unsealed_datasets():
+            yield Change(name, None, f"/{name} is not what it was when the record was closed.")
         hashes: dict[str, str] = self.metadata.get("content_sha256", {}) | (self.prediction or {}).get(
             "content_sha256", {}
         )
-        return [name for name, digest in hashes.items() if content_sha256(self._file[name][()]) != digest]
+        for name, digest in hashes.items():
+            if name in self._file and content_sha256(self._file[name][()]) != digest:
+                yield Change(name, None, f"/{name} is not what was written before learning.")
+        tables = epoch_columns(self.neurons, self.steps), drift_columns(self.steps)
+        if tables[0][-1].name in self._file:  # not in those that a version without checksums began
+            yield from self._changed_text()
+            for table in tables:
+                yield from self._changed_rows(table)
+
+    def _changed_rows(self, table: Sequence[Growing]) -> Iterator[Change]:
+        name, rows = table[-1].name, self._rows[table[-1].name]
+        differs = np.flatnonzero(checksums_of(self._file, table, rows) != self._file[name][:rows])
+        if len(differs):
+            text = f"/{name} differs from that of the row in {len(differs)} rows, first in row {differs[0]}."
+            yield Change(name, int(differs[0]), text)
+
+    def _changed_text(self) -> Iterator[Change]:
+        for name in ("metadata", "prediction", "result"):
+            text = self._file[name][()] if name == "metadata" else self._text(name)
+            if text and not is_sound(text):
+                yield Change(name, None, f"/{name} does not agree with its checksum.")
+        for name in (column.name for column in JOURNALS):
+            for number, line in enumerate(split_lines(self._text(name)), 1):
+                if not is_sound(line):
+                    yield Change(name, None, f"/{name} does not agree with its checksum in line {number}.")
 
     def mask(self, epoch: int) -> NDArray[np.bool_]:
         """(N,) mask shown in an epoch."""
@@ -394,7 +429,7 @@ class RunReader:
         lines: list[dict[str, Any]] = self._parsed(name, self._text(name), read_lines)
         return lines
 
-    def _parsed(self, name: str, text: bytes, parse: Callable[[bytes], Any] = json.loads) -> Any:
+    def _parsed(self, name: str, text: bytes, parse: Callable[[bytes], Any] = read_object) -> Any:
         try:
             return parse(text)
         except ValueError as error:

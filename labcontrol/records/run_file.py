@@ -22,11 +22,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from labcontrol.errors import UserError
 from labcontrol.records.epoch import Epoch
-from labcontrol.records.json_text import to_json
-from labcontrol.records.layout import ENDING, SEAL, growing
+from labcontrol.records.json_text import summed_json, to_json
+from labcontrol.records.layout import ENDING, SEAL, drift_columns, epoch_columns, growing
 from labcontrol.records.lock import RunLock, sole_writer
 from labcontrol.records.reader import Pilot
 from labcontrol.records.room import DiskRoom, RecordFullError, RecordWriteError, write_error
+from labcontrol.records.row_checksums import row_checksums
 from labcontrol.records.seal import seal_text
 from labcontrol.records.storage import (
     Column,
@@ -44,6 +45,7 @@ __all__ = ["Completion", "DiskRoom", "RecordFullError", "RecordWriteError", "Run
 Completion = Literal["finished", "stopped", "aborted", "failed"]
 
 _ROOM = DiskRoom()
+_REFERENCE_REPLAY = ("rehearsal/spread", "rehearsal/signals")
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class RunHeader:
             "masks/initial": np.asarray(self.initial_mask, np.bool_),
         }
         hashes = {name: content_sha256(value) for name, value in content.items()}
-        return content | {"metadata": to_json({**self.metadata, "content_sha256": hashes})}
+        return content | {"metadata": summed_json({**self.metadata, "content_sha256": hashes})}
 
 
 class RunWriter:
@@ -123,18 +125,22 @@ class RunWriter:
         path: Path,
         epochs: int | None = None,
         *,
+        checkpoints: int | None = None,
+        lock: RunLock | None = None,
         room: DiskRoom = _ROOM,
         unix_s: Callable[[], float] = time.time,
     ) -> Self:
         """Continue the record of a run that was killed, stopped or finished.
 
         epochs: how many to keep; those after them are dropped, with their checkpoints. None keeps all.
+        checkpoints: how many of these to keep, when the last ones are damaged.
+        lock: of this record, where it is held already; the writer releases it.
         The content is copied into a sound file, which then takes the old one's place. Raises UserError when the file
         is no run file, or is being written by another process.
         """
-        with sole_writer(path) as lock:
+        with sole_writer(path, lock) as lock:
             with open_run_file(path) as old:
-                rows = committed_rows(old, epochs) | {column.name: 0 for column in ENDING}
+                rows = committed_rows(old, epochs, checkpoints) | {column.name: 0 for column in ENDING}
             room.require(path, path.stat().st_size)
             with replacing(path) as partial, copy_file(path, partial, rows) as file:
                 line = _state_line(unix_s(), "running", "continued", rows["epochs/time"])
@@ -193,6 +199,7 @@ class RunWriter:
             "epochs/output": [epoch.output for epoch in epochs],
             "epochs/time": [epoch.unix_s for epoch in epochs],
         }
+        columns["epochs/checksum"] = row_checksums(self._epoch_table, self.epochs, columns.__getitem__)
         with self._writing(sum(epoch.output.nbytes + epoch.mask.nbytes for epoch in epochs)):
             for name, rows in columns.items():
                 self._columns[name].put(rows)
@@ -228,11 +235,13 @@ class RunWriter:
             "pilot/amplitude": amplitudes,
         }
         content = {name: values.astype(self._file[name].dtype) for name, values in content.items()}
-        hashes = {name: content_sha256(values) for name, values in content.items()}
+        before = {name: self._file[name][()] for name in _REFERENCE_REPLAY}
+        hashed = content | before | {"gain": np.asarray(gain, np.float64)}
+        hashes = {name: content_sha256(values) for name, values in hashed.items()}
         with self._writing(pilot.outputs.nbytes + responses.nbytes):
             for name, values in content.items():
                 self._columns[name].put(values, at=0)
-            self._columns["prediction"].put_text(to_json({**prediction, "content_sha256": hashes}), at=0)
+            self._columns["prediction"].put_text(summed_json({**prediction, "content_sha256": hashes}), at=0)
             self._file["gain"][()] = gain
 
     def write_reference_replay(self, states: NDArray[np.float32], spread: tuple[float, float]) -> None:
@@ -257,22 +266,24 @@ class RunWriter:
         if 0 < row < self.drift_rows:
             return
         with self._writing(sum(np.asarray(value).nbytes for value in values.values())):
-            for name, value in values.items():
-                self._columns[f"drift/{name}"].put(np.asarray(value)[None], at=row)
+            columns = {f"drift/{name}": np.asarray(value)[None] for name, value in values.items()}
+            columns["drift/checksum"] = row_checksums(self._drift_table, row, columns.__getitem__)
+            for name, rows in columns.items():
+                self._columns[name].put(rows, at=row)
 
     def write_preparation(self, preparation: Mapping[str, Any]) -> None:
         """Keep what was measured before the run: camera reference, exposures, timing. A resumed run adds its own."""
-        self._journal("preparation", to_json(preparation) + "\n")
+        self._journal("preparation", summed_json(preparation) + "\n")
 
     def log(self, level: str, text: str) -> None:
         """Add a line to the log, with the time."""
         entry = {"time": self._unix_s(), "level": level, "text": text}
-        self._journal("log", to_json(entry) + "\n")
+        self._journal("log", summed_json(entry) + "\n")
 
     def fault(self, device: str, kind: str, text: str, action: str) -> None:
         """Add a fault of a device, and what was done about it."""
         entry = {"time": self._unix_s(), "device": device, "kind": kind, "text": text, "action": action}
-        self._journal("faults", to_json(entry | {"epoch": self.epochs}) + "\n")
+        self._journal("faults", summed_json(entry | {"epoch": self.epochs}) + "\n")
 
     def checkpoint(self, epochs: int, state: bytes) -> None:
         """Keep the state from which the run continues after so many epochs."""
@@ -297,7 +308,7 @@ class RunWriter:
 
         final_mask: (N,). train_output, test_output: (T,) and (S,) of it, measured after learning.
         """
-        text = to_json({} if result is None else result)
+        text = summed_json({} if result is None else result)
         with self._writing(len(text), use_reserve=True):
             if final_mask is not None:
                 self._columns["masks/final"].put(final_mask, at=0)
@@ -326,6 +337,7 @@ class RunWriter:
     def _open_file(self) -> None:
         self._file: Any = open_for_appending(self.path)
         neurons, steps = len(self._file["masks/initial"]), len(self._file["target"])
+        self._epoch_table, self._drift_table = epoch_columns(neurons, steps), drift_columns(steps)
         self._columns = {column.name: Column(self._file[column.name]) for column in growing(neurons, steps)}
         self._damaged = False
 
@@ -368,4 +380,4 @@ class RunWriter:
 
 
 def _state_line(unix_s: float, state: str, reason: str, epochs: int) -> str:
-    return to_json({"time": unix_s, "state": state, "reason": reason, "epochs": epochs}) + "\n"
+    return summed_json({"time": unix_s, "state": state, "reason": reason, "epochs": epochs}) + "\n"

@@ -21,7 +21,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from labcontrol.errors import UserError
 from labcontrol.records.hdf5_library import limit_read_attempts
-from labcontrol.records.layout import FIXED, FORMAT, READABLE_VERSIONS, SCHEMA_VERSION, epoch_columns, growing
+from labcontrol.records.layout import (
+    FIXED,
+    FORMAT,
+    READABLE_VERSIONS,
+    SCHEMA_VERSION,
+    drift_columns,
+    epoch_columns,
+    growing,
+)
+from labcontrol.records.row_checksums import checksums_of
 
 _COPY_BYTES = 1 << 24
 _PAGE_BYTES = 4096
@@ -214,23 +223,33 @@ def copy_file(source: Path, destination: Path, rows: Mapping[str, int]) -> Any:
             for start in range(0, length, step):
                 stop = min(start + step, length)
                 new[name][start:stop] = old[name][start:stop]
+        neurons, steps = len(old["masks/initial"]), len(old["target"])
+        for table in (epoch_columns(neurons, steps), drift_columns(steps)):
+            if (checksums := table[-1].name) not in old:  # of a file that was begun before rows had them
+                new[checksums].resize(rows[table[0].name], axis=0)
+                new[checksums][...] = checksums_of(new, table, rows[table[0].name])
     return new
 
 
-def committed_rows(file: Any, epochs: int | None = None) -> dict[str, int]:
+def committed_rows(file: Any, epochs: int | None = None, checkpoints: int | None = None) -> dict[str, int]:
     """Length of each growing dataset that a reader may rely on; with `epochs`, as it was after so many epochs.
+
+    checkpoints: how many of them count at most.
 
     A row that is in some datasets of its table only was being written when the writer died, or is right now.
     """
     neurons, steps = len(file["masks/initial"]), len(file["target"])
     rows = {column.name: _length(file, column.name) for column in growing(neurons, steps)}
-    whole = min(rows[column.name] for column in epoch_columns(neurons, steps))
-    whole = whole if epochs is None else min(epochs, whole)
-    rows |= {column.name: whole for column in epoch_columns(neurons, steps)}
+    for table, most in ((epoch_columns(neurons, steps), epochs), (drift_columns(steps), None)):
+        # Files of earlier versions have no checksums.
+        names = [column.name for column in table if column is not table[-1] or column.name in file]
+        whole = min(rows[name] for name in names)
+        rows |= dict.fromkeys(names, whole if most is None else min(most, whole))
 
     ends = file["checkpoints/end"][:]
     count = min(rows["checkpoints/epochs"], int(np.searchsorted(ends, rows["checkpoints/bytes"], side="right")))
-    count = int(np.searchsorted(file["checkpoints/epochs"][:count], whole, side="right"))
+    count = int(np.searchsorted(file["checkpoints/epochs"][:count], rows["epochs/time"], side="right"))
+    count = count if checkpoints is None else min(checkpoints, count)
     rows |= {"checkpoints/epochs": count, "checkpoints/end": count}
     rows["checkpoints/bytes"] = int(ends[count - 1]) if count else 0
     return rows

@@ -9,12 +9,13 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from small_runs import at_epoch, experiment, small_run
+from small_runs import assert_same_learning, at_epoch, experiment, small_run
 
-from labcontrol.engine import Run
+from labcontrol.engine import Run, RunState
 from labcontrol.engine.verify import verify
 from labcontrol.errors import UserError
-from labcontrol.records import reading
+from labcontrol.records import RunReader, reading
+from labcontrol.records.lock import RunLock
 
 STRATEGIES = ("coordinate-descent", "multiplexed-identification")
 
@@ -131,3 +132,124 @@ def test_a_record_changed_since_it_was_closed_is_not_continued(tmp_path: Path) -
     flip_lowest_bit(run.record, "epochs/output", 0.0)
     with pytest.raises(UserError, match="epochs/output is not what it was"):
         Run.continued(run.record)
+
+
+# --- records that were left by a killed writer ------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a run of 120 epochs that was killed after 115: as the file was then."""
+    run = small_run(tmp_path_factory.mktemp("killed"), experiment(stop={"epochs": 120}))
+    copy = run.record.with_name("killed.h5")
+    at_epoch(run, 115, lambda: (shutil.copy(run.record, copy), run.abort()))
+    run.execute()
+    return copy
+
+
+def test_a_killed_record_is_whole(killed: Path) -> None:
+    with reading(killed) as run:
+        assert (run.state.name, run.seal, len(run.epochs)) == ("interrupted", None, 115)
+    assert subjects(killed) == []
+
+
+def flip_on_disk(path: Path, name: str, place: float) -> None:
+    """The lowest bit of one element, so far through the dataset, of a file that its writer has not closed."""
+    with RunReader(path) as run:
+        dataset = run._file[name]
+        index = np.unravel_index(int(place * (dataset.size - 1)), dataset.shape) if dataset.shape else ()
+        if dataset.chunks is None:
+            start, within = dataset.id.get_offset(), np.ravel_multi_index(index, dataset.shape) if index else 0
+        else:
+            chunk = tuple(i // size * size for i, size in zip(index, dataset.chunks, strict=True))
+            start = dataset.id.get_chunk_info_by_coord(chunk).byte_offset
+            within = np.ravel_multi_index(np.subtract(index, chunk), dataset.chunks)
+        at = start + int(within) * dataset.dtype.itemsize
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+
+
+def refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Why a record is not continued; nothing is opened or written for that."""
+    before = path.read_bytes()
+    monkeypatch.setattr("labcontrol.engine.run.Bench", None)
+    with pytest.raises(UserError) as refusal:
+        Run.continued(path)
+    assert path.read_bytes() == before
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    return str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["output", "mask", "accepted", "mse", "nmse", "mirror", "replay", "time", "bench_time", "checksum"]
+)
+def test_a_killed_record_with_one_changed_bit_is_not_continued(
+    killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = Path(shutil.copy(killed, tmp_path / "changed.h5"))
+    flip_on_disk(path, f"epochs/{name}", 0.7)
+    assert "/epochs/checksum differs" in refused(path, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("state", 0.9),
+        ("preparation", 0.5),
+        ("metadata", 0.0),
+        ("prediction", 0.5),
+        ("config", 0.0),
+        ("gain", 0.0),
+        ("rehearsal/signals", 0.5),
+        ("rehearsal/spread", 0.0),
+        ("pilot/output", 0.2),
+        ("target", 0.5),
+    ],
+)
+def test_a_killed_record_that_was_changed_beside_its_epochs_is_not_continued(
+    killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, place: float
+) -> None:
+    path = Path(shutil.copy(killed, tmp_path / "changed.h5"))
+    flip_on_disk(path, name, place)
+    assert "damaged" in refused(path, monkeypatch)
+
+
+def test_a_damaged_checkpoint_is_left_out_for_the_one_before(killed: Path, tmp_path: Path) -> None:
+    path, undisturbed = (Path(shutil.copy(killed, tmp_path / name)) for name in ("changed.h5", "whole.h5"))
+    flip_on_disk(path, "checkpoints/bytes", 0.99)
+    assert subjects(path) == ["checkpoints/bytes"]
+    for record in (path, undisturbed):
+        assert Run.continued(record).execute().state is RunState.FINISHED
+    assert_same_learning(path, undisturbed)
+    assert subjects(path) == []
+
+
+def test_a_record_without_a_sound_checkpoint_is_not_continued(
+    killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path(shutil.copy(killed, tmp_path / "changed.h5"))
+    for place in (0.2, 0.6, 0.99):
+        flip_on_disk(path, "checkpoints/bytes", place)
+    assert "none of its 3 checkpoints can be read" in refused(path, monkeypatch)
+
+
+def test_of_two_continuations_the_later_one_finds_the_record_finished(killed: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(killed, tmp_path / "twice.h5"))
+    first, second = Run.continued(path), Run.continued(path)
+    first.execute()
+    sealed = path.read_bytes()
+    with pytest.raises(UserError, match="is finished"):
+        second.execute()
+    assert second.status.state is RunState.FAILED
+    assert path.read_bytes() == sealed
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_record_that_another_process_continues_is_left_alone(killed: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(killed, tmp_path / "held.h5"))
+    second = Run.continued(path)
+    lock = RunLock(path)
+    before = path.read_bytes()
+    with pytest.raises(UserError, match="being written by another process"):
+        second.execute()
+    lock.release()
+    assert path.read_bytes() == before
