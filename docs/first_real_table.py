@@ -71,7 +71,7 @@ def repeated(command: str, folder: str) -> str:
     done = subprocess.run(
         command, shell=True, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    lines = [line.rstrip() for line in done.stdout.splitlines()]
+    lines = [line.rstrip() for line in done.stdout.replace(f"{folder}{os.sep}", "").splitlines()]
     return "\n".join(["```console", f"$ {command}", *lines, "```", ""])
 
 

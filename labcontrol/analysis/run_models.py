@@ -59,7 +59,7 @@ def why_no_law(facts: StrategyFacts, pilot: PilotResult | None = None) -> str:
     if pilot is not None and pilot.prediction is None:
         left = f"{pilot.facts.unexplained:.1%} of what masks changed is left unexplained"
         if pilot.facts.all_mirrors:
-            return f"Outputs are not the sum over mirrors ({left}), so no curve is predicted."
+            return f"Outputs are no sums over mirrors, or replays differ too much ({left}), so no curve is predicted."
         return (
             f"The known phases do not tell what mirrors do ({left}), so no curve is predicted. Measuring every mirror "
             f"takes {design_size(len(pilot.amplitudes))} masks: prediction.mirrors = 'all'."
