@@ -26,6 +26,7 @@ from labcontrol.bench import simulated_bench
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine import EpochDone, Run
 from labcontrol.engine.checkpoint import decode
+from labcontrol.records.storage import checkpoint_places
 from mock_devices.state import from_bytes
 
 _SETTINGS = re.compile(r"config\.|result\.|checkpoint \d+\.table\.options\.")
@@ -142,11 +143,10 @@ def _read(name: str, item: h5py.Dataset) -> Iterator[tuple[str, Any]]:
         lines = [json.loads(line) for line in item[...].tobytes().decode().splitlines()]
         yield name, np.array([(line["epoch"], line["device"]) for line in lines], dtype=np.str_)
     elif name == "checkpoints/bytes":
-        ends = item.parent["end"][...]
-        for k, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
+        for k, start, end in checkpoint_places(item.file, len(item.parent["epochs"])):
             state = decode(item[start:end].tobytes())
             yield from _leaves(f"checkpoint {k}", state | {"table": from_bytes(state["table"])})
-    elif name != "checkpoints/end":
+    elif name not in ("checkpoints/start", "checkpoints/end"):
         yield name, item[()]
 
 

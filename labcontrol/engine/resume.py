@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 class Recorded:
     """A run as far as it got.
 
-    state: of the last sound checkpoint; None if the run did not get as far as its first epoch. checkpoints: how many
-    there are up to it. reference_replay: states that replays are compared with, and their spread.
+    state: of the last sound checkpoint; None if the run did not get as far as its first epoch. dropped_checkpoints:
+    how many after it are damaged. reference_replay: states that replays are compared with, and their spread.
     curve: (K,) incumbent's error after each recorded epoch. bench_s: bench time of the last one.
     outputs, masks: of a range of epochs. faults_since_checkpoint: whether a device was at fault after it.
     """
@@ -38,7 +38,7 @@ class Recorded:
     pilot: PilotResult | None
     preparation: dict[str, Any]
     state: dict[str, Any] | None
-    checkpoints: int
+    dropped_checkpoints: int
     reference_replay: tuple[NDArray[np.float32], NDArray[np.float64]] | None
     curve: NDArray[np.float64]
     bench_s: float
@@ -84,7 +84,7 @@ def read_recorded(path: Path, *, locked: bool = False) -> Recorded:
                 "Continue it with the version that started it; the record names it.",
             )
         _require_none(consistency(reader), path)
-        checkpoints, state = _last_sound_checkpoint(reader)
+        dropped, state = _last_sound_checkpoint(reader)
         table, first = reader.epochs, int(state["epochs"]) if state is not None else 0
         outputs, masks = table.outputs(first), table.masks(first)
         return Recorded(
@@ -94,7 +94,7 @@ def read_recorded(path: Path, *, locked: bool = False) -> Recorded:
             pilot=pilot,
             preparation=reader.preparations[-1] if reader.preparations else {},
             state=state,
-            checkpoints=checkpoints,
+            dropped_checkpoints=dropped,
             reference_replay=reader.reference_replay,
             curve=reader.incumbent_errors(),
             bench_s=float(table.bench_s[-1]) if len(table) else 0.0,
@@ -113,13 +113,13 @@ def _require_none(findings: Iterator[Finding], path: Path) -> None:
 
 
 def _last_sound_checkpoint(reader: RunReader) -> tuple[int, dict[str, Any] | None]:
-    """How many checkpoints there are up to it, and its state; 0 and None before the first epoch."""
+    """How many checkpoints after it are damaged, and its state; 0 and None before the first epoch."""
     epochs = reader.checkpoint_epochs
     for index in reversed(range(len(epochs))):
         try:
             state = decode(reader.checkpoint(index).state)
             if state["epochs"] == epochs[index]:
-                return index + 1, state
+                return len(epochs) - 1 - index, state
         except ValueError as error:
             log.warning("the checkpoint after epoch %d is left out: %s", epochs[index], error)
     if len(reader.epochs):

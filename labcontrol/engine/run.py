@@ -333,9 +333,8 @@ class Run:
 
     def _writer(self, bench: Bench) -> RunWriter:
         if self._recorded is not None:
-            return RunWriter.reopen(
-                self.record, checkpoints=self._recorded.checkpoints, lock=self._lock, room=self.disk_room
-            )
+            dropped = self._recorded.dropped_checkpoints
+            return RunWriter.reopen(self.record, dropped_checkpoints=dropped, lock=self._lock, room=self.disk_room)
         return RunWriter.create(self.record, run_header(self.experiment, bench, self.task), room=self.disk_room)
 
     # --- events -------------------------------------------------------------------------------------------------

@@ -59,10 +59,14 @@ def epoch_columns(neurons: int, steps: int) -> tuple[Growing, ...]:
 
 CHECKPOINT_COLUMNS = (
     Growing("checkpoints/bytes", "uint8"),
+    Growing("checkpoints/start", "int64"),
     Growing("checkpoints/end", "int64"),
     Growing("checkpoints/epochs", "int64"),
 )
-"""The states one after the other, where each ends, and how many epochs it has seen."""
+"""States in any order, where each begins and ends, and how many epochs it has seen."""
+
+KEPT_CHECKPOINTS = 3
+"""The last ones are there; the room of those before them is used again."""
 
 JOURNALS = tuple(Growing(name, "uint8") for name in ("state", "preparation", "log", "faults"))
 """UTF-8 text, one JSON object a line."""

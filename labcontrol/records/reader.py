@@ -21,7 +21,14 @@ from labcontrol.records.layout import JOURNALS, SEAL, Growing, drift_columns, ep
 from labcontrol.records.lock import is_being_written
 from labcontrol.records.row_checksums import checksums_of
 from labcontrol.records.seal import seal_sha256, unsealed
-from labcontrol.records.storage import committed_rows, content_sha256, is_closed, open_run_file, refresh
+from labcontrol.records.storage import (
+    checkpoint_places,
+    committed_rows,
+    content_sha256,
+    is_closed,
+    open_run_file,
+    refresh,
+)
 
 # What reading the content of a damaged or tampered file can raise.
 DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError)
@@ -340,14 +347,17 @@ class RunReader:
     def checkpoint_epochs(self) -> NDArray[np.int64]:
         """(C,) after how many epochs there is a checkpoint."""
         epochs: NDArray[np.int64] = self._file["checkpoints/epochs"][: self._rows["checkpoints/epochs"]]
-        return epochs
+        return epochs[[row for row, _, _ in self._checkpoint_places]]
+
+    @property
+    def _checkpoint_places(self) -> list[tuple[int, int, int]]:
+        return checkpoint_places(self._file, self._rows["checkpoints/epochs"])
 
     def checkpoint(self, index: int = -1) -> Checkpoint:
         """One of the checkpoints, by default the last. Raises IndexError when there is none."""
-        epochs = self.checkpoint_epochs
-        k = range(len(epochs))[index]
-        start, stop = (int(self._file["checkpoints/end"][i]) if i >= 0 else 0 for i in (k - 1, k))
-        return Checkpoint(int(epochs[k]), self._file["checkpoints/bytes"][start:stop].tobytes())
+        row, start, stop = self._checkpoint_places[index]
+        state = self._file["checkpoints/bytes"][start:stop].tobytes()
+        return Checkpoint(int(self._file["checkpoints/epochs"][row]), state)
 
     # --- derived ------------------------------------------------------------------------------------------------
     def incumbent_errors(self, loss: Loss | None = None) -> Floats:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from labcontrol.errors import UserError
 
-# What HDF5 may write besides the rows of one append: object headers, chunk indices, a new chunk in each dataset.
-_OVERHEAD_BYTES = 1 << 20
+# What HDF5 may write besides the rows of one append: object headers, chunk indices, and a new chunk of at most 64 KiB in
+# each dataset of the epochs (together 340 KiB) or of the end.
+_OVERHEAD_BYTES = 1 << 19
 _FULL = {errno.ENOSPC, errno.EFBIG} | {getattr(errno, name) for name in ("EDQUOT",) if hasattr(errno, name)}
 
 
@@ -37,7 +38,7 @@ class DiskRoom:
     free_bytes: tells the room in a folder.
     """
 
-    reserve_bytes: int = 16 << 20
+    reserve_bytes: int = 1 << 19
     free_bytes: Callable[[Path], int] = free_bytes
 
     def require(self, path: Path, new_bytes: int, *, use_reserve: bool = False) -> None:

@@ -31,6 +31,7 @@ from labcontrol.records.row_checksums import row_checksums
 from labcontrol.records.seal import seal_text
 from labcontrol.records.storage import (
     Column,
+    checkpoint_places,
     committed_rows,
     content_sha256,
     copy_file,
@@ -123,24 +124,24 @@ class RunWriter:
     def reopen(
         cls,
         path: Path,
-        epochs: int | None = None,
         *,
-        checkpoints: int | None = None,
+        dropped_checkpoints: int = 0,
         lock: RunLock | None = None,
         room: DiskRoom = _ROOM,
         unix_s: Callable[[], float] = time.time,
     ) -> Self:
         """Continue the record of a run that was killed, stopped or finished.
 
-        epochs: how many to keep; those after them are dropped, with their checkpoints. None keeps all.
-        checkpoints: how many of these to keep, when the last ones are damaged.
+        dropped_checkpoints: how many of the last ones are damaged and left out.
         lock: of this record, where it is held already; the writer releases it.
         The content is copied into a sound file, which then takes the old one's place. Raises UserError when the file
         is no run file, or is being written by another process.
         """
         with sole_writer(path, lock) as lock:
             with open_run_file(path) as old:
-                rows = committed_rows(old, epochs, checkpoints) | {column.name: 0 for column in ENDING}
+                rows = committed_rows(old, dropped_checkpoints=dropped_checkpoints) | {
+                    column.name: 0 for column in ENDING
+                }
             room.require(path, path.stat().st_size)
             with replacing(path) as partial, copy_file(path, partial, rows) as file:
                 line = _state_line(unix_s(), "running", "continued", rows["epochs/time"])
@@ -289,11 +290,22 @@ class RunWriter:
         """Keep the state from which the run continues after so many epochs."""
         if epochs > self.epochs:
             raise ValueError(f"a checkpoint after {epochs} epochs, but {self.epochs} are on disk")
+        start = self._room_for(len(state))
         with self._writing(len(state)):
-            stream = self._columns["checkpoints/bytes"]
-            stream.put(np.frombuffer(state, np.uint8))
-            self._columns["checkpoints/end"].put([stream.rows + len(state)])
+            self._columns["checkpoints/bytes"].put(np.frombuffer(state, np.uint8), at=start, keep=True)
+            self._columns["checkpoints/start"].put([start])
+            self._columns["checkpoints/end"].put([start + len(state)])
             self._columns["checkpoints/epochs"].put([epochs])
+
+    def _room_for(self, size: int) -> int:
+        """Where a state finds room: before, between or after those of the last checkpoints, which stay."""
+        start = 0
+        places = checkpoint_places(self._file, self._columns["checkpoints/epochs"].rows)
+        for _, taken, end in sorted(places, key=lambda place: place[1]):
+            if start + size <= taken:
+                break
+            start = max(start, end)
+        return start
 
     def finish(
         self,

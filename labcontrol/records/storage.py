@@ -22,8 +22,10 @@ from numpy.typing import ArrayLike, NDArray
 from labcontrol.errors import UserError
 from labcontrol.records.hdf5_library import limit_read_attempts
 from labcontrol.records.layout import (
+    CHECKPOINT_COLUMNS,
     FIXED,
     FORMAT,
+    KEPT_CHECKPOINTS,
     READABLE_VERSIONS,
     SCHEMA_VERSION,
     drift_columns,
@@ -60,20 +62,24 @@ class Column:
         self.rows = int(dataset.shape[0])
         self._pending = self.rows
 
-    def put(self, values: ArrayLike, at: int | None = None) -> None:
-        """Write rows after the committed ones, or from row `at`; the dataset ends with them."""
+    def put(self, values: ArrayLike, at: int | None = None, *, keep: bool = False) -> None:
+        """Write rows after the committed ones, or from row `at`; the dataset ends with them.
+
+        keep: the dataset stays as long as it is, at least.
+        """
         start = self.rows if at is None else at
         rows = np.ascontiguousarray(values, dtype=self._dtype)
         if rows.shape[1:] != self._row_shape:
             raise ValueError(f"rows of shape {rows.shape[1:]} for a dataset with rows of shape {self._row_shape}")
         stop = start + len(rows)
-        self._id.set_extent((stop, *self._row_shape))
+        length = max(stop, self.rows) if keep else stop
+        self._id.set_extent((length, *self._row_shape))
         if rows.size:
-            self._file_space.set_extent_simple((stop, *self._row_shape), (h5s.UNLIMITED, *self._row_shape))
+            self._file_space.set_extent_simple((length, *self._row_shape), (h5s.UNLIMITED, *self._row_shape))
             self._file_space.select_hyperslab((start, *self._origin), rows.shape)
             space = self._one_row if len(rows) == 1 else h5s.create_simple(rows.shape)
             self._id.write(space, self._file_space, rows, self._memory_type)
-        self._pending = stop
+        self._pending = length
 
     def put_text(self, text: str, at: int | None = None) -> None:
         """The same for text kept as bytes."""
@@ -228,31 +234,46 @@ def copy_file(source: Path, destination: Path, rows: Mapping[str, int]) -> Any:
             if (checksums := table[-1].name) not in old:  # of a file that was begun before rows had them
                 new[checksums].resize(rows[table[0].name], axis=0)
                 new[checksums][...] = checksums_of(new, table, rows[table[0].name])
+        places = checkpoint_places(old, len(old["checkpoints/epochs"]))
+        for name, end in (("checkpoints/start", 1), ("checkpoints/end", 2)):
+            new[name].resize(rows["checkpoints/epochs"], axis=0)
+            new[name][...] = 0
+            for place in places:
+                if place[0] < rows["checkpoints/epochs"]:
+                    new[name][place[0]] = place[end]
     return new
 
 
-def committed_rows(file: Any, epochs: int | None = None, checkpoints: int | None = None) -> dict[str, int]:
-    """Length of each growing dataset that a reader may rely on; with `epochs`, as it was after so many epochs.
+def checkpoint_places(file: Any, count: int) -> list[tuple[int, int, int]]:
+    """Row, start and end of the checkpoints that are there, of so many that were written."""
+    first = max(count - KEPT_CHECKPOINTS, 0)
+    ends = file["checkpoints/end"][:count]
+    if "checkpoints/start" in file:
+        starts = file["checkpoints/start"][:count]
+    else:  # of a file whose states lie one after the other
+        first, starts = 0, np.concatenate([[0], ends[:-1]])
+    return [(row, int(starts[row]), int(ends[row])) for row in range(first, count) if starts[row] < ends[row]]
 
-    checkpoints: how many of them count at most.
+
+def committed_rows(file: Any, *, dropped_checkpoints: int = 0) -> dict[str, int]:
+    """Length of each growing dataset that a reader may rely on.
+
+    dropped_checkpoints: how many of the last ones do not count.
 
     A row that is in some datasets of its table only was being written when the writer died, or is right now.
     """
     neurons, steps = len(file["masks/initial"]), len(file["target"])
     rows = {column.name: _length(file, column.name) for column in growing(neurons, steps)}
-    for table, most in ((epoch_columns(neurons, steps), epochs), (drift_columns(steps), None)):
+    for table in (epoch_columns(neurons, steps), drift_columns(steps)):
         # Files of earlier versions have no checksums.
         names = [column.name for column in table if column is not table[-1] or column.name in file]
-        whole = min(rows[name] for name in names)
-        rows |= dict.fromkeys(names, whole if most is None else min(most, whole))
-
-    ends = file["checkpoints/end"][:]
-    count = min(rows["checkpoints/epochs"], int(np.searchsorted(ends, rows["checkpoints/bytes"], side="right")))
-    count = int(np.searchsorted(file["checkpoints/epochs"][:count], rows["epochs/time"], side="right"))
-    count = count if checkpoints is None else min(checkpoints, count)
-    rows |= {"checkpoints/epochs": count, "checkpoints/end": count}
-    rows["checkpoints/bytes"] = int(ends[count - 1]) if count else 0
-    return rows
+        rows |= dict.fromkeys(names, min(rows[name] for name in names))
+    names = [column.name for column in CHECKPOINT_COLUMNS[1:] if column.name in file]
+    count = min(rows[name] for name in names)
+    ends, epochs = file["checkpoints/end"][:count], file["checkpoints/epochs"][:count]
+    while count and (ends[count - 1] > rows["checkpoints/bytes"] or epochs[count - 1] > rows["epochs/time"]):
+        count -= 1
+    return rows | dict.fromkeys(names, max(count - dropped_checkpoints, 0))
 
 
 def _length(file: Any, name: str) -> int:

@@ -100,9 +100,9 @@ def test_a_continued_run_is_followed_into_its_new_file(tmp_path: Path) -> None:
     path = SyntheticRun().write(tmp_path / "run.h5", replays=40, finish=False)
     with RecordFollower(path) as follower:
         assert follower.poll(0.0).status.epoch == 40
-        with RunWriter.reopen(path, 30):
+        with RunWriter.reopen(path):
             seen = follower.poll(0.0)
-    assert (seen.state.name, seen.status.epoch) == ("running", 30)
+    assert (seen.state.name, seen.status.epoch) == ("running", 40)
 
 
 @pytest.mark.parametrize("size", [(100, 30), (60, 12)])

@@ -89,8 +89,8 @@ CHANGES = {
     "a figure of the result": ("result", lambda text: np.where(text == ord("7"), ord("8"), text), "result", None),
     "the gain": ("gain", lambda gain: np.nextafter(gain, 9.0), "gain", None),
     "the pilot": ("pilot/output", flip_bit(12, 5, 5), "pilot/response", None),
-    "a checkpoint": ("checkpoints/bytes", flip_bit(4, 700), "checkpoints/bytes", 10),
-    "when a checkpoint was": ("checkpoints/epochs", flip_bit(0, 1), "checkpoints/epochs", None),
+    "a checkpoint": ("checkpoints/bytes", flip_bit(4, 700), "checkpoints/bytes", 50),
+    "when a checkpoint was": ("checkpoints/epochs", flip_bit(0, 4), "checkpoints/epochs", None),
     "the configuration": ("config", lambda text: text.replace(b'"seed": 1', b'"seed": 2'), "config", None),
 }
 

@@ -122,8 +122,8 @@ def test_the_same_run_written_twice_gives_the_same_bytes(tmp_path: Path) -> None
 def test_a_continued_run_has_the_bytes_of_an_uninterrupted_one(tmp_path: Path) -> None:
     whole = SyntheticRun().write(tmp_path / "whole.h5", finish=False)
     run = SyntheticRun()
-    path = SyntheticRun().write(tmp_path / "continued.h5", replays=33, finish=False)
-    with RunWriter.reopen(path, 30) as writer:
+    path = SyntheticRun().write(tmp_path / "continued.h5", replays=30, finish=False)
+    with RunWriter.reopen(path) as writer:
         for epochs in run.replays(60):
             if epochs[0].index < 30:
                 continue
@@ -287,9 +287,9 @@ def test_a_full_disk_stops_epochs_but_still_lets_the_log_say_so(tmp_path: Path) 
     epochs = all_epochs(run, 20)
     with RunWriter.create(tmp_path / "run.h5", run.header, room=room) as writer:
         writer.append_many(epochs[:9])
-        free[0] = 10 << 20
+        free[0] = 600_000
         for _ in range(3):
-            with pytest.raises(RecordFullError, match=r"10\.5 MB are free.*Make room"):
+            with pytest.raises(RecordFullError, match=r"0\.6 MB are free, 1\.0 MB are needed.*Make room"):
                 writer.append_many(epochs[9:12])
         writer.log("error", "paused: the disk is full")
         free[0] = 1 << 40
@@ -390,3 +390,36 @@ def test_a_record_is_sealed_when_it_is_closed_and_anew_after_a_continuation(tmp_
     with RunReader(path) as reader:
         assert reader.seal != first is not None
         assert reader.unsealed_datasets() == []
+
+
+def test_the_last_checkpoints_are_kept_in_the_room_of_a_few(tmp_path: Path) -> None:
+    run, path, rng = SyntheticRun(), tmp_path / "run.h5", np.random.default_rng(5)
+    states: list[bytes] = []
+
+    def write(writer: RunWriter, epochs: list[Epoch]) -> None:
+        writer.append_many(epochs)
+        states.append(rng.bytes(int(rng.integers(9_000, 10_000))))
+        writer.checkpoint(writer.epochs, states[-1])
+
+    def assert_kept(most_bytes: int = 60_000) -> None:
+        with RunReader(path) as reader:
+            last = len(states)
+            assert reader.checkpoint_epochs.tolist() == [last - 2, last - 1, last]
+            assert [reader.checkpoint(k).state for k in range(3)] == states[-3:]
+            assert len(reader._file["checkpoints/bytes"]) < most_bytes
+
+    replays = run.replays(60)
+    with RunWriter.create(path, run.header) as writer:
+        for _ in range(30):
+            write(writer, next(replays))
+        assert_kept()
+    with RunWriter.reopen(path, dropped_checkpoints=1) as writer:
+        with RunReader(path) as reader:
+            assert reader.checkpoint_epochs.tolist() == [28, 29]
+            assert [reader.checkpoint(k).state for k in range(2)] == states[-3:-1]
+        for _ in range(20):
+            write(writer, next(replays))
+            if len(states) > 32:
+                assert_kept()
+    with RunReader(path) as reader:
+        assert list(reader.changes()) == []
