@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from drivers.interfaces.clock import Clock, RealClock
 from drivers.interfaces.discovery import Found, Search
-from drivers.interfaces.errors import DeviceNotOpenError, DeviceRefusedError
+from drivers.interfaces.errors import DeviceLimitError, DeviceNotOpenError
 
 
 class DriverOptions(BaseModel):
@@ -336,9 +336,7 @@ class Device(ABC):
         """Refuse a value outside its limits (both ends allowed); nothing is ever clipped."""
         low, high = limits
         if not (math.isfinite(value) and low <= value <= high):
-            raise DeviceRefusedError(
-                self.name, f"{what} must be from {low:g} to {high:g} {unit}, not {value:g} {unit}."
-            )
+            raise DeviceLimitError(self.name, f"{what} must be from {low:g} to {high:g} {unit}, not {value:g} {unit}.")
 
     @abstractmethod
     def _open(self) -> None: ...

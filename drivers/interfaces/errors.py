@@ -46,5 +46,9 @@ class DeviceRefusedError(DeviceError):
     """The device, or its driver, refused a value or a state change (limits, interlock, format)."""
 
 
+class DeviceLimitError(DeviceRefusedError):
+    """A value lies outside the device's limits: another value helps, trying again does not."""
+
+
 class DeviceFaultError(DeviceError):
     """The device reports a fault of its own, for example a laser trip or a removed screen."""

@@ -37,9 +37,13 @@ class Laser(Device):
 
     @power_setpoint_w.setter
     def power_setpoint_w(self, watts: float) -> None:
+        self.check_power(watts)
+        self._set_power(watts)
+
+    def check_power(self, watts: float) -> None:
+        """Raises DeviceLimitError for a power that cannot be set."""
         self._require_open()
         self._require_within("the power", watts, self.power_limits_w, "W")
-        self._set_power(watts)
 
     @property
     def power_w(self) -> float:

@@ -45,7 +45,7 @@ def init(
     laser safety; their addresses are examples, which 'labcontrol devices' replaces by yours.
     """
     real = bench != SIMULATED
-    experiment = experiment_from(None, {"neurons": neurons, "bench": BENCH_FILE if real else None})
+    experiment = experiment_from(None, {"neurons": neurons, "bench": BENCH_FILE})
     text = real_bench_text(bench, experiment, hidden_table) if real else simulated_text(experiment, hidden_table)
     texts = {
         directory / EXPERIMENT_FILE: commented_toml(experiment, {"learning": strategy_settings(experiment.learning)}),
@@ -60,7 +60,7 @@ def init(
     typer.echo(f"check:      labcontrol check {experiment_file}{' --connect' if real else ''}")
     if real or hidden_table is not None:
         typer.echo(f"calibrate:  labcontrol calibrate --bench {bench_file}{' --arm' if real else ''}")
-    typer.echo(f"run:        labcontrol run {experiment_file} {'--arm' if real else f'--bench {bench_file}'}")
+    typer.echo(f"run:        labcontrol run {experiment_file}{' --arm' if real else ''}")
 
 
 def simulated_text(experiment: ExperimentConfig, hidden_table: int | None) -> str:

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import timedelta
 from typing import Self
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from labcontrol.analysis.run_models import pilot_prediction, why_no_law
 from labcontrol.config import LearningConfig
-from labcontrol.engine import EpochDone, Event, Predicted, RunStatus, StateChanged
+from labcontrol.engine import EpochDone, Event, Predicted, RunState, RunStatus, StateChanged
 from labcontrol.engine.pilot import PilotResult
 from labcontrol.formatting import rounded
 from labcontrol.learning import strategy_facts
 
 _PLAIN_INTERVAL_S = 5.0
+_IN_STATES = {("labcontrol.engine.recovery", logging.WARNING), ("labcontrol.engine.run", logging.ERROR)}
+"""What these log is the reason of a state as well, or the error that the program ends with."""
+
+
+def _not_in_states(record: logging.LogRecord) -> bool:
+    return (record.name, record.levelno) not in _IN_STATES
 
 
 class RunProgress:
@@ -35,10 +43,14 @@ class RunProgress:
     def __enter__(self) -> Self:
         if self._console.is_terminal:
             self._live.start()
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(_not_in_states)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
+        for handler in logging.getLogger().handlers:
+            handler.removeFilter(_not_in_states)
 
     def say(self, text: str) -> None:
         """A line that stays."""
@@ -49,8 +61,8 @@ class RunProgress:
         for event in events:
             if isinstance(event, StateChanged):
                 self._status = event.status
-                if not self._console.is_terminal or event.status.reason:
-                    reason = f": {event.status.reason}" if event.status.reason else ""
+                if event.status.state is not RunState.FAILED and (not self._console.is_terminal or event.status.reason):
+                    reason = f": {escape(event.status.reason)}" if event.status.reason else ""
                     self.say(f"[dim]{event.status.state}{reason}[/]")
             elif isinstance(event, Predicted):
                 self.say(self._predicted(event.pilot))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import typer
 
+from labcontrol.cli.runs import FOLDER, Folder, RunName
 from labcontrol.cli.terminal_run import ARMED, run_detached, run_in_terminal
 from labcontrol.host.jobs.run import RunJob, RunSettings
+from labcontrol.records.catalogue import find_run
 
 
 def resume(
-    record: Path = typer.Argument(help="Record (.h5) of a run that was killed, aborted, or failed."),
+    run: RunName = "latest",
+    folder: Folder = FOLDER,
     arm: bool = typer.Option(
         False, "--arm", help="Allow a real laser to emit; you have made sure that the table is safe."
     ),
@@ -23,12 +24,15 @@ def resume(
     ),
     as_json: bool = typer.Option(False, "--json", help="Print the result as one JSON object, last."),
 ) -> None:
-    """Continue an interrupted run at its next epoch.
+    """Continue a run that was killed, aborted, or failed at its next epoch.
 
     On a simulated table the finished record equals that of a run that was never interrupted, times excepted.
     """
     settings = RunSettings(
-        record=str(record.absolute()), armed_by=ARMED if arm else "", unattended=unattended, figures=detach
+        record=str(find_run(run, folder).absolute()),
+        armed_by=ARMED if arm else "",
+        unattended=unattended,
+        figures=detach,
     )
     if detach:
         run_detached(settings, as_json=as_json)

@@ -135,6 +135,11 @@ def run(
 
 
 def _wants_window(*, headless: bool, window: bool) -> bool:
+    if headless and window:
+        raise UserError(
+            "--window opens a window; --headless, --json and --detach are for runs without one.",
+            "Leave out one of both.",
+        )
     if headless or not (window or has_display()):
         return False
     obstacle = why_not()

@@ -37,7 +37,7 @@ def self_test(
     feedback: float | None = setting("reservoir.feedback", "Feedback strength beta, in units of pi."),
     injection: float | None = setting("reservoir.injection", "Input strength gamma, in units of pi."),
     phase_offset: float | None = typer.Option(None, help="Phase offset theta, in units of pi.", show_default="0.44"),
-    trials: int = typer.Option(0, "--scan", help="Also try this many operating points, and recommend the best."),
+    trials: int = typer.Option(0, "--scan", min=0, help="Also try this many operating points, and recommend the best."),
     method: str = typer.Option("adaptive", help=f"How the scan chooses them: {', '.join(METHODS)}."),
     output: Path | None = typer.Option(None, help="Write the recommended experiment file here.", show_default=False),
     arm: bool = typer.Option(

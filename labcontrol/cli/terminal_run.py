@@ -10,6 +10,7 @@ import logging
 import os
 import secrets
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,8 @@ log = logging.getLogger(__name__)
 
 ARMED = "armed by --arm"
 """Who allowed a real laser to emit, as the record tells it."""
+_PATIENCE_S = 3600.0
+"""How long a run waits for a person where nobody is at a terminal: what holds a table must not do so for ever."""
 _POLL_S = 0.1
 _FIRST_ERRORS_S = 1.0
 
@@ -45,6 +48,8 @@ def run_in_terminal(job: RunJob, *, as_json: bool) -> None:
     """Run to its end. Raises what went wrong, and typer.Exit(130) after Ctrl-C."""
     run = job.run
     mailbox = run.subscribe()
+    if not sys.stderr.isatty():
+        run.wait_for_a_person(_PATIENCE_S)
     with RunProgress(run.experiment.learning) as progress, _hosted(job) as terminal:
         interrupts = _stop_on_interrupt(run, progress)
         while not run.wait(_POLL_S):
@@ -119,10 +124,10 @@ def print_end(run: Run | RemoteRun, progress: RunProgress, figures: list[Path], 
 
 
 class _Terminal:
-    """Where progress is shown, until it is gone; `host` is told."""
+    """Where progress is shown, until it is gone; `run` and `host` are told."""
 
-    def __init__(self, host: Host | None) -> None:
-        self._host = host
+    def __init__(self, run: Run, host: Host | None) -> None:
+        self._run, self._host = run, host
         if host is not None:
             host.attended_here = True
 
@@ -138,6 +143,7 @@ class _Terminal:
         for stream in (0, 1, 2):
             os.dup2(nowhere, stream)
         os.close(nowhere)
+        self._run.wait_for_a_person(_PATIENCE_S)
         if self._host is not None:
             self._host.attended_here = False
         log.warning("the terminal is gone; the run goes on")
@@ -147,7 +153,7 @@ class _Terminal:
 def _hosted(job: RunJob) -> Iterator[_Terminal]:
     """Start the run, with a host around it in this very process."""
     host = _host(job)
-    terminal = _Terminal(host)
+    terminal = _Terminal(job.run, host)
     hang_up = getattr(signal, "SIGHUP", None)
     if hang_up is not None and signal.getsignal(hang_up) is signal.SIG_DFL:
         signal.signal(hang_up, terminal.lose)

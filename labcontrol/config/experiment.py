@@ -148,7 +148,7 @@ class FaultsConfig(Section):
         ge=0,
         examples=[3600.0],
         description="how long to wait for a person before the run ends as failed, to be resumed later; where not set, "
-        "as long as it takes",
+        "as long as it takes, and an hour where no terminal or window is",
     )
     disk_check_s: float = Field(5.0, gt=0, le=3600, description="how often to look whether a full disk has room again")
 

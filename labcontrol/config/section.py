@@ -91,7 +91,9 @@ def _finding(detail: Any, model: type[BaseModel]) -> str:
 
 def _hint(unknown: str, known: list[str]) -> str:
     near = difflib.get_close_matches(unknown, known, n=1)
-    return f"Did you mean {near[0]!r}?" if near else f"Known here: {', '.join(known)}."
+    if near:
+        return f"Did you mean {near[0]!r}?"
+    return f"Known here: {', '.join(known)}." if known else "There are no keys here."
 
 
 def _model_at(model: type[BaseModel], location: Sequence[str | int]) -> type[BaseModel]:

@@ -27,9 +27,11 @@ class RunControl:
     """Thread-safe switches that the run reads before every step.
 
     on_pause, on_resume: called in the run's thread when it really pauses and goes on. on_wait: called in it now and
-    then while it waits.
+    then while it waits. patience_s: how long it waits for a person where the experiment does not say; None for as long
+    as it takes.
     """
 
+    patience_s: float | None = None
     on_wait: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(self, on_pause: Callable[[], None], on_resume: Callable[[], None]) -> None:
@@ -90,10 +92,19 @@ class RunControl:
 
         since: `requests` before the person was notified.
         """
+        began_s = time.monotonic()
+
+        def asked() -> bool:
+            return self.requests != since or self._abort
+
+        def given_up() -> bool:  # also when the terminal is lost meanwhile
+            patience_s = math.inf if self.patience_s is None else self.patience_s
+            return timeout_s is None and time.monotonic() - began_s >= patience_s
+
         with self._condition:
-            asked = self._wait_for(lambda: self.requests != since or self._abort, timeout_s)
+            self._wait_for(lambda: asked() or given_up(), timeout_s)
         self.raise_if_aborted()
-        return asked
+        return asked()
 
     def rest(self, since: int, seconds: float, sleep: Callable[[float], None]) -> None:
         """Let time pass, until somebody asks to resume or to stop. Raises RunAbortedError.

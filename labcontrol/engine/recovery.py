@@ -13,6 +13,7 @@ from drivers.interfaces import (
     DeviceDisconnectedError,
     DeviceError,
     DeviceFaultError,
+    DeviceLimitError,
     DeviceNotOpenError,
     DeviceRefusedError,
     DeviceReplyError,
@@ -37,6 +38,7 @@ class Answer(Enum):
 
     RECONNECT = "connect the device again, `faults.reconnects` times with growing waits; then wait for an operator"
     OPERATOR = "wait for an operator, `faults.give_up_after_s` at most"
+    END = "end the run: only another value in the bench file helps"
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ RESPONSES: tuple[Response, ...] = (
     Response(DeviceDisconnectedError, "disconnected", Answer.RECONNECT),
     Response(DeviceReplyError, "garbled reply", Answer.RECONNECT),
     Response(DeviceNotOpenError, "not open", Answer.RECONNECT),
+    Response(DeviceLimitError, "refused", Answer.END),
     Response(DeviceRefusedError, "refused", Answer.OPERATOR),
     Response(DeviceFaultError, "fault", Answer.OPERATOR, "laser"),  # light that stopped is not started by a program
     Response(DeviceFaultError, "fault", Answer.RECONNECT),
@@ -96,7 +99,7 @@ class Recovery:
         RunAbortedError
             When the run is aborted meanwhile.
         DeviceError
-            When no operator came in time.
+            When no operator came in time, or none could help.
         """
         state, light = self.machine.status.state, self.machine.status.laser_on
         tries = 0
@@ -109,6 +112,8 @@ class Recovery:
                 return work()
             except DeviceError as error:
                 fault = self._named(error)
+                if _response(fault).answer is Answer.END:
+                    raise fault from None
                 tries += 1
                 if tries > self.policy.reconnects or _response(fault).answer is Answer.OPERATOR:
                     self._wait_for_person(fault)
@@ -147,7 +152,7 @@ class Recovery:
         since = self.control.requests
         self._pause(fault, what)
         if not self.control.stop_requested and not self.control.wait_for_person(since, self.policy.give_up_after_s):
-            log.error("nobody came within %g s", self.policy.give_up_after_s)
+            log.error("nobody came in time")
             raise fault
         if self.control.stop_requested:
             self.control.request_abort()  # without the device the epoch cannot be finished, nor the result measured
@@ -213,7 +218,8 @@ class Recovery:
             )
         elif waited_s >= _LIGHT_OFF_S and self.machine.status.laser_on:
             self.make_dark("the disk is full")
-        if self.policy.give_up_after_s is not None and waited_s >= self.policy.give_up_after_s:
+        patience_s = self.policy.give_up_after_s if self.policy.give_up_after_s is not None else self.control.patience_s
+        if patience_s is not None and waited_s >= patience_s:
             raise error
         self.control.wait_for_person(self.control.requests, self.policy.disk_check_s)
 

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from drivers.interfaces import DeviceLimitError
 from labcontrol.bench import Bench, bench_for, driver_classes
 from labcontrol.calibration import calibrated, check_devices
 from labcontrol.config import BenchConfig, ExperimentConfig
@@ -228,6 +229,16 @@ class Run:
         """Laser off and close before the next step; what was measured is kept."""
         self._control.request_abort()
 
+    def wait_for_a_person(self, at_most_s: float) -> None:
+        """Fail when nobody comes in time, where the experiment does not say so (`faults.give_up_after_s`).
+
+        Parameters
+        ----------
+        at_most_s : float
+            How long, in s.
+        """
+        self._control.patience_s = at_most_s
+
     def arm(self, who: str) -> None:
         """Allow a real laser to emit, before the run is started.
 
@@ -261,6 +272,10 @@ class Run:
                 ending = (RunState(ended.state), ended.reason)
         except RunAbortedError as aborted:
             ending = (RunState.ABORTED, str(aborted))
+        except DeviceLimitError as error:
+            refused = UserError(str(error), f"Change it in the section [{error.device}] of the bench file.")
+            ending = (RunState.FAILED, str(refused))
+            raise refused from error
         except BaseException as error:
             ending = (RunState.FAILED, str(error) or type(error).__name__)
             raise
@@ -291,6 +306,7 @@ class Run:
         """Everything between opening and closing the devices. Returns how learning ended."""
         experiment = self.experiment
         check_devices(bench.config, bench.identities)
+        bench.laser.check_power(bench.config.laser.power_w)
         reservoir = Reservoir(bench, experiment.reservoir, experiment.side, np.random.default_rng([experiment.seed, 1]))
         script = experiment.fault_script
         player = FaultPlayer(script, bench.table, bench.clock) if script is not None else None

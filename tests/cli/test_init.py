@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from labcontrol.bench import driver_classes, simulated_bench
+from labcontrol.bench import bench_for, driver_classes, simulated_bench
 from labcontrol.cli.init import BENCH_FILE, EXPERIMENT_FILE, init
 from labcontrol.config import ExperimentConfig, load_bench, load_experiment
 from labcontrol.config.example_benches import example_bench, example_bench_names
@@ -49,7 +49,7 @@ def written(tmp_path: Path) -> Path:
 
 
 def test_the_example_experiment_is_the_default_one(written: Path) -> None:
-    assert load_experiment(written / EXPERIMENT_FILE) == ExperimentConfig()
+    assert load_experiment(written / EXPERIMENT_FILE) == ExperimentConfig(bench=str(written / BENCH_FILE))
 
 
 def test_the_example_bench_is_the_simulated_one(written: Path) -> None:
@@ -93,6 +93,15 @@ def test_the_number_of_neurons_fits_both_files(tmp_path: Path) -> None:
     assert load_bench(tmp_path / BENCH_FILE).geometry.rows == 20
 
 
+@pytest.mark.parametrize("hidden_table", [None, 7])
+def test_the_example_experiment_runs_on_the_bench_beside_it(tmp_path: Path, hidden_table: int | None) -> None:
+    init(tmp_path, bench="simulated", neurons=16, force=False, hidden_table=hidden_table)
+    bench = tmp_path / BENCH_FILE
+    bench.write_text(bench.read_text(encoding="utf-8").replace("power_w = 0.02", "power_w = 0.015"), encoding="utf-8")
+    assert bench_for(load_experiment(tmp_path / EXPERIMENT_FILE)) == load_bench(bench)
+    assert load_bench(bench).laser.power_w == 0.015
+
+
 @pytest.mark.parametrize("present", [EXPERIMENT_FILE, BENCH_FILE])
 def test_a_file_that_is_there_is_kept_and_nothing_is_written(tmp_path: Path, present: str) -> None:
     (tmp_path / present).write_text("mine", encoding="utf-8")
@@ -105,7 +114,7 @@ def test_a_file_that_is_there_is_kept_and_nothing_is_written(tmp_path: Path, pre
 def test_force_replaces(tmp_path: Path) -> None:
     (tmp_path / EXPERIMENT_FILE).write_text("mine", encoding="utf-8")
     init(tmp_path, bench="simulated", neurons=None, force=True)
-    assert load_experiment(tmp_path / EXPERIMENT_FILE) == ExperimentConfig()
+    assert load_experiment(tmp_path / EXPERIMENT_FILE) == ExperimentConfig(bench=str(tmp_path / BENCH_FILE))
 
 
 def test_a_bench_without_example_is_refused_with_what_there_is(tmp_path: Path) -> None:

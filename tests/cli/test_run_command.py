@@ -90,6 +90,12 @@ def test_bad_options_get_one_message_and_leave_nothing_behind(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_scan_of_less_than_nothing_is_refused_at_once(cli: Callable[..., Any]) -> None:
+    outcome = cli("selftest", "--scan", -1)
+    assert outcome.code == 2
+    assert "--scan" in outcome.err
+
+
 @pytest.mark.parametrize("text", ["1\n2\nx\n", "1\n2\nnan\n"])
 def test_a_csv_with_text_or_gaps_is_refused(cli: Callable[..., Any], tmp_path: Path, text: str) -> None:
     series = tmp_path / "series.csv"
@@ -126,6 +132,47 @@ def test_insisting_on_a_window_without_a_display_says_what_to_do(
     assert outcome.code == 2
     assert "--headless" in outcome.err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("without", ["--headless", "--json", "--detach"])
+def test_a_run_cannot_be_with_and_without_a_window(cli: Callable[..., Any], tmp_path: Path, without: str) -> None:
+    outcome = cli("run", "--window", without, "--output", tmp_path / "runs")
+    assert outcome.code == 2
+    assert "Leave out one" in outcome.err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("setting", "refused", "section"),
+    [("power_w = 0.02", "power_w = 0.099", "laser"), ("exposure_s = ", "exposure_s = 9", "camera")],
+)
+def test_a_value_that_only_the_device_can_refuse_ends_a_run_before_its_record(
+    cli: Callable[..., Any], tmp_path: Path, setting: str, refused: str, section: str
+) -> None:
+    assert cli("init", tmp_path, "--neurons", 16).code == 0
+    bench = tmp_path / "bench.toml"
+    text = bench.read_text(encoding="utf-8")
+    assert f"\n{setting}" in text
+    bench.write_text(text.replace(f"\n{setting}", f"\n{refused}"), encoding="utf-8")
+    outcome = cli("run", tmp_path / "experiment.toml", "--headless", "--output", tmp_path / "runs")
+    assert outcome.code == 2
+    assert outcome.err.count(" must be from ") == 1
+    assert f"[{section}] of the bench file" in outcome.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_without_a_terminal_does_not_wait_for_ever_for_a_person(
+    cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labcontrol.cli.terminal_run._PATIENCE_S", 0.1)
+    faults = tmp_path / "faults.toml"
+    faults.write_text('[[fault]]\ndevice = "laser"\nkind = "interlock"\nat_step = 300\n', encoding="utf-8")
+    outcome = cli(*SMALL, "--faults", faults, "--output", tmp_path / "runs")
+    assert outcome.code == 1
+    assert "paused: The laser stopped because its interlock is open" in outcome.err
+    resumed = cli("resume", "latest", "--folder", tmp_path / "runs")
+    assert resumed.code == 1, resumed.err  # the script opens the interlock once more
+    assert "The laser stopped" in resumed.err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from labcontrol.bench import driver_classes, simulated_bench
 from labcontrol.config import load_bench, load_experiment
 from labcontrol.errors import UserError
 
@@ -47,6 +48,13 @@ def message(path: Path, text: str) -> str:
 )
 def test_one_finding_is_one_sentence(tmp_path: Path, text: str, expected: str) -> None:
     assert message(tmp_path / "experiment.toml", text) == expected
+
+
+def test_a_section_without_keys_says_so() -> None:
+    bench = simulated_bench(16, 1)
+    bench = bench.model_copy(update={"camera": bench.camera.model_copy(update={"options": {"speed": 1}})})
+    with pytest.raises(UserError, match=r"unknown key .*speed.*There are no keys here\."):
+        driver_classes(bench)
 
 
 def test_several_findings_are_a_list(tmp_path: Path) -> None:
