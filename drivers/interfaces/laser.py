@@ -41,7 +41,18 @@ class Laser(Device):
         self._set_power(watts)
 
     def check_power(self, watts: float) -> None:
-        """Raises DeviceLimitError for a power that cannot be set."""
+        """Refuse a power that cannot be set.
+
+        Parameters
+        ----------
+        watts : float
+            Power to be set later, in W.
+
+        Raises
+        ------
+        DeviceLimitError
+            When it is outside `power_limits_w`.
+        """
         self._require_open()
         self._require_within("the power", watts, self.power_limits_w, "W")
 
