@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from drivers.interfaces import Device, DeviceRefusedError, DriverContext, Identity
@@ -34,9 +33,7 @@ class Command:
             raise
         return now_s
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._table.lock.release()
 
 

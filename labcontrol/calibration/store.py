@@ -21,6 +21,7 @@ from labcontrol.calibration.procedure import Procedure
 from labcontrol.calibration.result import Calibration
 from labcontrol.config import BenchConfig
 from labcontrol.errors import UserError
+from labcontrol.records.storage import replacing
 
 FORMAT = "labcontrol calibration"
 VERSION = 1
@@ -49,16 +50,13 @@ class CalibrationStatus:
 
 def write_calibration(path: Path, calibration: Calibration) -> None:
     """Write one file, whole or not at all."""
-    partial = path.with_suffix(".partial")
-    with h5py.File(partial, "w") as file:
+    with replacing(path) as partial, h5py.File(partial, "w") as file:
         file.attrs["format"] = FORMAT
         file.attrs["version"] = VERSION
         file.attrs["sha256"] = calibration.hash
         file.attrs["facts"] = json.dumps(calibration.facts())
         for name, array in calibration.outcome.arrays.items():
             file.create_dataset(f"arrays/{name}", data=array)
-        file.flush()
-    partial.replace(path)
 
 
 def read_calibration(path: Path) -> Calibration:

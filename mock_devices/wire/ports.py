@@ -14,7 +14,6 @@ import threading
 import tty
 from abc import ABC, abstractmethod
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from mock_devices.wire.instrument import Instrument
@@ -82,9 +81,7 @@ class Port(ABC):
         self.plug()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # --- for kinds of ports -------------------------------------------------------------------------------------

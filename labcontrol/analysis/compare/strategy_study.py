@@ -20,6 +20,7 @@ from labcontrol.analysis.compare.table_trial import run_on_table
 from labcontrol.analysis.compare.trial import Trial, run_trial
 from labcontrol.config import ExperimentConfig, Section
 from labcontrol.errors import UserError
+from labcontrol.records.storage import replacing
 from labcontrol.reservoir.timing import TimingProfile
 
 _STUDY_FILE = "study.json"
@@ -196,7 +197,5 @@ def _left_s(cells: list[Cell], took_s: dict[tuple[str, str], list[float]]) -> fl
 
 
 def _write_whole(path: Path, content: dict[str, Any]) -> None:
-    """Under another name first, so that a file that is there is complete."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content), encoding="utf-8")
-    partial.replace(path)
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(content), encoding="utf-8")

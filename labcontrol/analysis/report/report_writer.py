@@ -14,6 +14,7 @@ from labcontrol.analysis.report.report_contents import clock, contents
 from labcontrol.analysis.report.report_plots import EACH
 from labcontrol.errors import UserError
 from labcontrol.records import reading
+from labcontrol.records.storage import replacing
 
 SUFFIXES = (".html", ".pdf")
 
@@ -36,10 +37,9 @@ def write_report(
     if path.suffix.lower() == ".pdf":
         print_pdf(page, path)
         return path
-    partial = path.with_name(path.name + ".partial")
     try:
-        partial.write_text(page, encoding="utf-8", newline="\n")
-        partial.replace(path)
+        with replacing(path) as partial:
+            partial.write_text(page, encoding="utf-8", newline="\n")
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror or error}.", "Choose another place.") from error
     return path

@@ -47,7 +47,6 @@ class CalibrationPage(Page):
         self.work = CalibrationWork(context, self)
         self.bench_name = label("", "title")
         self.where = ElidedLabel()
-        self.where.setProperty("role", "muted")
         self.steps = StepList()
         for kind in PROCEDURES:
             self.steps.add(kind, text_of(kind).name)

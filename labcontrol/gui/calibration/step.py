@@ -42,7 +42,6 @@ class StepPage(QWidget):
         self._begun_s = 0.0
         self.title, self.state = label("", "title"), chip()
         self.reason = ElidedLabel()
-        self.reason.setProperty("role", "muted")
         self.description, self.needs = label(wraps=True), label()
         self.needs.setTextInteractionFlags(Qt.TextInteractionFlag.LinksAccessibleByMouse)
         self.needs.linkActivated.connect(self.go_to.emit)

@@ -32,8 +32,6 @@ class DeviceCard(QFrame):
         self.state = chip()
         self.connect_button = button("Connect", "Connect and read its identity", self._toggle)
         self.identity, self.facts, self.summary = ElidedLabel(), ElidedLabel(), ElidedLabel()
-        for line in (self.identity, self.facts, self.summary):
-            line.setProperty("role", "muted")
         self.problem = label("", "problem", wraps=True, selectable=True)
         self.body = column(spacing=6, margins=(0, 4, 0, 0))
         self.controls = holder(self.body)

@@ -59,7 +59,6 @@ class ScalingPage(Page):
         self._timer = ticking(self, _POLL_MS, self.poll)
         self.verdict = QLabel("")
         self.where = ElidedLabel()
-        self.where.setProperty("role", "muted")
         self.nothing = label(_NOTHING, "muted", centred=True, selectable=True)
         self.tau = QuantityPlot("tau", "Time constant τ (epochs)")
         self.k5 = QuantityPlot("k5", "Epochs to 5 % of the excess")

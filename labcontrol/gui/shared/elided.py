@@ -8,10 +8,11 @@ from PyQt5.QtWidgets import QLabel, QSizePolicy
 
 
 class ElidedLabel(QLabel):
-    """One line; never asks for more room than there is. Shows its whole text as tooltip unless it has another one."""
+    """One muted line; never asks for more room than there is. Its tooltip is its whole text, unless it has another."""
 
-    def __init__(self, text: str = "") -> None:
-        super().__init__(text)
+    def __init__(self) -> None:
+        super().__init__()
+        self.setProperty("role", "muted")
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setSizePolicy(QSizePolicy.Ignored, QSizePolicy.Fixed)
 
