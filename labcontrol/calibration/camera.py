@@ -7,17 +7,12 @@ pairs of frames cancel what is fixed in the image, and their common part the las
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from labcontrol.calibration.context import CalibrationContext, Image
-from labcontrol.calibration.procedure import Procedure
+from labcontrol.calibration.procedure import Figure, Procedure
 from labcontrol.calibration.result import Calibration, Outcome, Quantity
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _DARK_FRAMES = 32
 _PAIRS = 8

@@ -6,17 +6,12 @@ and its light never gets as bright.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from drivers.interfaces import Pattern
 from labcontrol.calibration.context import CalibrationContext
-from labcontrol.calibration.procedure import Procedure
+from labcontrol.calibration.procedure import Figure, Procedure
 from labcontrol.calibration.result import Calibration, Outcome, Quantity
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _UNIFORM, _RANDOM, _TWO_VALUED = 4, 24, 12
 # Brightest pixel of all patterns, as a share of full scale: learning will meet brighter ones than a few at random.

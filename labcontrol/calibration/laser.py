@@ -6,19 +6,14 @@ drift that is left.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from labcontrol.calibration.context import CalibrationContext
-from labcontrol.calibration.procedure import Procedure
+from labcontrol.calibration.procedure import Figure, Procedure
 from labcontrol.calibration.readout import levels_for_detector, steady_power
 from labcontrol.calibration.result import Calibration, Outcome, Quantity
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Values = NDArray[np.float64]
 

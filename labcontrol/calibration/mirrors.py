@@ -9,7 +9,6 @@ within the bounds are equally right, and their mean and spread are what is repor
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +16,9 @@ from scipy.optimize import linprog
 from scipy.spatial import Delaunay, HalfspaceIntersection
 
 from labcontrol.calibration.context import CalibrationContext
-from labcontrol.calibration.procedure import Procedure
+from labcontrol.calibration.procedure import Figure, Procedure
 from labcontrol.calibration.readout import all_mirrors, can_play, chunk, levels_for_detector, powers
 from labcontrol.calibration.result import Calibration, Outcome, Quantity
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Values = NDArray[np.float64]
 Indices = NDArray[np.int64]

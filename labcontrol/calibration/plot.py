@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from labcontrol.calibration.procedure import Figure
 from labcontrol.calibration.procedures import PROCEDURES
 from labcontrol.calibration.result import Calibration
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 def draw_calibration(calibration: Calibration, figure: Figure) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labcontrol.calibration.context import CalibrationContext
 from labcontrol.calibration.result import Calibration, Outcome
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Figure
+else:
+    Figure = Any  # Matplotlib is imported by whoever draws: it takes a second
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,12 @@ neighbours are beside it are the squared amplitudes of the coupling kernel. Phas
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from labcontrol.calibration.context import CalibrationContext
-from labcontrol.calibration.procedure import Procedure
+from labcontrol.calibration.procedure import Figure, Procedure
 from labcontrol.calibration.result import Calibration, Outcome, Quantity
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Values = NDArray[np.float64]
 

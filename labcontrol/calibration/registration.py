@@ -6,20 +6,15 @@ is taken to be the brightest of them; the edges between the cells then give the 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from labcontrol.calibration.context import CalibrationContext, Image
 from labcontrol.calibration.fiducials import REACH, FiducialFit, cut_out
 from labcontrol.calibration.footprint import NAMES, Lens
-from labcontrol.calibration.procedure import Procedure
+from labcontrol.calibration.procedure import Figure, Procedure
 from labcontrol.calibration.result import SIGMAS, Calibration, Outcome, Quantity
 from labcontrol.calibration.rough_map import affine, brightest, pitch_of, refined
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Values = NDArray[np.float64]
 

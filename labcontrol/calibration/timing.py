@@ -6,18 +6,13 @@ every frame gives the share of the step that is still missing; what follows from
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from labcontrol.calibration.context import CalibrationContext
-from labcontrol.calibration.procedure import Procedure
+from labcontrol.calibration.procedure import Figure, Procedure
 from labcontrol.calibration.result import Calibration, Outcome, Quantity
 from labcontrol.calibration.settling import END_FRAMES, RESIDUAL, Settling, Steps, fit_steps
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Values = NDArray[np.float64]
 

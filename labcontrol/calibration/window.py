@@ -7,17 +7,12 @@ takes away nearly half the power of a cell of four lines, a bright one alone wou
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from drivers.interfaces import Pattern
 from labcontrol.calibration.context import CalibrationContext, Image
-from labcontrol.calibration.procedure import Procedure
+from labcontrol.calibration.procedure import Figure, Procedure
 from labcontrol.calibration.result import Calibration, Outcome, Quantity
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _FRAMES = 2
 _SIDES = ("top", "left", "bottom", "right")
