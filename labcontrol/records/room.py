@@ -11,8 +11,8 @@ from pathlib import Path
 
 from labcontrol.errors import UserError
 
-# What HDF5 may write besides the rows of one append: object headers, chunk indices, and a new chunk of at most 64 KiB in
-# each dataset of the epochs (together 340 KiB) or of the end.
+# What HDF5 may write besides the rows of one append: object headers, chunk indices, and a new chunk of at most 64 KiB
+# in each dataset of the epochs (together 340 KiB) or of the end.
 _OVERHEAD_BYTES = 1 << 19
 _FULL = {errno.ENOSPC, errno.EFBIG} | {getattr(errno, name) for name in ("EDQUOT",) if hasattr(errno, name)}
 

@@ -87,7 +87,7 @@ def test_no_curve_is_predicted_of_a_strategy_that_measures_and_decides() -> None
 def test_no_curve_is_predicted_where_outputs_are_no_sums_over_mirrors() -> None:
     models = compared(exponential(np.arange(50.0)), UNIFORM, pilot_result(predicted=False, unexplained=0.3))
     assert set(models.curves) == {"fit"}
-    assert "30% of what masks changed is left unexplained" in models.remark
+    assert "30.0% of what masks changed is left unexplained" in models.remark
 
 
 def test_a_fit_is_silent_where_it_is_far_below_what_was_measured() -> None:
