@@ -15,7 +15,13 @@ from labcontrol.calibration import PROCEDURES, Calibration, Store, read_calibrat
 from labcontrol.cli.calibrate import bench_to_calibrate
 from labcontrol.errors import UserError
 
-app = typer.Typer(help="List, show, compare and export the calibrations of a bench.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def _calibrations() -> None:
+    """List, show, compare and export the calibrations of a bench."""
+
 
 _BENCH = typer.Option(help="Bench file; its [calibration] section names the folder.")
 

@@ -7,12 +7,15 @@ from rich.console import Console
 from rich.table import Table
 
 from drivers.registry import UnknownDriverError, driver_names, load_driver
+from labcontrol.cli.completion import names
 from labcontrol.cli.describe import options_table
 from labcontrol.errors import UserError
 
 
 def drivers(
-    name: str | None = typer.Argument(None, help="Show the options of this driver."),
+    name: str | None = typer.Argument(
+        None, help="Show the options of this driver.", autocompletion=names(driver_names())
+    ),
 ) -> None:
     """List the installed drivers, or the options of one."""
     console = Console()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import typer
 from pydantic import ValidationError
 
+from labcontrol.bench import BUILT_IN_BENCHES
+from labcontrol.cli.completion import names
 from labcontrol.config import (
     PRESETS,
     BenchConfig,
@@ -19,7 +22,15 @@ from labcontrol.config import (
     with_preset,
 )
 from labcontrol.errors import UserError
-from labcontrol.learning import strategy_class
+from labcontrol.learning import STRATEGIES, strategy_class
+from labcontrol.tasks.task import TASKS
+
+_NAMES: dict[str, tuple[Iterable[str], str]] = {
+    "bench": (BUILT_IN_BENCHES, ".toml"),
+    "task.name": (TASKS, ".csv"),
+    "learning.strategy": (STRATEGIES, ""),
+}
+"""What a shell completes: names, and how files end that may stand in their place."""
 
 
 def experiment_from(path: Path | None, overrides: dict[str, Any], preset: str | None = None) -> ExperimentConfig:
@@ -74,7 +85,14 @@ def setting(name: str, text: str, *flags: str) -> Any:
     field = model.model_fields[key]
     choices = choices_of(field)
     listed = f" One of {', '.join(choices)}." if choices else ""
-    return typer.Option(None, *flags, help=text + listed, show_default=field.default is not None and str(field.default))
+    known, suffix = _NAMES.get(name, (choices, ""))
+    return typer.Option(
+        None,
+        *flags,
+        help=text + listed,
+        show_default=field.default is not None and str(field.default),
+        autocompletion=names(known, suffix) if known else None,
+    )
 
 
 def options_from(texts: list[str] | None) -> dict[str, Any] | None:

@@ -23,8 +23,8 @@ app = typer.Typer(
     help="Train the Boolean readout of a photonic reservoir in place, and watch learning follow its prediction.\n\n"
     "Start with 'labcontrol run': a simulated optical table learns to predict a chaotic series in about a minute.",
     no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
@@ -37,7 +37,9 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _options(
-    verbose: bool = typer.Option(False, "--verbose", "-v", help="Log what the program does to standard error."),
+    verbose: bool = typer.Option(
+        False, "--verbose", "-v", help="Log what the program does to standard error; may stand anywhere."
+    ),
     version: bool = typer.Option(
         False, "--version", callback=_version, is_eager=True, help="Show the version and exit."
     ),
@@ -51,7 +53,7 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     errors = Console(stderr=True)
     try:
-        app()
+        app(prog_name="labcontrol")  # also as "python -m labcontrol": what a shell completes is found by it
     except (UserError, DeviceError) as error:
         errors.print(f"[bold red]Error:[/] {_escaped(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(2 if isinstance(error, UserError) else 1)

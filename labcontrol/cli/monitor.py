@@ -17,7 +17,7 @@ from rich.text import Text
 from labcontrol.analysis.curve_facts import MEASURED, MODELS, CurveFacts
 from labcontrol.analysis.record_follower import RecordFollower, RecordUpdate
 from labcontrol.analysis.run_models import RunModels
-from labcontrol.cli.runs import FOLDER, AsJson, Folder
+from labcontrol.cli.runs import FOLDER, AsJson, Folder, RunName
 from labcontrol.cli.terminal_curve import Line, curve_text
 from labcontrol.cli.terminal_text import local_time, state_text
 from labcontrol.formatting import counted, duration, rounded
@@ -31,9 +31,7 @@ _LAST_LINES = 3
 
 
 def monitor(
-    run: Annotated[
-        str, typer.Argument(metavar="RUN", help="A path, the name of a run or a part of it, or 'latest'.")
-    ] = "latest",
+    run: RunName = "latest",
     folder: Folder = FOLDER,
     interval: Annotated[float, typer.Option(min=0.05, help="Seconds between two polls of the record.")] = 0.5,
     once: Annotated[bool, typer.Option("--once", help="Poll once and leave.")] = False,

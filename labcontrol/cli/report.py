@@ -10,14 +10,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from labcontrol.cli.runs import FOLDER, Folder
+from labcontrol.cli.runs import FOLDER, Folder, RunName
 from labcontrol.records.catalogue import find_run
 
 
 def report(
-    run: Annotated[
-        str, typer.Argument(metavar="RUN", help="A path, the name of a run or a part of it, or 'latest'.")
-    ] = "latest",
+    run: RunName = "latest",
     folder: Folder = FOLDER,
     output: Annotated[
         Path | None,

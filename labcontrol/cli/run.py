@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from labcontrol.bench import bench_for
+from labcontrol.cli.completion import names
 from labcontrol.cli.experiment_options import experiment_from, options_from, setting, stale_allowed
 from labcontrol.cli.terminal_run import ARMED, run_detached, run_in_terminal
 from labcontrol.config import PRESETS, load_fault_script
@@ -28,6 +29,7 @@ def run(
         None,
         help=f"Learn as one of: {_PRESETS}.",
         show_default="law",
+        autocompletion=names(PRESETS),
     ),
     bench: str | None = setting("bench", "simulated, laboratory, or a bench file."),
     neurons: int | None = setting("neurons", "Number of neurons, a square number."),

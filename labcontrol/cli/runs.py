@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import track
 
 from labcontrol.analysis.plots.run_figures import RUN_FIGURES, save_run_figure
+from labcontrol.cli import completion
 from labcontrol.cli.runs_tables import comparison_column, comparison_table, list_table, show_table
 from labcontrol.cli.terminal_text import wide_console
 from labcontrol.config import ExperimentConfig
@@ -27,24 +28,34 @@ from labcontrol.records.trash import files_of_run
 
 Folder = Annotated[Path, typer.Option("--folder", help="Folder of the run files.")]
 RunName = Annotated[
-    str, typer.Argument(metavar="RUN", help="A path, the name of a run, a part of it that no other has, or 'latest'.")
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A path, the name of a run, a part of it that no other has, or 'latest'.",
+        autocompletion=completion.runs,
+    ),
 ]
-RunNames = Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs, named as in 'labcontrol runs show'.")]
+RunNames = Annotated[
+    list[str],
+    typer.Argument(metavar="RUN...", help="Runs, named as in 'labcontrol runs show'.", autocompletion=completion.runs),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 FOLDER = Path("runs")
 FIGURES = (".png", ".svg", ".pdf")
 
 app = typer.Typer(
-    help="List, show, compare, export, annotate or throw away runs. Without a command: list them, newest last.\n\n"
-    "All of this also works while a run is being written.",
     invoke_without_command=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
 )
 
 
 @app.callback()
 def _runs(context: typer.Context) -> None:
+    """List, show, compare, export, annotate or throw away runs. Without a command: list them, newest last.
+
+    All of this also works while a run is being written.
+    """
     if context.invoked_subcommand is None:
         list_(None, FOLDER)
 

@@ -53,10 +53,10 @@ def scaling(
     time constant tau (fitted exponential) and k5 (epochs until 5 % of the excess error are left) are drawn against N
     on logarithmic axes, with exponents, their 95 % bootstrap intervals, and all curves over k/N.
 
-    States: [bold]planted[/], the case with a known answer; [bold]optical[/], a model of the table;
-    [bold]measured[/], states of the simulated table, learning in software; [bold]table[/], whole runs on the
+    States: planted, the case with a known answer; optical, a model of the table;
+    measured, states of the simulated table, learning in software; table, whole runs on the
     simulated table or on the bench of --experiment, each with a record in OUTPUT/runs (slow);
-    [bold]recorded[/], subsets of the neurons of --run-file.
+    recorded, subsets of the neurons of --run-file.
 
     Writes study.h5, cells.csv and scaling.png to OUTPUT. Ctrl-C keeps all finished cells; the same command goes on
     from there, and sizes, seeds, rules or losses can be added in the same way.

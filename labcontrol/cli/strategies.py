@@ -6,11 +6,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from labcontrol.cli.completion import names
 from labcontrol.cli.describe import fields_table
 from labcontrol.learning import STRATEGIES, strategy_class
 
 
-def strategies(name: str | None = typer.Argument(None, help="Show the options of this strategy.")) -> None:
+def strategies(
+    name: str | None = typer.Argument(
+        None, help="Show the options of this strategy.", autocompletion=names(STRATEGIES)
+    ),
+) -> None:
     """List the learning strategies, or the options of one."""
     console = Console()
     if name is not None:

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from labcontrol.cli.runs import FOLDER, AsJson, Folder
+from labcontrol.cli.runs import FOLDER, AsJson, Folder, RunName
 from labcontrol.cli.terminal_text import wide_console
 from labcontrol.engine.verify import Check, checks
 from labcontrol.formatting import count
@@ -19,7 +19,7 @@ from labcontrol.records.json_text import to_json
 
 
 def verify(
-    run: str = typer.Argument("latest", metavar="RUN", help="A path, the name of a run or a part of it, or 'latest'."),
+    run: RunName = "latest",
     folder: Folder = FOLDER,
     as_json: AsJson = False,
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from labcontrol.bench import bench_for
-from labcontrol.cli.experiment_options import experiment_from
+from labcontrol.cli.experiment_options import experiment_from, setting
 from labcontrol.errors import UserError
 from labcontrol.gui.availability import why_not
 
@@ -17,8 +17,8 @@ def window(
     experiment: Path | None = typer.Argument(
         None, help="Experiment file to put into the form; without one, the default experiment.", show_default=False
     ),
-    bench: str | None = typer.Option(None, help="simulated, laboratory, or a bench file.", show_default=False),
-    output: Path = typer.Option(Path("runs"), help="Folder with the records, old and new."),
+    bench: str | None = setting("bench", "simulated, laboratory, or a bench file."),
+    folder: Path = typer.Option(Path("runs"), "--folder", "--output", help="Folder of the run files, old and new."),
 ) -> None:
     """Open the window without starting a run: set up experiments, look at devices, calibrate, browse
     earlier runs.
@@ -31,4 +31,4 @@ def window(
         raise UserError(obstacle, "'labcontrol run --headless' runs without a window; 'labcontrol runs' lists records.")
     from labcontrol.gui import run_window
 
-    sys.exit(run_window(config, bench_for(config), output, autostart=False))
+    sys.exit(run_window(config, bench_for(config), folder, autostart=False))

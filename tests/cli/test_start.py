@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from labcontrol.cli.commands import _PLACES
+from labcontrol.cli.commands import GROUPS, PLACES
 
 Cli = Callable[..., Any]
 
@@ -29,13 +31,94 @@ def test_listing_runs_imports_neither_theory_nor_plots_nor_qt(tmp_path: Path) ->
 
 
 def test_every_command_is_in_the_help_with_a_line_of_its_own(cli: Cli) -> None:
-    outcome = cli("--help")
+    outcome = cli("-h")
     assert outcome.code == 0
-    listed = [line.split()[1] for line in outcome.out.split("Commands")[1].splitlines() if line.startswith("│ ")]
-    assert [name for name in listed if name in _PLACES] == list(_PLACES)
+    assert outcome.out == cli("--help").out
+    listed = re.findall(r"^  ([a-z-]+)  +[A-Z]|^([A-Z].*):$", outcome.out.split("--help")[1], re.MULTILINE)
+    assert [name or title for name, title in listed] == [line for title in GROUPS for line in (title, *GROUPS[title])]
 
 
-@pytest.mark.parametrize("name", _PLACES)
+def test_the_help_needs_nothing_that_a_run_needs() -> None:
+    """What made it take seven times as long as --version."""
+    check = (
+        "import sys; sys.argv[1:] = ['--help']\n"
+        "from labcontrol.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        "print([name for name in sys.modules if name.startswith('labcontrol.')])"
+    )
+    answer = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    own = {
+        "labcontrol.companions",
+        "labcontrol.errors",
+        "labcontrol.cli",
+        "labcontrol.cli.main",
+        "labcontrol.cli.commands",
+    }
+    assert set(ast.literal_eval(answer.stdout.splitlines()[-1])) == own
+
+
+@pytest.mark.parametrize("columns", [40, 80, 100])
+@pytest.mark.parametrize("words", [(), *((name,) for name in PLACES), ("runs", "list"), ("calibrations", "show")])
+def test_help_fits_the_terminal_and_nothing_is_eaten_by_markup(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    out = cli(*words, "--help").out
+    most = columns if columns > 40 else 44  # a column of options leaves little for their text
+    assert [line for line in out.splitlines() if len(line) > most] == []
+    assert "[/]" not in out
+    assert "[bold]" not in out
+    if words == ("calibrations", "show"):
+        assert "Bench file; not needed for a file." in " ".join(out.split())
+
+
+def test_words_in_brackets_are_in_the_help(cli: Cli) -> None:
+    assert "its [calibration] section" in " ".join(cli("calibrations", "list", "--help").out.split())
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_verbose_may_stand_anywhere(cli: Cli, place: int) -> None:
+    words = ["strategies", "speculative"]
+    assert cli(*words[:place], "-v", *words[place:]).code == 0
+
+
+def completed(cli: Cli, monkeypatch: pytest.MonkeyPatch, line: str) -> list[str]:
+    """What bash is offered for the last word of a line."""
+    monkeypatch.setenv("_LABCONTROL_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"labcontrol {line}")
+    monkeypatch.setenv("COMP_CWORD", str(len(line.split(" "))))
+    return cli().out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("sa", ["safe-off"]),
+        ("run --mask", ["--masks-per-replay"]),
+        ("run --strategy spec", ["speculative"]),
+        ("run --task na", ["narma-10"]),
+        ("run --preset ex", ["experiments"]),
+        ("run --loss n", ["nmse"]),
+        ("strategies noise", ["noise-aware"]),
+        ("drivers cob", ["cobolt-06"]),
+        ("run --bench l", ["laboratory", "lab/"]),
+        ("run --bench lab/b", ["lab/bench.toml"]),
+        ("report the_s", ["the_second_run"]),
+        ("resume la", ["latest"]),
+        ("runs show --folder elsewhere the", ["the_third_run"]),
+    ],
+)
+def test_a_shell_completes_what_the_program_knows(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line: str, offered: list[str]
+) -> None:
+    for path in ("lab/bench.toml", "lab/bread.txt", "runs/the_second_run.h5", "elsewhere/the_third_run.h5"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).touch()
+    monkeypatch.chdir(tmp_path)
+    assert completed(cli, monkeypatch, line) == offered
+
+
+@pytest.mark.parametrize("name", PLACES)
 def test_every_command_explains_itself_under_its_name(cli: Cli, name: str) -> None:
     outcome = cli(name, "--help")
     assert outcome.code == 0
