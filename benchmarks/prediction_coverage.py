@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -31,8 +31,20 @@ from labcontrol.theory.measured import table_states
 from labcontrol.theory.run_prediction import RunPrediction, predict_run
 from labcontrol.theory.run_twins import run_twins
 
-RULES = list(itertools.product(("uniform", "cyclic", "greedy"), ("mse", "nmse"), ("stored", "re-measured")))
+LOSSES = ("mse", "nmse")
+RULES: dict[str, dict[str, Any]] = {
+    f"{selection}, {loss}, {acceptance}": {"loss": loss, "options": {"selection": selection, "acceptance": acceptance}}
+    for selection, loss, acceptance in itertools.product(
+        ("uniform", "cyclic", "greedy"), LOSSES, ("stored", "re-measured")
+    )
+}
+RULES |= {
+    f"{selection}, {loss}": {"loss": loss, "options": {"selection": selection}}
+    for selection, loss in itertools.product(("blocks", "amplitude-greedy"), LOSSES)
+}
+RULES |= {f"noise-aware, {loss}": {"strategy": "noise-aware", "loss": loss} for loss in LOSSES}
 EPOCHS_PER_NEURON = 4
+Figures = tuple[float, float, float, float, float]
 
 
 def main(
@@ -48,34 +60,33 @@ def main(
     rule: Annotated[list[str] | None, typer.Option(help="Only this, as the table names it; several times.")] = None,
 ) -> None:
     """Print the fraction of epochs inside a nominal 90 % band, for every rule, loss and acceptance."""
-    shown = Table("rule", "inside", "late (k ≥ N)", "least of a table", "rms ln median", "high / low", box=None)
-    for selection, loss, acceptance in RULES:
-        name, found = f"{selection}, {loss}, {acceptance}", []
+    shown = Table(
+        "rule", "inside", "late (k ≥ N)", "least of a table", "rms ln median", "high / low", "unexplained", box=None
+    )
+    for name, learning in RULES.items():
+        found: list[Figures] = []
         if rule and name not in rule:
             continue
         for seed in range(1, tables + 1):
-            options = {"selection": selection, "acceptance": acceptance}
             experiment = ExperimentConfig.model_validate(
                 {
                     "bench": bench,
                     "neurons": neurons,
                     "seed": seed,
-                    "learning": {"loss": loss, "options": options},
+                    "learning": learning,
                     "stop": {"epochs": EPOCHS_PER_NEURON * neurons + 1},
                 }
             )
             found.append(
                 live_runs(experiment, runs) if live else descents(experiment, runs, noise, few_masks=few_masks)
             )
-        inside, late, median, width = (np.array(column) for column in zip(*found, strict=True))
+        inside, late, median, width, unexplained = (np.array(column) for column in zip(*found, strict=True))
         shown.add_row(
             name,
             *(f"{value:.3f}" for value in (inside.mean(), late.mean(), inside.min(), median.mean(), width.mean())),
+            f"{unexplained.mean():.2%}",
         )
     Console().print(shown)
-
-
-Figures = tuple[float, float, float, float]
 
 
 def descents(experiment: ExperimentConfig, runs: int, noise: float, *, few_masks: bool) -> Figures:
@@ -127,12 +138,12 @@ def live_runs(experiment: ExperimentConfig, runs: int) -> Figures:
             continue
         points = np.unique(np.geomspace(1, len(errors) - 1, 50).round().astype(np.int64))
         found.append(figures(told.prediction, points, errors[points][None], one.neurons))
-    inside, late, median, width = np.mean(found, axis=0)
-    return inside, late, median, width
+    inside, late, median, width, unexplained = np.mean(found, axis=0)
+    return inside, late, median, width, unexplained
 
 
 def figures(told: RunPrediction, points: np.ndarray, curves: np.ndarray, neurons: int) -> Figures:
-    """Fraction inside; the same from N epochs on; rms of ln of the medians' ratio; mean ratio of the bounds."""
+    """As the columns of the table."""
     median, low, high = told.at(points)
     inside, late = (curves >= low) & (curves <= high), points >= neurons
     deviation = np.log(median / np.median(curves, axis=0))
@@ -141,6 +152,7 @@ def figures(told: RunPrediction, points: np.ndarray, curves: np.ndarray, neurons
         float(inside[:, late].mean()),
         float(np.sqrt(np.mean(deviation**2))),
         float(np.exp(np.mean(np.log(high / low)))),
+        told.pilot.unexplained,
     )
 
 
