@@ -151,7 +151,7 @@ def _nested_options(model: type[BaseModel], prefix: str) -> Iterator[str]:
 
 # --- commands -------------------------------------------------------------------------------------------------------
 def _command_line() -> Iterator[str]:
-    from labcontrol.cli.main import app
+    from labcontrol.cli.app import app
 
     yield "# Command line\n"
     yield "`labcontrol COMMAND --help` shows the same in the terminal.\n"

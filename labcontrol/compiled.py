@@ -9,6 +9,7 @@ program the loops are compiled anew. What a compiled function uses must come fro
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import Any, TypeVar, cast
 
 import numba
 from numba.core.caching import FunctionCache, IndexDataCacheFile
+
+log = logging.getLogger(__name__)
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -31,8 +34,16 @@ def compiled_sum(function: F) -> F:
 
 
 def _cached(dispatcher: Any) -> Any:
-    dispatcher._cache = _PackageCache(dispatcher.py_func)  # noqa: SLF001 (what `cache=True` does, with our own)
+    try:
+        dispatcher._cache = _PackageCache(dispatcher.py_func)  # noqa: SLF001 (what `cache=True` does, with our own)
+    except RuntimeError:
+        _say_uncached()
     return dispatcher
+
+
+@cache
+def _say_uncached() -> None:
+    log.warning("no folder for compiled code can be written (see NUMBA_CACHE_DIR); every start compiles anew")
 
 
 class _PackageCache(FunctionCache):

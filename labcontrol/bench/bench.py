@@ -53,6 +53,20 @@ def driver_classes(config: BenchConfig) -> dict[str, tuple[type[Any], DriverOpti
     return chosen
 
 
+# What a driver may let through that its interface does not allow, as those from elsewhere do.
+_OF_A_DRIVER = (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, ImportError, AssertionError)
+
+
+def _open(device: Device) -> None:
+    """Open a device; whatever its driver raises names it. Raises DeviceError."""
+    try:
+        device.open()
+    except _OF_A_DRIVER as error:
+        driver = f"{type(device).__module__}.{type(device).__qualname__}"
+        message = f"could not be opened: its driver {driver} raised {type(error).__name__}: {error}."
+        raise DeviceError(device.name, message, "Check address and line; a driver should say what it lacks.") from error
+
+
 class Bench:
     """Opened devices. Use as a context manager; leaving it switches the laser off and closes everything."""
 
@@ -100,7 +114,7 @@ class Bench:
         try:
             for device in self.devices.values():
                 self._open_devices.append(device)
-                device.open()
+                _open(device)
                 log.info("opened %s: %s", device.name, device.identity)
             self.laser.emission_off()
             self._check_depths()
@@ -121,7 +135,7 @@ class Bench:
             device.close()
         except DeviceError as error:
             log.info("closing it before it is connected again: %s", error)
-        device.open()
+        _open(device)
         known, found = self._known[role], device.identity
         if (found.model, found.serial_number) != (known.model, known.serial_number):
             device.close()

@@ -21,7 +21,7 @@ from labcontrol.calibration.procedure import Procedure
 from labcontrol.calibration.result import Calibration
 from labcontrol.config import BenchConfig
 from labcontrol.errors import UserError
-from labcontrol.records.storage import replacing
+from labcontrol.whole_files import replacing
 
 FORMAT = "labcontrol calibration"
 VERSION = 1
@@ -57,6 +57,7 @@ def write_calibration(path: Path, calibration: Calibration) -> None:
         file.attrs["facts"] = json.dumps(calibration.facts())
         for name, array in calibration.outcome.arrays.items():
             file.create_dataset(f"arrays/{name}", data=array)
+        file.flush()
 
 
 def read_calibration(path: Path) -> Calibration:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from drivers.interfaces import DeviceError
@@ -69,7 +70,7 @@ def calibrate(
         raise UserError(
             f"Not calibrated: {', '.join(failed)} failed{left}.", "Put right what is said above and run this again."
         )
-    console.print(f"[green]calibrated[/]: {len(wanted)} steps hold, in {store.folder}")
+    console.print(f"[green]calibrated[/]: {len(wanted)} steps hold, in {escape(str(store.folder))}")
 
 
 def bench_to_calibrate(path: Path, console: Console | None = None) -> BenchConfig:
@@ -77,7 +78,7 @@ def bench_to_calibrate(path: Path, console: Console | None = None) -> BenchConfi
     config = load_bench(path)
     if config.calibration is None and console is not None:
         console.print(
-            f"[yellow]{path} names no calibrations, so no run uses them. Add to it:[/]\n"
+            f"[yellow]{escape(str(path))} names no calibrations, so no run uses them. Add to it:[/]\n"
             f'\\[calibration]\nstore = "{DEFAULT_STORE}"'
         )
     return with_store(config, path)
@@ -97,13 +98,13 @@ def _calibrate(
         if any(done.get(need) != "held" for need in procedure.needs):
             continue
         if kind not in repeat and session.take_over(kind):
-            console.print(f"[dim]{kind}: {store.status(kind, session.file).reason}, still holds[/]")
+            console.print(f"[dim]{kind}: {escape(store.status(kind, session.file).reason)}, still holds[/]")
             done[kind] = "held"
             continue
         try:
             calibration = _with_progress(console, session, kind)
         except (UserError, DeviceError) as error:
-            console.print(f"[red]✗ {kind}[/]: {error}", highlight=False, soft_wrap=True)
+            console.print(f"[red]✗ {kind}[/]: {escape(str(error))}", highlight=False, soft_wrap=True)
             done[kind] = "failed"
             continue
         _report(console, calibration)
@@ -127,6 +128,6 @@ def _report(console: Console, calibration: Calibration) -> None:
     for quantity in outcome.quantities.values():
         console.print(f"    {quantity.meaning}: {quantity}", highlight=False, soft_wrap=True, markup=False)
     for failure in outcome.failures:
-        console.print(f"    [red]failed:[/] {failure}", highlight=False, soft_wrap=True)
+        console.print(f"    [red]failed:[/] {escape(failure)}", highlight=False, soft_wrap=True)
     for notice in outcome.notices:
-        console.print(f"    [yellow]note:[/] {notice}", highlight=False, soft_wrap=True)
+        console.print(f"    [yellow]note:[/] {escape(notice)}", highlight=False, soft_wrap=True)

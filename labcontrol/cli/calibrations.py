@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from labcontrol.calibration import PROCEDURES, Calibration, Store, read_calibration, store_of
@@ -42,7 +43,7 @@ def list_calibrations(bench: Path = _BENCH) -> None:
             kind,
             "yes" if kind in required else "",
             f"[{colour}]{status.state}[/]",
-            status.reason,
+            escape(status.reason),
             _when(known) if known is not None else "",
             str(len(store.files(kind))),
             known.hash[:12] if known is not None else "",
@@ -68,14 +69,15 @@ def show(
     for words in (*calibration.outcome.failures, *calibration.outcome.notices):
         console.print(f"- {words}", highlight=False, soft_wrap=True, markup=False)
     for role, identity in calibration.devices.items():
-        console.print(f"{role}: {identity['vendor']} {identity['model']}, serial number {identity['serial_number']}")
+        who = f"{role}: {identity['vendor']} {identity['model']}, serial number {identity['serial_number']}"
+        console.print(who, markup=False)
     for kind, parent in calibration.parents.items():
         console.print(f"built on {kind} {parent[:12]}")
     console.print(f"sha256 {calibration.hash}")
     if figure is not None:
         from labcontrol.calibration.plot import save_calibration_figure
 
-        console.print(f"saved {save_calibration_figure(calibration, figure)}")
+        console.print(f"saved {save_calibration_figure(calibration, figure)}", markup=False)
 
 
 @app.command()

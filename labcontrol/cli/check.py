@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from labcontrol.bench import PhaseTable, bench_for, driver_classes
@@ -40,7 +41,7 @@ def check(
         bench = bench_for(experiment)
         steps = _describe_experiment(console, experiment)
     _describe_bench(console, bench)
-    console.print(f"[green]{file} is right.[/]", soft_wrap=True)
+    console.print(f"[green]{escape(str(file))} is right.[/]", soft_wrap=True)
     if connect and not connect_and_report(console, bench, steps):
         raise typer.Exit(1)
 
@@ -49,7 +50,7 @@ def _is_bench(file: Path) -> bool:
     """Benches have a geometry. What cannot be read is left to the loader, which explains it."""
     try:
         return "geometry" in tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
 
 
@@ -63,7 +64,7 @@ def _describe_experiment(console: Console, experiment: ExperimentConfig) -> int:
     facts.add_row("neurons", f"{experiment.neurons} ({experiment.side} x {experiment.side})")
     facts.add_row(
         "task",
-        f"{task.name}: washout {len(task.washout_input)}, training {len(task.train_input)}, "
+        f"{escape(task.name)}: washout {len(task.washout_input)}, training {len(task.train_input)}, "
         f"test {len(task.test_input)} steps",
     )
     about = strategy_facts(learning)
@@ -88,11 +89,11 @@ def _describe_experiment(console: Console, experiment: ExperimentConfig) -> int:
 
 def _describe_bench(console: Console, bench: BenchConfig) -> None:
     facts = _facts()
-    facts.add_row("bench", f"{bench.name}, grid of {bench.geometry.rows} x {bench.geometry.columns} neurons")
+    facts.add_row("bench", f"{escape(bench.name)}, grid of {bench.geometry.rows} x {bench.geometry.columns} neurons")
     for role, (driver, _) in driver_classes(bench).items():
         entry = getattr(bench, role)
         address = getattr(entry, "address", "")
-        facts.add_row(role, f"{entry.driver} ({driver.__name__})" + (f" at {address}" if address else ""))
+        facts.add_row(role, escape(f"{entry.driver} ({driver.__name__})" + (f" at {address}" if address else "")))
     error = PhaseTable(bench.response).largest_error_rad
     facts.add_row("SLM response", f"every phase is reached within {error:.3f} rad")
     if bench.calibration is not None:

@@ -228,7 +228,7 @@ def _print(result: dict[str, Any], settings: StudySettings) -> None:
             else f"with a ridge of 0.001 the best mask found is at most {100 * gap:.0f} % above the best possible one"
         )
     for path in result["files"]:
-        console.print(f"saved {path}", highlight=False, soft_wrap=True)
+        console.print(f"saved {path}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _table(rows: list[dict[str, Any]], title: str, target: float | None = None) -> Table:

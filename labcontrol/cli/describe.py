@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import BaseModel
+from rich.markup import escape
 from rich.table import Table
 
 
@@ -18,5 +19,5 @@ def fields_table(model: type[BaseModel], title: str) -> Table:
     table = Table("option", "default", "meaning", box=None, header_style="bold", title=title)
     for key, field in model.model_fields.items():
         default = "required" if field.is_required() else repr(field.get_default(call_default_factory=True))
-        table.add_row(key, default, field.description or "")
+        table.add_row(key, escape(default), escape(field.description or ""))
     return table

@@ -27,9 +27,9 @@ def write_devices(console: Console, path: Path, choices: Mapping[str, Fit]) -> N
     for role, fit in choices.items():
         text = with_device(text, role, fit.driver, fit.found.address, fit.found.options, fit.driver_class.Options)
     kept = replace_file(path, text)
-    console.print(f"wrote {', '.join(choices)} into {path}", highlight=False, soft_wrap=True)
+    console.print(f"wrote {', '.join(choices)} into {path}", markup=False, highlight=False, soft_wrap=True)
     if kept is not None:
-        console.print(f"[dim]the file before is kept as {kept}[/]", highlight=False, soft_wrap=True)
+        console.print(f"[dim]the file before is kept as {escape(str(kept))}[/]", highlight=False, soft_wrap=True)
     others = [role for role in ROLES if role not in choices]
     if others and not known:
         console.print(f"[yellow]{', '.join(others)}[/]: as in the example; still to be set", highlight=False)
@@ -38,7 +38,7 @@ def write_devices(console: Console, path: Path, choices: Mapping[str, Fit]) -> N
     except UserError as error:
         console.print(f"[yellow]to be filled in:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
     else:
-        console.print(f"next:  labcontrol check {path} --connect", highlight=False, soft_wrap=True)
+        console.print(f"next:  labcontrol check {path} --connect", markup=False, highlight=False, soft_wrap=True)
 
 
 def _read(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from drivers.registry import UnknownDriverError, driver_names, load_driver
@@ -32,8 +33,8 @@ def drivers(
         try:
             driver = load_driver(known)
         except (ImportError, TypeError) as error:
-            table.add_row(known, "?", f"cannot be used: {error}")
+            table.add_row(known, "?", escape(f"cannot be used: {error}"))
             continue
-        summary = (driver.__doc__ or "").strip().splitlines()[0]
-        table.add_row(known, getattr(driver, "role", "table"), summary)
+        summary = next(iter((driver.__doc__ or "").strip().splitlines()), "")
+        table.add_row(known, getattr(driver, "role", "table"), escape(summary))
     console.print(table)

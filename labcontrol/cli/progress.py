@@ -9,7 +9,6 @@ from typing import Self
 
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -52,9 +51,9 @@ class RunProgress:
         for handler in logging.getLogger().handlers:
             handler.removeFilter(_not_in_states)
 
-    def say(self, text: str) -> None:
-        """A line that stays."""
-        self._console.print(text, highlight=False, soft_wrap=True)
+    def say(self, text: str | Text, style: str = "") -> None:
+        """A line that stays; a string is shown as it is, whatever brackets it has."""
+        self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
     def update(self, events: list[Event]) -> None:
         """Show what is new."""
@@ -62,8 +61,8 @@ class RunProgress:
             if isinstance(event, StateChanged):
                 self._status = event.status
                 if event.status.state is not RunState.FAILED and (not self._console.is_terminal or event.status.reason):
-                    reason = f": {escape(event.status.reason)}" if event.status.reason else ""
-                    self.say(f"[dim]{event.status.state}{reason}[/]")
+                    reason = f": {event.status.reason}" if event.status.reason else ""
+                    self.say(f"{event.status.state}{reason}", "dim")
             elif isinstance(event, Predicted):
                 self.say(self._predicted(event.pilot))
             elif isinstance(event, EpochDone):

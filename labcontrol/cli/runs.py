@@ -92,7 +92,7 @@ def list_(
     if readable:
         console.print(list_table(readable))
     elif not runs:
-        console.print(f"No run in {folder.absolute()} is like that." if paths else _none_yet(folder))
+        console.print(f"No run in {folder.absolute()} is like that." if paths else _none_yet(folder), markup=False)
     for run in runs:
         if run.problem:
             console.print(f"[red]unreadable[/] {escape(run.path.name)}: {escape(run.problem)}", soft_wrap=True)

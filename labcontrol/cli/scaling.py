@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -101,7 +102,9 @@ def _shown(plan: StudyPlan, output: Path, workers: int | None, scheduler: str | 
                 plan, output, run_job=run_job, workers=workers, scheduler=scheduler, on_progress=on_progress
             )
         except KeyboardInterrupt:
-            console.print(f"stopped; finished cells are kept in {output}, the same command goes on from there")
+            console.print(
+                f"stopped; finished cells are kept in {escape(str(output))}, the same command goes on from there"
+            )
             raise
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -109,7 +110,7 @@ def _print_report(console: Console, config: ExperimentConfig, report: Report) ->
         if not responses.is_complete
         else f"all {responses.total} neurons"
     )
-    table.add_row("measured", f"{seen}, {responses.states.shape[2]} steps of {config.task.name}, twice")
+    table.add_row("measured", f"{seen}, {responses.states.shape[2]} steps of {escape(config.task.name)}, twice")
     table.add_row("effective dimension", f"{figures.dimension:.1f}; {figures.modes} modes above the noise")
     good = "[green]" if figures.consistency >= GOOD_CONSISTENCY else "[red]"
     table.add_row("consistency", f"{good}{figures.consistency:.4f}[/] (1: two replays agree)")
@@ -127,7 +128,7 @@ def _print_report(console: Console, config: ExperimentConfig, report: Report) ->
     if report.can_learn:
         console.print("[green]This table can learn.[/]")
     for words in report.advice:
-        console.print(f"[yellow]-[/] {words}", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]-[/] {escape(words)}", highlight=False, soft_wrap=True)
 
 
 def _print_scan(console: Console, found: Scan) -> None:
@@ -139,7 +140,7 @@ def _print_scan(console: Console, found: Scan) -> None:
         name = " (start)" if trial is found.trials[0] else ""
         table.add_row(
             f"{c.feedback:g}{name}", f"{c.injection:g}", f"{c.phase_offset:g}", f"{trial.error:.4f}",
-            f"{f.consistency:.4f}" if f else trial.reason, f"{f.signal_to_noise:.0f}" if f else "",
+            f"{f.consistency:.4f}" if f else escape(trial.reason), f"{f.signal_to_noise:.0f}" if f else "",
         )  # fmt: skip
     console.print(table)
 
@@ -160,7 +161,7 @@ def _recommend(
             )
         except OSError as error:
             raise UserError(f"{output} cannot be written: {error}.") from None
-        console.print(f"wrote {output}")
+        console.print(f"wrote {output}", markup=False)
 
 
 def _refuse_bad_output(output: Path | None) -> None:

@@ -12,13 +12,14 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import typer
+from rich.text import Text
 
 from labcontrol.analysis.plots.run_figures import save_run_figure
 from labcontrol.analysis.run_models import prediction_json, record_models
@@ -40,6 +41,7 @@ ARMED = "armed by --arm"
 """Who allowed a real laser to emit, as the record tells it."""
 _PATIENCE_S = 3600.0
 """How long a run waits for a person where nobody is at a terminal: what holds a table must not do so for ever."""
+_STOPPING = "stopping: this epoch is finished and the result measured; Ctrl-C again ends at once"
 _POLL_S = 0.1
 _FIRST_ERRORS_S = 1.0
 
@@ -51,8 +53,12 @@ def run_in_terminal(job: RunJob, *, as_json: bool) -> None:
     if not sys.stderr.isatty():
         run.wait_for_a_person(_PATIENCE_S)
     with RunProgress(run.experiment.learning) as progress, _hosted(job) as terminal:
-        interrupts = _stop_on_interrupt(run, progress)
+        interrupts = _stop_on_interrupt(run)
+        said = False
         while not run.wait(_POLL_S):
+            if interrupts and not said:
+                said = True
+                terminal.say(progress, _STOPPING)
             terminal.show(progress, mailbox)
         terminal.show(progress, mailbox)
     if run.error is not None:
@@ -109,10 +115,10 @@ def print_end(run: Run | RemoteRun, progress: RunProgress, figures: list[Path], 
         return
     train, test = result.get("train"), result.get("test")
     if isinstance(train, dict):
-        line = f"[bold]train nmse {train['nmse']:.4g}[/], mse {train['mse']:.4g}"
+        line = Text.assemble((f"train nmse {train['nmse']:.4g}", "bold"), f", mse {train['mse']:.4g}")
         if isinstance(test, dict):
-            line += f"; [bold]test nmse {test['nmse']:.4g}[/], mse {test['mse']:.4g}"
-        progress.say(f"{line}  after {result['epochs']} epochs ({result['reason']})")
+            line.append_text(Text.assemble("; ", (f"test nmse {test['nmse']:.4g}", "bold"), f", mse {test['mse']:.4g}"))
+        progress.say(line + f"  after {result['epochs']} epochs ({result['reason']})")
         last = test if isinstance(test, dict) else train
         if "nmse_without_noise" in last:
             clean = last["nmse_without_noise"]
@@ -132,8 +138,14 @@ class _Terminal:
             host.attended_here = True
 
     def show(self, progress: RunProgress, mailbox: Mailbox) -> None:
+        self._try(lambda: progress.update(mailbox.drain()))
+
+    def say(self, progress: RunProgress, text: str) -> None:
+        self._try(lambda: progress.say(text, "yellow"))
+
+    def _try(self, write: Callable[[], None]) -> None:
         try:
-            progress.update(mailbox.drain())
+            write()
         except (OSError, SystemExit):  # nobody reads what is written there; for that Rich would end the program
             self.lose()
 
@@ -180,16 +192,13 @@ def _host(job: RunJob) -> Host | None:
     return Host(place, job, ends_when_free=False)
 
 
-def _stop_on_interrupt(run: Run, progress: RunProgress) -> list[int]:
+def _stop_on_interrupt(run: Run) -> list[int]:
     """Ctrl-C stops the run, a second one aborts it. Returns the list of interrupts so far."""
     interrupts: list[int] = []
 
     def on_interrupt(number: int, _frame: FrameType | None) -> None:
         interrupts.append(number)
         if len(interrupts) == 1:
-            progress.say(
-                "[yellow]stopping: this epoch is finished and the result measured; Ctrl-C again ends at once[/]"
-            )
             run.stop()
         else:
             run.abort()

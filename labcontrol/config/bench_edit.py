@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from tomlkit.items import Table
 
 from labcontrol.config.toml_text import commented_options
 from labcontrol.errors import UserError
+from labcontrol.whole_files import replacing
 
 
 def entry_text(role: str, driver: str, address: str, options: Mapping[str, Any], model: type[BaseModel]) -> str:
@@ -74,21 +75,12 @@ def replace_file(path: Path, text: str) -> Path | None:
     kept = path.with_name(path.name + ".bak") if path.exists() else None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=f".{path.name}-", delete=False, encoding="utf-8", newline="\n"
-        ) as file:
-            new = Path(file.name)
+        with replacing(path) as new, new.open("w", encoding="utf-8", newline="\n") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        try:
             if kept is not None:
-                new.chmod(path.stat().st_mode)
-                kept.write_bytes(path.read_bytes())
-            new.replace(path)
-        except OSError:
-            new.unlink(missing_ok=True)
-            raise
+                shutil.copy(path, kept)
     except OSError as error:
         raise UserError(
             f"{path} cannot be written: {error}.", "It is as it was; name a file that you may write."

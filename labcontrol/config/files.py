@@ -65,6 +65,8 @@ def _read(path: Path, model: type[Section]) -> dict[str, Any]:
         raise UserError(f"There is no file {path}.", "'labcontrol init' writes commented examples.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read: {error}.") from None
+    except RecursionError:
+        raise UserError(f"{path} is nested too deep for any file of this program.", "Give another file.") from None
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path} is not a TOML file: {error}.") from None
     _refuse_the_other_kind(path, values, kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -16,10 +17,12 @@ from labcontrol.records import RunHeader, provenance
 from labcontrol.reservoir import Preparation
 from labcontrol.tasks import Task
 
+_LONGEST_TASK = 60  # letters of it in a file's name
+
 
 def record_path(directory: Path, experiment: ExperimentConfig) -> Path:
     """A new name that tells date, task, size, strategy or its rule, and seed."""
-    task = Path(experiment.task.name).stem
+    task = re.sub(r"[^\w.\- ]", "_", Path(experiment.task.name).stem)[:_LONGEST_TASK]  # also Windows takes it
     learning = experiment.learning
     how = strategy_facts(learning).label
     stem = f"{datetime.now():%Y-%m-%d_%H%M%S}_{task}_N{experiment.neurons}_{how}_{learning.loss}_seed{experiment.seed}"

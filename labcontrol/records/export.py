@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from labcontrol.errors import UserError
 from labcontrol.records.json_text import to_json
 from labcontrol.records.reader import RunReader
+from labcontrol.whole_files import replacing
 
 Columns = Mapping[str, NDArray[np.generic]]
 
@@ -45,7 +46,8 @@ def export_epochs(run: RunReader, path: Path, more: Columns | None = None) -> No
     if write is None:
         raise UserError(f"{path} has no known suffix.", f"Use one of {', '.join(_WRITERS)}.")
     try:
-        write(run, path, epoch_columns(run) | dict(more or {}))
+        with replacing(path) as partial:
+            write(run, partial, epoch_columns(run) | dict(more or {}))
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror or error}.", "Choose another place.") from error
 

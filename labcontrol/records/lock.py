@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import time
@@ -32,6 +33,12 @@ else:
         return True
 
 
+class NoLocksError(UserError):
+    """The file system has no locks, as some network drives."""
+
+
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
+
 # A process that only looks holds the lock for microseconds; a writer waits this long for it.
 _PATIENCE_S = 0.5
 
@@ -50,7 +57,18 @@ class RunLock:
         while True:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
             # The previous holder removes its file: a lock on a removed file is worth nothing.
-            if try_lock(descriptor, shared=False) and _is_same_file(descriptor, self._path):
+            try:
+                locked = try_lock(descriptor, shared=False)
+            except OSError as error:
+                os.close(descriptor)
+                if error.errno not in _NO_LOCKS:
+                    raise
+                self._path.unlink(missing_ok=True)
+                raise NoLocksError(
+                    f"The file system of {run.parent} has no locks: two programs could write {run.name} at once.",
+                    "Write records on a disk of this computer and copy them there; reading works from anywhere.",
+                ) from error
+            if locked and _is_same_file(descriptor, self._path):
                 self._descriptor = descriptor
                 return
             os.close(descriptor)
@@ -84,6 +102,10 @@ def is_being_written(run: Path) -> bool:
         return True
     try:
         return not try_lock(descriptor, shared=True)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return False  # nobody can write there
     finally:
         os.close(descriptor)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from labcontrol.errors import UserError
+from labcontrol.whole_files import replacing
 
 _SUFFIX = ".note.txt"
 
@@ -27,13 +28,12 @@ def read_note(record: Path) -> str:
 def write_note(record: Path, text: str) -> None:
     """Replace the note of a record, also while the run goes on; an empty text removes it. Raises UserError."""
     path = note_path(record)
-    partial = path.with_name(path.name + ".partial")
     try:
         if not text.strip():
             path.unlink(missing_ok=True)
             return
-        partial.write_text(text.strip() + "\n", encoding="utf-8", newline="\n")
-        partial.replace(path)
+        with replacing(path) as partial:
+            partial.write_text(text.strip() + "\n", encoding="utf-8", newline="\n")
     except OSError as error:
         raise UserError(
             f"The note of {record} cannot be written: {error.strerror or error}.", "Make the folder writable."

@@ -41,9 +41,28 @@ def reading(path: Path) -> Iterator[RunReader]:
         try:
             yield run
         except DAMAGE as error:
+            damage = None if _is_of_the_system(error) else _damage(run, error)
+            if damage is None:
+                raise
             raise UserError(
-                f"The content of {path} is damaged: {error}.", "Copy it again from where it came from."
+                f"The content of {path} is damaged: {damage}", "Copy it again from where it came from."
             ) from error
+
+
+def _is_of_the_system(error: Exception) -> bool:
+    """An output that cannot be written, a terminal that cannot show a letter; HDF5's own errors have no number."""
+    return isinstance(error, UnicodeEncodeError) or getattr(error, "errno", None) is not None
+
+
+def _damage(run: RunReader, error: Exception) -> str | None:
+    """What is damaged in a record that gave an error; None where it is whole, so that the error has another cause."""
+    try:
+        change = next(run.changes(), None)
+    except DAMAGE as damage:
+        return f"{damage}."
+    if change is None and run.is_checkable:
+        return None
+    return f"{error}." if change is None else change.text
 
 
 @dataclass(frozen=True)
@@ -385,6 +404,11 @@ class RunReader:
         """Names of the datasets whose content is not what it was when the record was closed; none without a seal."""
         return unsealed(self._file, self._rows, self._text(SEAL)) if self._rows[SEAL] else []
 
+    @property
+    def is_checkable(self) -> bool:
+        """Whether every part has a hash or a checksum; records that were begun by early versions have none."""
+        return "epochs/checksum" in self._file
+
     def changes(self) -> Iterator[Change]:
         """Where content is not what was written: by the seal, if there is one, and by the checksums of every part."""
         for name in self.unsealed_datasets():
@@ -395,11 +419,10 @@ class RunReader:
         for name, digest in hashes.items():
             if name in self._file and content_sha256(self._file[name][()]) != digest:
                 yield Change(name, None, f"/{name} is not what was written before learning.")
-        tables = epoch_columns(self.neurons, self.steps), drift_columns(self.steps)
-        if tables[0][-1].name in self._file:  # not in those that a version without checksums began
+        if self.is_checkable:
             yield from self._changed_text()
-            for table in tables:
-                yield from self._changed_rows(table)
+            yield from self._changed_rows(epoch_columns(self.neurons, self.steps))
+            yield from self._changed_rows(drift_columns(self.steps))
 
     def _changed_rows(self, table: Sequence[Growing]) -> Iterator[Change]:
         name, rows = table[-1].name, self._rows[table[-1].name]

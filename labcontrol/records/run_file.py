@@ -38,8 +38,8 @@ from labcontrol.records.storage import (
     new_file,
     open_for_appending,
     open_run_file,
-    replacing,
 )
+from labcontrol.whole_files import replacing
 
 __all__ = ["Completion", "DiskRoom", "RecordFullError", "RecordWriteError", "RunHeader", "RunWriter"]
 

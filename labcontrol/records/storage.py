@@ -6,11 +6,10 @@ dataset does, and single-writer mode orders the rest. A row counts once every da
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -293,14 +292,3 @@ def open_for_appending(path: Path) -> Any:
     metadata_elements, slots, _, preemption = access.get_cache()
     access.set_cache(metadata_elements, slots, 0, preemption)  # no chunk cache: rows go straight to the system
     return h5py.File(h5f.open(os.fsencode(path), h5f.ACC_RDWR | h5f.ACC_SWMR_WRITE, fapl=access))
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Where to write a file that takes its place only when it is whole."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

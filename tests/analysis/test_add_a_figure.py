@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from labcontrol.analysis.plots.run_figures import RUN_FIGURES, draw_run
-from labcontrol.cli.main import main
+from labcontrol.cli.app import main
 from labcontrol.errors import UserError
 from labcontrol.records import RunReader
 

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from drivers import registry
+from drivers.interfaces import Laser
+from mock_devices.laser import SimulatedLaser
 
 
 def test_check_says_what_an_experiment_would_do(cli: Callable[..., Any], tmp_path: Path) -> None:
@@ -57,12 +59,37 @@ def test_drivers_are_listed_and_described(cli: Callable[..., Any]) -> None:
     assert cli("drivers", "no-such").code == 2
 
 
-@pytest.mark.parametrize("value", ["json:NoSuchThing", "json:dumps", "no_such_package:Driver"])
+class Unfinished(Laser):
+    """A driver that fills no hook."""
+
+
+class OtherOptions(SimulatedLaser):
+    Options = dict  # type: ignore[assignment]
+
+
+class Unplugged(SimulatedLaser):
+    def open(self) -> None:
+        raise OSError(5, "Input/output error")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "json:NoSuchThing",
+        "json:dumps",
+        "no_such_package:Driver",
+        "exits_when_imported:Driver",
+        f"{__name__}:Unfinished",
+        f"{__name__}:OtherOptions",
+    ],
+)
 def test_a_broken_package_with_a_driver_does_not_take_the_others_with_it(
     value: str, cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = registry._entry_points() | {"broken": EntryPoint("broken", value, registry.GROUP)}
+    known = registry._entry_points() | {"broken": {value: EntryPoint("broken", value, registry.GROUP)}}
     monkeypatch.setattr(registry, "_entry_points", lambda: known)
+    (tmp_path / "exits_when_imported.py").write_text("raise SystemExit(3)")
+    monkeypatch.syspath_prepend(tmp_path)
     listed = cli("drivers")
     assert listed.code == 0
     assert "simulated-camera" in listed.out
@@ -74,3 +101,34 @@ def test_a_broken_package_with_a_driver_does_not_take_the_others_with_it(
     outcome = cli("check", bench)
     assert outcome.code == 2
     assert "the driver 'broken' cannot be used" in outcome.err
+
+
+def announce(monkeypatch: pytest.MonkeyPatch, *values: str) -> None:
+    """Drivers of packages from elsewhere, all under the name 'theirs'."""
+    theirs = {value: EntryPoint("theirs", value, registry.GROUP) for value in values}
+    known = registry._entry_points() | {"theirs": theirs}
+    monkeypatch.setattr(registry, "_entry_points", lambda: known)
+
+
+def test_two_packages_with_one_driver_name_are_both_named(
+    cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announce(monkeypatch, f"{__name__}:Unplugged", "mock_devices.laser:SimulatedLaser")
+    outcome = cli("drivers", "theirs")
+    assert outcome.code == 2
+    for words in (f"{__name__}:Unplugged", "mock_devices.laser:SimulatedLaser", "remove one"):
+        assert words in outcome.err
+
+
+def test_an_error_of_the_system_in_a_driver_names_role_and_driver(
+    cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announce(monkeypatch, f"{__name__}:Unplugged")
+    assert cli("init", tmp_path).code == 0
+    bench = tmp_path / "bench.toml"
+    bench.write_text(bench.read_text().replace('"simulated-laser"', '"theirs"'))
+    outcome = cli("run", tmp_path / "experiment.toml", "--bench", bench, "--headless", "--output", tmp_path / "runs")
+    assert outcome.code == 1
+    assert "laser: could not be opened" in outcome.err
+    assert "Unplugged raised OSError: [Errno 5] Input/output error" in outcome.err
+    assert "Traceback" not in outcome.err

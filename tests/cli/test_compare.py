@@ -29,7 +29,7 @@ from labcontrol.analysis.compare.noisy_benches import noisy_bench
 from labcontrol.analysis.compare.study_summary import curves
 from labcontrol.analysis.compare.table_trial import run_on_table
 from labcontrol.bench import Bench
-from labcontrol.cli.main import app
+from labcontrol.cli.app import app
 from labcontrol.config import ExperimentConfig, LearningConfig
 from labcontrol.errors import UserError
 from labcontrol.reservoir import Reservoir

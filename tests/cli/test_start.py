@@ -51,7 +51,7 @@ def test_the_help_needs_nothing_that_a_run_needs() -> None:
         "labcontrol.companions",
         "labcontrol.errors",
         "labcontrol.cli",
-        "labcontrol.cli.main",
+        "labcontrol.cli.app",
         "labcontrol.cli.commands",
     }
     assert set(ast.literal_eval(answer.stdout.splitlines()[-1])) == own

@@ -23,7 +23,7 @@ from labcontrol.analysis.report.report_contents import legend
 from labcontrol.analysis.report.sentences import sentences
 from labcontrol.analysis.run_models import RunModels, record_models
 from labcontrol.analysis.run_outcome import outcome
-from labcontrol.cli.main import main
+from labcontrol.cli.app import main
 from labcontrol.gui.learning.record_contents import read_contents
 from labcontrol.gui.learning.view import LearningView
 from labcontrol.gui.live.run_follower import LiveViews, RunFollower

@@ -20,8 +20,8 @@ from labcontrol.analysis.compare.table_trial import run_on_table
 from labcontrol.analysis.compare.trial import Trial, run_trial
 from labcontrol.config import ExperimentConfig, Section
 from labcontrol.errors import UserError
-from labcontrol.records.storage import replacing
 from labcontrol.reservoir.timing import TimingProfile
+from labcontrol.whole_files import replacing
 
 _STUDY_FILE = "study.json"
 # What may change without any trial becoming another one.

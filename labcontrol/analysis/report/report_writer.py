@@ -14,7 +14,7 @@ from labcontrol.analysis.report.report_contents import clock, contents
 from labcontrol.analysis.report.report_plots import EACH
 from labcontrol.errors import UserError
 from labcontrol.records import reading
-from labcontrol.records.storage import replacing
+from labcontrol.whole_files import replacing
 
 SUFFIXES = (".html", ".pdf")
 
