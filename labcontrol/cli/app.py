@@ -82,7 +82,7 @@ def _said(error: Exception) -> str:
         return (
             f"{what} cannot be read or written: {error.strerror}. Check the path, the disk, or what reads the output."
         )
-    from labcontrol.crash_report import write_crash_report
+    from labcontrol.cli.crash_report import write_crash_report
 
     report = write_crash_report(error)
     where = f"A report is in {report}; please send it with the bug." if report else "No report could be written."
