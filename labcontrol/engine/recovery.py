@@ -25,7 +25,8 @@ from labcontrol.engine.control import RunControl, UnattendedError
 from labcontrol.engine.drift import DriftError
 from labcontrol.engine.events import Event, FaultSeen
 from labcontrol.engine.status import PauseCause, RunState, StateMachine
-from labcontrol.records import RETRIED, Fault, RecordFullError, RecordWriteError, RunWriter
+from labcontrol.errors import UserError
+from labcontrol.records import RETRIED, Fault, RecordAwayError, RecordFullError, RecordWriteError, RunWriter
 from labcontrol.reservoir import Reservoir
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ RESPONSES: tuple[Response, ...] = (
 """Faults and their answers, the first that fits; what is tried again before is in `labcontrol.reservoir.retries`."""
 
 _LIGHT_OFF_S = 60.0  # a full disk is waited for in the dark after this
+_UNTIL_ROOM = "paused until there is room"
 
 
 @dataclass(frozen=True)
@@ -196,32 +198,43 @@ class Recovery:
 
     # --- the disk -----------------------------------------------------------------------------------------------
     def write_with_retry(self, write: Callable[[], T]) -> T:
-        """Write to the record; while its disk is full, the run is paused. Raises RunAbortedError, RecordWriteError."""
+        """Write to the record; while its disk is full or it is away, the run is paused.
+
+        Raises RunAbortedError, RecordWriteError.
+        """
         state, light = self.machine.status.state, self.machine.status.laser_on
-        waited_s = 0.0
+        waited_s, since = 0.0, self.control.requests
         while True:
             try:
                 done = write()
-            except RecordFullError as error:
-                self._wait_for_room(error, waited_s)
+            except (RecordFullError, RecordAwayError) as error:
+                since = self._wait_for_disk(error, waited_s, since)
                 waited_s += self.policy.disk_check_s
             else:
                 if waited_s:
                     self._go_on(state, light=light)
                 return done
 
-    def _wait_for_room(self, error: RecordFullError, waited_s: float) -> None:
+    def _wait_for_disk(self, error: RecordFullError | RecordAwayError, waited_s: float, since: int) -> int:
+        """Wait a while, or until somebody asks to go on. since: requests seen before; returns those seen now."""
+        away = isinstance(error, RecordAwayError)
         if waited_s == 0:
-            self.note("disk", "full", str(error), "paused until there is room")
+            self.note("disk", *(("away", str(error), "paused") if away else ("full", str(error), _UNTIL_ROOM)))
             self.machine.move(
                 RunState.PAUSED, f"{error} Checking every {self.policy.disk_check_s:g} s.", PauseCause.DISK
             )
         elif waited_s >= _LIGHT_OFF_S and self.machine.status.laser_on:
-            self.make_dark("the disk is full")
+            self.make_dark("the record cannot be written")
         patience_s = self.policy.give_up_after_s if self.policy.give_up_after_s is not None else self.control.patience_s
         if patience_s is not None and waited_s >= patience_s:
             raise error
-        self.control.wait_for_person(self.control.requests, self.policy.disk_check_s)
+        asked = self.control.wait_for_person(since, self.policy.disk_check_s)
+        if asked and away:
+            try:
+                self.writer.write_again()
+            except UserError as refused:
+                log.error("the record cannot be written again: %s", refused)
+        return self.control.requests if asked else since
 
     def _go_on(self, state: RunState, *, light: bool) -> None:
         if light and not self.machine.status.laser_on:

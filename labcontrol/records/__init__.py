@@ -3,7 +3,14 @@
 from labcontrol.records.epoch import Epoch
 from labcontrol.records.provenance import provenance
 from labcontrol.records.reader import RETRIED, Fault, Pilot, RunReader, reading
-from labcontrol.records.run_file import DiskRoom, RecordFullError, RecordWriteError, RunHeader, RunWriter
+from labcontrol.records.run_file import (
+    DiskRoom,
+    RecordAwayError,
+    RecordFullError,
+    RecordWriteError,
+    RunHeader,
+    RunWriter,
+)
 
 __all__ = [
     "RETRIED",
@@ -11,6 +18,7 @@ __all__ = [
     "Epoch",
     "Fault",
     "Pilot",
+    "RecordAwayError",
     "RecordFullError",
     "RecordWriteError",
     "RunHeader",

@@ -25,6 +25,10 @@ class RecordFullError(RecordWriteError):
     """There is no room on the disk. What was appended before is safe; make room and make the same call again."""
 
 
+class RecordAwayError(RecordWriteError):
+    """The record is not in its place. Nothing is lost: put it back, or let `RunWriter.write_again` write it."""
+
+
 def free_bytes(folder: Path) -> int:
     """Room left for this user on the disk that holds a folder."""
     return shutil.disk_usage(folder).free

@@ -26,7 +26,7 @@ from labcontrol.records.json_text import summed_json, to_json
 from labcontrol.records.layout import ENDING, SEAL, drift_columns, epoch_columns, growing
 from labcontrol.records.lock import RunLock, sole_writer
 from labcontrol.records.reader import Pilot
-from labcontrol.records.room import DiskRoom, RecordFullError, RecordWriteError, write_error
+from labcontrol.records.room import DiskRoom, RecordAwayError, RecordFullError, RecordWriteError, write_error
 from labcontrol.records.row_checksums import row_checksums
 from labcontrol.records.seal import seal_text
 from labcontrol.records.storage import (
@@ -35,13 +35,14 @@ from labcontrol.records.storage import (
     committed_rows,
     content_sha256,
     copy_file,
+    copy_from,
     new_file,
     open_for_appending,
     open_run_file,
 )
 from labcontrol.whole_files import replacing
 
-__all__ = ["Completion", "DiskRoom", "RecordFullError", "RecordWriteError", "RunHeader", "RunWriter"]
+__all__ = ["Completion", "DiskRoom", "RecordAwayError", "RecordFullError", "RecordWriteError", "RunHeader", "RunWriter"]
 
 Completion = Literal["finished", "stopped", "aborted", "failed"]
 
@@ -352,6 +353,38 @@ class RunWriter:
         self._epoch_table, self._drift_table = epoch_columns(neurons, steps), drift_columns(steps)
         self._columns = {column.name: Column(self._file[column.name]) for column in growing(neurons, steps)}
         self._damaged = False
+        self._identity = self.path.stat()
+
+    def _require_in_place(self) -> None:
+        """Raises RecordAwayError when the file was deleted, moved or replaced since it was opened."""
+        try:
+            if os.path.samestat(self.path.stat(), self._identity):
+                return
+            what = "Another file is in its place"
+        except OSError as error:
+            what = f"It was deleted or moved, or its folder is gone ({error.strerror})"
+        raise RecordAwayError(
+            f"The record {self.path} is not there any more. {what}; nothing measured is lost yet.",
+            "Put it back and the run goes on, or continue the run: the record is then written there again.",
+        )
+
+    def write_again(self) -> None:
+        """Write the record anew where it was, from the file that this process still holds.
+
+        Raises RecordAwayError when another file is there, RecordWriteError when it cannot be written.
+        """
+        with self._thread_lock:
+            if self.path.exists():
+                self._require_in_place()
+                return
+            rows = {name: column.rows for name, column in self._columns.items()}
+            self._run_lock.release()
+            with sole_writer(self.path) as self._run_lock:
+                with replacing(self.path) as partial:
+                    copy_from(self._file, partial, rows).close()
+                with contextlib.suppress(OSError, RuntimeError):
+                    self._file.close()
+                self._open_file()
 
     @contextlib.contextmanager
     def _writing(self, new_bytes: int, *, use_reserve: bool = False) -> Iterator[None]:
@@ -359,6 +392,7 @@ class RunWriter:
         with self._thread_lock:
             if self._closed:
                 raise RuntimeError(f"{self.path} is closed")
+            self._require_in_place()
             self._room.require(self.path, new_bytes, use_reserve=use_reserve)
             try:
                 if self._damaged:

@@ -217,29 +217,34 @@ def copy_file(source: Path, destination: Path, rows: Mapping[str, int]) -> Any:
     rows: length of each growing dataset in the copy. Returns the copy; to be closed.
     """
     with open_run_file(source) as old:
-        fixed = {name: old[name][()] for name in FIXED}
-        fixed = {name: value.decode() if isinstance(value, bytes) else value for name, value in fixed.items()}
-        new = new_file(destination, fixed)
-        new["gain"][()] = old["gain"][()]
-        for name, length in rows.items():
-            new[name].resize(length, axis=0)
-            row_bytes = new[name].dtype.itemsize * math.prod(new[name].shape[1:])
-            step = max(_COPY_BYTES // row_bytes, 1)
-            for start in range(0, length, step):
-                stop = min(start + step, length)
-                new[name][start:stop] = old[name][start:stop]
-        neurons, steps = len(old["masks/initial"]), len(old["target"])
-        for table in (epoch_columns(neurons, steps), drift_columns(steps)):
-            if (checksums := table[-1].name) not in old:  # of a file that was begun before rows had them
-                new[checksums].resize(rows[table[0].name], axis=0)
-                new[checksums][...] = checksums_of(new, table, rows[table[0].name])
-        places = checkpoint_places(old, len(old["checkpoints/epochs"]))
-        for name, end in (("checkpoints/start", 1), ("checkpoints/end", 2)):
-            new[name].resize(rows["checkpoints/epochs"], axis=0)
-            new[name][...] = 0
-            for place in places:
-                if place[0] < rows["checkpoints/epochs"]:
-                    new[name][place[0]] = place[end]
+        return copy_from(old, destination, rows)
+
+
+def copy_from(old: Any, destination: Path, rows: Mapping[str, int]) -> Any:
+    """As `copy_file`, from an open file."""
+    fixed = {name: old[name][()] for name in FIXED}
+    fixed = {name: value.decode() if isinstance(value, bytes) else value for name, value in fixed.items()}
+    new = new_file(destination, fixed)
+    new["gain"][()] = old["gain"][()]
+    for name, length in rows.items():
+        new[name].resize(length, axis=0)
+        row_bytes = new[name].dtype.itemsize * math.prod(new[name].shape[1:])
+        step = max(_COPY_BYTES // row_bytes, 1)
+        for start in range(0, length, step):
+            stop = min(start + step, length)
+            new[name][start:stop] = old[name][start:stop]
+    neurons, steps = len(old["masks/initial"]), len(old["target"])
+    for table in (epoch_columns(neurons, steps), drift_columns(steps)):
+        if (checksums := table[-1].name) not in old:  # of a file that was begun before rows had them
+            new[checksums].resize(rows[table[0].name], axis=0)
+            new[checksums][...] = checksums_of(new, table, rows[table[0].name])
+    places = checkpoint_places(old, len(old["checkpoints/epochs"]))
+    for name, end in (("checkpoints/start", 1), ("checkpoints/end", 2)):
+        new[name].resize(rows["checkpoints/epochs"], axis=0)
+        new[name][...] = 0
+        for place in places:
+            if place[0] < rows["checkpoints/epochs"]:
+                new[name][place[0]] = place[end]
     return new
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -243,3 +244,43 @@ def test_a_laser_out_of_reach_is_never_said_to_be_off(tmp_path: Path, tables: li
     run.execute()
     assert paused == [(True, True)] * 3
     all_epochs_once(run)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be taken away there")
+@pytest.mark.parametrize("what", ["deleted", "moved", "replaced", "folder moved"])
+def test_a_record_that_is_taken_away_pauses_the_run_until_it_is_back(tmp_path: Path, what: str) -> None:
+    undisturbed = small_run(tmp_path / "undisturbed")
+    undisturbed.execute()
+    folder = tmp_path / "runs"
+    run = small_run(folder, experiment(faults={"disk_check_s": 0.01}))
+
+    def take_away() -> None:
+        if what == "folder moved":
+            folder.rename(tmp_path / "elsewhere")
+        elif what == "deleted":
+            run.record.unlink()
+        else:
+            run.record.rename(folder / "kept.h5")
+        if what == "replaced":
+            run.record.write_text("something else")
+
+    reasons: list[str] = []
+
+    def bring_back() -> None:
+        reasons.append(run.status.reason)
+        if what == "folder moved":
+            (tmp_path / "elsewhere").rename(folder)
+        elif what == "replaced":
+            (folder / "kept.h5").replace(run.record)
+        else:  # the run writes it again
+            run.resume()
+
+    at_epoch(run, 20, take_away)
+    at_state(run, RunState.PAUSED, bring_back)
+    run.execute()
+    assert "is not there any more" in reasons[0]
+    all_epochs_once(run)
+    with RunReader(run.record) as ours, RunReader(undisturbed.record) as theirs:
+        assert list(ours.changes()) == []
+        assert ours.state.name == "finished"
+        np.testing.assert_array_equal(ours.epochs.outputs(), theirs.epochs.outputs())
