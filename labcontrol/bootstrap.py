@@ -3,6 +3,7 @@
     python3 -m labcontrol.bootstrap run [options of 'labcontrol run']
     python3 -m labcontrol.bootstrap test [options of pytest]
     python3 -m labcontrol.bootstrap setup      (what both need, and no more)
+    python3 -m labcontrol.bootstrap setup --with basler,alp      (the program, and what these devices need)
 
 The first call makes the environment .venv in the clone, installs the program there and, on Debian and its relatives,
 the system libraries Qt needs; later calls see that nothing changed and start at once. On Windows write 'py' instead of
@@ -44,8 +45,9 @@ _INSTRUMENT_PACKAGES = (
 )
 # Each process of the tests opens its windows on a virtual display of its own (pytest-xvfb) and clicks there.
 _DISPLAY_PACKAGES = ("xvfb", "xdotool")
-# Tests use all cores. A process that has run its share takes over half of what another one still has to do.
-_PYTEST = ("-m", "pytest", "--numprocesses=auto", "--dist=worksteal")
+# One process more than cores: a fifth of the tests' time is waiting for other processes, lines and cameras. A process
+# that has run its share takes over half of what another one still has to do.
+_PYTEST = ("-m", "pytest", f"--numprocesses={(os.cpu_count() or 1) + 1}", "--dist=worksteal")
 
 
 class SetUpError(Exception):
@@ -59,6 +61,10 @@ def main(arguments: Sequence[str]) -> int:
         if command == "run":
             install_program(extras=())
             return _hand_over([str(LABCONTROL), "run", *rest, *_without_window(rest)])
+        if command == "setup" and rest:
+            install_program(extras=_extras(rest))
+            _say(f"ready; all commands: {LABCONTROL} --help")
+            return 0
         if command in ("test", "setup"):
             install_program(extras=("test",))
             _provide_display_for_tests()
@@ -107,6 +113,21 @@ def install_program(extras: Sequence[str]) -> None:
             "(behind a proxy, set HTTPS_PROXY) and about 1 GB of disk."
         )
     STAMP.write_text(json.dumps({"made": made, "project": project_hash, "extras": extras}), encoding="utf-8")
+
+
+def _extras(options: Sequence[str]) -> "list[str]":
+    """The extras of pyproject.toml after --with. Raises SetUpError."""
+    import tomllib  # not in a Python that is too old, and said so above
+
+    known = tomllib.loads((CLONE / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    names = options[1].split(",") if len(options) == 2 and options[0] == "--with" else []
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise SetUpError(
+            f"expected --with and extras with commas between, such as --with basler,alp; found {' '.join(options)}. "
+            f"There are {', '.join(known)}."
+        )
+    return names
 
 
 def _read_stamp() -> "dict[str, Any]":

@@ -55,6 +55,17 @@ class _PackageCache(FunctionCache):
             self.cache_path, self._impl.filename_base, _sources_hash()
         )
 
+    def load_overload(self, sig: object, target_context: object) -> object:
+        found = super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+        if found is None:
+            _say_first()
+        return found
+
+
+@cache
+def _say_first() -> None:
+    log.warning("compiling the inner loops, only this once: up to a minute")
+
 
 @cache
 def _sources_hash() -> str:

@@ -86,6 +86,26 @@ def test_an_extra_is_added_once_and_kept(clone: Path, steps: Steps) -> None:
     assert is_pip(again, ".[test]")
 
 
+def test_the_extras_that_devices_need_are_named(clone: Path, steps: Steps) -> None:
+    (clone / "pyproject.toml").write_text(
+        "[project]\nname = 'labcontrol'\n[project.optional-dependencies]\nalp = []\nbasler = []\n", encoding="utf-8"
+    )
+    assert bootstrap.main(["setup", "--with", "basler,alp"]) == 0
+    assert is_pip(steps.since()[-1], ".[alp,basler]")
+
+
+@pytest.mark.parametrize("options", [["--with"], ["--with", "bsler"], ["--with", "alp,"], ["basler"]])
+def test_an_extra_that_there_is_not_is_answered_with_those_there_are(
+    clone: Path, steps: Steps, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    (clone / "pyproject.toml").write_text(
+        "[project]\nname = 'labcontrol'\n[project.optional-dependencies]\nalp = []\nbasler = []\n", encoding="utf-8"
+    )
+    assert bootstrap.main(["setup", *options]) == 2
+    assert "There are alp, basler" in capsys.readouterr().err
+    assert steps.since() == []
+
+
 def test_another_python_or_place_gets_a_fresh_environment(steps: Steps, monkeypatch: pytest.MonkeyPatch) -> None:
     bootstrap.install_program(extras=())
     assert "--clear" in steps.since()[0]  # there was nothing
@@ -185,7 +205,7 @@ def test_tests_run_on_all_cores_with_the_options_given(
 ) -> None:
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}" if name == "Xvfb" else None)
     bootstrap.main(["test", "-k", "laser"])
-    command = [str(bootstrap.PYTHON), "-m", "pytest", "--numprocesses=auto", "--dist=worksteal"]
+    command = [str(bootstrap.PYTHON), *bootstrap._PYTEST]
     assert handed_over.pop() == [*command, "-k", "laser"]
     assert "off-screen" not in capsys.readouterr().err
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -41,6 +42,39 @@ def test_a_command_in_the_documentation_is_understood(line: str) -> None:
         assert words[0].startswith("--"), f"there is no command {words[0]!r}"
         return
     command.make_context(name, words)  # raises what a person would be told
+
+
+def resolved(words: list[str]) -> tuple[str, list[str], set[str]]:
+    """The command that words name, what is left of them, and the options it has."""
+    command = get_command(app)
+    name = "labcontrol"
+    while words and words[0] in getattr(command, "commands", {}):
+        name, *words = words
+        command = command.commands[name]
+    return name, words, {option for parameter in command.params for option in parameter.opts} | {"-h", "--help"}
+
+
+def test_commands_in_messages_and_in_the_midst_of_pages_exist() -> None:
+    spoken = re.compile(r"['`](?:\.venv/bin/)?labcontrol ([a-z][^'`\n]*)['`]")
+    pages = [page.read_text(encoding="utf-8") for page in PAGES]
+    lines = {line for text in [*texts(), *pages] for line in spoken.findall(text)}
+    assert len(lines) > 40
+    wrong = []
+    for line in lines:
+        name, words, options = resolved(line.split())
+        used = {word.partition("=")[0] for word in words if re.fullmatch(r"--?[a-z][a-z-]*(=.*)?", word)}
+        if name == "labcontrol" or used - options:
+            wrong.append(line)
+    assert wrong == []
+
+
+def test_extras_that_are_to_be_installed_exist() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = re.compile(r"(?:labcontrol\[|\"\.\[|setup --with )([a-z]+(?:,[a-z]+)*)")
+    pages = [page.read_text(encoding="utf-8") for page in PAGES]
+    extras = {extra for text in [*texts(), *pages] for match in asked.findall(text) for extra in match.split(",")}
+    assert len(extras) > 6
+    assert extras <= set(project["optional-dependencies"])
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md")), ids=lambda page: page.stem)
