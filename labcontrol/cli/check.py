@@ -17,6 +17,7 @@ from labcontrol.cli.connect import connect_and_report
 from labcontrol.config import BenchConfig, ExperimentConfig, load_bench, load_experiment
 from labcontrol.learning import check_learning, strategy_facts
 from labcontrol.tasks import make_task
+from labcontrol.whole_files import read_text
 
 
 def check(
@@ -49,7 +50,7 @@ def check(
 def _is_bench(file: Path) -> bool:
     """Benches have a geometry. What cannot be read is left to the loader, which explains it."""
     try:
-        return "geometry" in tomllib.loads(file.read_text(encoding="utf-8"))
+        return "geometry" in tomllib.loads(read_text(file))
     except (OSError, ValueError, RecursionError):
         return False
 
@@ -71,6 +72,8 @@ def _describe_experiment(console: Console, experiment: ExperimentConfig) -> int:
     how = f"{about.selection} selection, {'re-measured' if about.remeasured else 'stored'} error"
     if about.many_masks:
         how = f"up to {learning.masks_per_replay} masks in one replay"
+    if task.understood:
+        facts.add_row("read as", escape(task.understood))
     facts.add_row("learning", f"{learning.strategy}, {how}, loss {learning.loss}")
     facts.add_row("pilot", "masks that tell what every mirror does: they set the gain and predict the curve")
     facts.add_row(

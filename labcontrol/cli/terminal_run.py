@@ -55,6 +55,8 @@ def run_in_terminal(job: RunJob, *, as_json: bool) -> None:
     with RunProgress(run.experiment.learning) as progress, _hosted(job) as terminal:
         interrupts = _stop_on_interrupt(run)
         said = False
+        if run.task.understood:
+            terminal.say(progress, f"{run.task.name}: {run.task.understood}")
         while not run.wait(_POLL_S):
             if interrupts and not said:
                 said = True

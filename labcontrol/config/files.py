@@ -14,6 +14,7 @@ from labcontrol.config.experiment import MOVED_SETTINGS, ExperimentConfig
 from labcontrol.config.fault_script import FaultScript
 from labcontrol.config.section import Section, user_error
 from labcontrol.errors import UserError
+from labcontrol.whole_files import read_text
 
 log = logging.getLogger(__name__)
 
@@ -60,11 +61,13 @@ def _load(path: Path, model: type[S]) -> S:
 def _read(path: Path, model: type[Section]) -> dict[str, Any]:
     kind = {"ExperimentConfig": "experiment", "FaultScript": "fault script"}.get(model.__name__, "bench")
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(read_text(path).replace("\r\n", "\n"))
     except FileNotFoundError:
         raise UserError(f"There is no file {path}.", "'labcontrol init' writes commented examples.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read: {error}.") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.", "Give a TOML file.") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is no text in UTF-8: {error}.", "Save it as UTF-8.") from None
     except RecursionError:
         raise UserError(f"{path} is nested too deep for any file of this program.", "Give another file.") from None
     except tomllib.TOMLDecodeError as error:

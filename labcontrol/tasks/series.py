@@ -18,10 +18,11 @@ _MACKEY_GLASS_TRANSIENT = 1000
 
 @dataclass(frozen=True)
 class Series:
-    """A raw input and its raw target, step by step, both (length,)."""
+    """A raw input and its raw target, step by step, both (length,). understood: what was made of a file."""
 
     input: Floats
     target: Floats
+    understood: str = ""
 
 
 def one_step_ahead(values: Floats) -> Series:

@@ -49,7 +49,7 @@ class Task:
     """Inputs scaled to [0, 1] by the range of washout and training part; targets standardised part by part.
 
     The parts follow each other in the series without a gap: washout (W,), training (T,), test (S,). The test part may
-    leave [0, 1] a little, because its range is not known beforehand.
+    leave [0, 1] a little, because its range is not known beforehand. understood: what was made of a file, in words.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Task:
     train_target: Floats
     test_input: Floats
     test_target: Floats
+    understood: str = ""
 
     @property
     def training_sequence(self) -> Floats:
@@ -90,6 +91,7 @@ def make_task(config: TaskConfig, seed: int) -> Task:
         train_target=_target(config.name, "training", targets[config.washout : end_of_training]),
         test_input=inputs[end_of_training:],
         test_target=_target(config.name, "test", targets[end_of_training:]) if config.test_steps else targets[:0],
+        understood=series.understood,
     )
 
 

@@ -132,3 +132,19 @@ def test_an_error_of_the_system_in_a_driver_names_role_and_driver(
     assert "laser: could not be opened" in outcome.err
     assert "Unplugged raised OSError: [Errno 5] Input/output error" in outcome.err
     assert "Traceback" not in outcome.err
+
+
+def test_check_and_run_say_what_was_understood_of_a_file(cli: Callable[..., Any], tmp_path: Path) -> None:
+    series = tmp_path / "a[b].csv"
+    series.write_text("\n".join(f"{k * 7919 % 101 / 101:.3f}".replace(".", ",") for k in range(120)) + "\n;")
+    series.write_text("signal\n" + series.read_text().removesuffix("\n;"))
+    (tmp_path / "experiment.toml").write_text(
+        "\ufeffneurons = 16\n[task]\nname = 'a[b].csv'\nsteps = 40\ntest_steps = 20\nwashout = 5\n", encoding="utf-8"
+    )
+    understood = "one column, whose next value is the target; 120 rows; input 0, 0.406, 0.812, ...; names signal"
+    checked = cli("check", tmp_path / "experiment.toml")
+    assert checked.code == 0
+    assert understood in " ".join(checked.out.split())
+    ran = cli("run", tmp_path / "experiment.toml", "--epochs", 3, "--headless", "--output", tmp_path / "runs")
+    assert ran.code == 0
+    assert f"{series}: {understood}" in ran.err

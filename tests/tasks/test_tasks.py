@@ -9,6 +9,7 @@ import pytest
 from labcontrol.config import TaskConfig
 from labcontrol.errors import UserError
 from labcontrol.tasks import ErrorMeasure, make_task, mse, nmse, standardised
+from labcontrol.tasks.csv_file import read_series
 from labcontrol.tasks.series import narma10
 
 
@@ -73,6 +74,58 @@ def test_a_bad_csv_file_is_refused_with_its_place(tmp_path: Path, text: str, exp
     path.write_text(text)
     with pytest.raises(UserError, match=expected):
         make_task(TaskConfig(name=str(path)), seed=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("0,5\n1,25\n-2,5e1\n".replace("0,5", "value\n0,5", 1), [[0.5, 1.25, -25.0]]),
+        ("0,5;1\n1,25;2\n-3;0,5\n", [[0.5, 1.25, -3.0], [1.0, 2.0, 0.5]]),
+        ("a;b\r\n0.5;1\r\n1.25;2\r\n3;4\r\n", [[0.5, 1.25, 3.0], [1.0, 2.0, 4.0]]),
+        ("0.5\t1\n1.25\t2\n3\t4\n", [[0.5, 1.25, 3.0], [1.0, 2.0, 4.0]]),
+        ("in,out\n3,5\n4,6\n9,7\n", [[3.0, 4.0, 9.0], [5.0, 6.0, 7.0]]),
+        ("\n1.5\n\n2.5\n3.5\n", [[1.5, 2.5, 3.5]]),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_csv_file_is_read_as_it_is_meant_and_said(
+    tmp_path: Path, text: str, columns: list[list[float]], encoding: str
+) -> None:
+    path = tmp_path / "series.csv"
+    path.write_bytes(text.encode(encoding))
+    series = read_series(path)
+    if len(columns) == 1:
+        assert [*series.input, series.target[-1]] == columns[0]
+        assert "one column, whose next value is the target; 3 rows" in series.understood
+    else:
+        assert [series.input.tolist(), series.target.tolist()] == columns
+        assert "two columns, input and target; 3 rows" in series.understood
+    assert ", ".join(f"{value:g}" for value in columns[0]) in series.understood
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0,0134\n0,0512\n1,2000\n", "0,0134 is one number with a decimal comma, or two whole numbers"),
+        ("index,value\n0,0.5\n1,0.7\n2,0.1\n", "counts the rows"),
+        ("0.5\n1e999\n", "found '1e999'"),
+        ("0.5\n1_000\n", "found '1_000'"),
+        ("\0\0", "holds no numbers"),
+    ],
+)
+def test_a_csv_file_with_two_meanings_is_refused(tmp_path: Path, text: str, expected: str) -> None:
+    path = tmp_path / "series.csv"
+    path.write_text(text)
+    with pytest.raises(UserError, match=expected):
+        read_series(path)
+
+
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no file but a folder"):
+        read_series(tmp_path)
+    if Path("/dev/zero").exists():
+        with pytest.raises(UserError, match="a device"):
+            read_series(Path("/dev/zero"))
 
 
 def test_unknown_tasks_and_too_long_ones_say_what_is_known() -> None:
