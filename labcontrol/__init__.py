@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from labcontrol.errors import UserError
     from labcontrol.records import RunReader
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "BenchConfig",
