@@ -130,9 +130,17 @@ def _drivers() -> Iterator[str]:
 
     yield "# Drivers\n"
     yield (
-        "What can stand as `driver` in a bench file, and under its `options`. **None of the drivers of real devices "
-        "has been tried on hardware yet**; they are tested against emulated instruments.\n"
+        "What can stand as `driver` in a bench file, and under its `options`. Drivers of real devices are tested "
+        "against emulated instruments that speak their protocol; the last column says when one met the real thing.\n"
     )
+    yield "| driver | role | what it is | tried on hardware |\n|---|---|---|---|"
+    for name in driver_names():
+        driver = load_driver(name)
+        simulated = driver.__module__.startswith("mock_devices")
+        tried = "simulated" if simulated else getattr(driver, "tried_on_hardware", "no")
+        role = getattr(driver, "role", "table")
+        yield f"| [`{name}`](#{name}) | {role} | {_cell(_summary(driver).split('. ')[0])} | {tried} |"
+    yield ""
     for name in driver_names():
         driver = load_driver(name)
         yield f"## `{name}`\n"

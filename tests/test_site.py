@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from drivers.registry import driver_names
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -42,6 +44,15 @@ def test_every_page_is_in_the_menu_and_every_link_leads_somewhere(site: Path) ->
 def test_the_reference_is_written_from_the_program(site: Path, page: str, names: list[str]) -> None:
     text = re.sub(r"<[^>]+>", "", (site / "reference" / f"{page}.html").read_text(encoding="utf-8"))
     assert [name for name in names if name not in text] == []
+
+
+def test_every_driver_says_whether_it_was_tried_on_hardware(site: Path) -> None:
+    rows = re.findall(r"<tr>(.*?)</tr>", (site / "reference" / "drivers.html").read_text(encoding="utf-8"), re.DOTALL)
+    cells = [[re.sub(r"<[^>]+>", "", cell) for cell in re.findall(r"<td>(.*?)</td>", row, re.DOTALL)] for row in rows]
+    tried = {row[0]: row[3] for row in cells if len(row) == 4 and row[0] in driver_names()}
+    assert set(tried) == set(driver_names())
+    assert tried["simulated-laser"] == "simulated"
+    assert tried["cobolt-06"] == "no"
 
 
 def test_nothing_is_fetched_when_a_page_is_read(site: Path) -> None:

@@ -204,6 +204,7 @@ class Device(ABC):
 
     role: ClassVar[str]
     on_table: ClassVar[bool] = False  # whether it is part of a simulated table
+    tried_on_hardware: ClassVar[str] = "no"  # when, and on which model; by whoever stood beside it
     Options: ClassVar[type[DriverOptions]] = DriverOptions
 
     def __init__(self, context: DriverContext) -> None:

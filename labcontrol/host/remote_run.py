@@ -131,11 +131,11 @@ class RemoteRun:
 
     # --- what arrives -------------------------------------------------------------------------------------------
     def _await(self, met: Callable[[], bool]) -> None:
-        for _ in range(int(_WELCOME_S / 0.1)):
-            if met():
-                return
+        deadline_s = time.monotonic() + _WELCOME_S  # a wait may end at once, with events of other things
+        while not met():
+            if time.monotonic() > deadline_s:
+                raise UserError("The host did not say which run it has.", "Try again.")
             self.client.wait(0.1)
-        raise UserError("The host did not say which run it has.", "Try again.")
 
     def _hear(self, event: Any) -> None:
         if self._over or (self._awaits_welcome and not isinstance(event, RunDescription | LostHostError)):
