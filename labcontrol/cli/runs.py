@@ -24,7 +24,7 @@ from labcontrol.records.catalogue import find_run, read_note, run_files, summary
 from labcontrol.records.export import TABLES, export_epochs
 from labcontrol.records.json_text import to_json
 from labcontrol.records.run_filter import FIELDS, chosen, in_order
-from labcontrol.records.trash import files_of_run
+from labcontrol.records.trash import files_of_run, leftovers, remove_leftover
 
 Folder = Annotated[Path, typer.Option("--folder", help="Folder of the run files.")]
 RunName = Annotated[
@@ -111,7 +111,7 @@ def show(
 
     Example: labcontrol runs show latest --experiment > again.toml
     """
-    with reading(find_run(run, folder)) as record:
+    with reading(find_run(run, folder), warn=True) as record:
         if experiment:
             typer.echo(commented_toml(ExperimentConfig.model_validate(record.experiment)), nl=False)
         elif as_json:
@@ -191,7 +191,7 @@ def export(
         place = (output or path.parent) / path.stem
         tables = [place.with_name(place.name + suffix) for suffix in suffixes if suffix in TABLES]
         figures = [place.with_name(place.name + kind + suffix) for suffix in suffixes if suffix in FIGURES]
-        with reading(path) as record:
+        with reading(path, warn=True) as record:
             for table in tables:
                 _write_table(record, table)
             if figures:
@@ -238,6 +238,22 @@ def delete(
     for record in paths:
         moved = trash_run(record)
         typer.echo(f"moved to the trash: {record.stem} ({len(moved)} file{'s' if len(moved) > 1 else ''})")
+
+
+@app.command()
+def tidy(
+    folder: Folder = FOLDER,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete what killed runs left beside their records: locks and half-written copies. Records stay as they are."""
+    found = leftovers(folder)
+    for path in found:
+        typer.echo(path)
+    if not found:
+        typer.echo(f"There is nothing to tidy in {folder.absolute()}.")
+    elif yes or typer.confirm(f"Delete these {len(found)} files?", abort=True):
+        for path in found:
+            remove_leftover(path)
 
 
 def _write_table(record: RunReader, target: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,15 +31,22 @@ from labcontrol.records.storage import (
     refresh,
 )
 
+log = logging.getLogger(__name__)
+
 # What reading the content of a damaged or tampered file can raise.
 DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError)
 
 
 @contextlib.contextmanager
-def reading(path: Path) -> Iterator[RunReader]:
-    """A run file open for reading; what turns out to be damaged only while it is read raises UserError, too."""
+def reading(path: Path, *, warn: bool = False) -> Iterator[RunReader]:
+    """A run file open for reading; what turns out to be damaged only while it is read raises UserError, too.
+
+    warn: whether all of it is compared with its checksums first, and a warning logged where it differs.
+    """
     with RunReader(path) as run:
         try:
+            if warn and (change := next(run.changes(), None)) is not None:
+                log.warning("%s is damaged, and what follows is made from it: %s", path, change.text)
             yield run
         except DAMAGE as error:
             damage = None if _is_of_the_system(error) else _damage(run, error)

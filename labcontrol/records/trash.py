@@ -1,11 +1,11 @@
-"""Getting rid of a run in a way that can be undone."""
+"""Getting rid of a run in a way that can be undone, and of what killed runs leave behind."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from labcontrol.errors import UserError
-from labcontrol.records.lock import is_being_written
+from labcontrol.records.lock import RunLock, is_being_written
 
 
 def files_of_run(record: Path) -> list[Path]:
@@ -35,3 +35,29 @@ def trash_run(record: Path) -> list[Path]:
             f"{path} cannot be moved to the trash: {error}.", "Delete it by hand if you are sure."
         ) from error
     return files
+
+
+_LEFTOVERS = (".lock", ".partial", ".salvage")
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """What killed runs and commands left in a folder beside records that are there and that nobody writes."""
+    found = (path for suffix in _LEFTOVERS for path in folder.glob(f"*{suffix}") if path.is_file())
+    return sorted(path for path in found if _owner(path).is_file() and not is_being_written(_owner(path)))
+
+
+def remove_leftover(path: Path) -> None:
+    """Delete one of `leftovers`, under the lock of its record. Raises UserError when that is written by now."""
+    lock = RunLock(_owner(path))
+    try:
+        if path.suffix != ".lock":  # that goes with its release
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"{path} cannot be deleted: {error.strerror or error}.", "Delete it by hand.") from error
+    finally:
+        lock.release()
+
+
+def _owner(leftover: Path) -> Path:
+    """The file that it was made for, as `run.h5` of `run.h5.partial`."""
+    return leftover.with_suffix("")

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import pytest
 
 from labcontrol.config.bench_edit import replace_file
@@ -191,3 +192,32 @@ def test_ctrl_c_stops_a_run_whose_output_nobody_reads(tmp_path: Path) -> None:
     with RunReader(next(tmp_path.glob("*.h5"))) as run:
         assert run.state.name in ("stopped", "aborted")
         assert run.seal is not None
+
+
+def test_what_killed_runs_leave_is_tidied_and_nothing_else(cli: Cli, record: Path) -> None:
+    before = record.read_bytes()
+    names = ["run.h5.partial", "run.h5.salvage", "run.h5.lock", "other.h5.partial", "run.csv", "run.note.txt"]
+    for name in names:
+        record.with_name(name).write_text("left")
+    lock_of_a_run = lock.RunLock(record)
+    assert "nothing to tidy" in cli("runs", "tidy", "--folder", record.parent).out
+    lock_of_a_run.release()
+    record.with_name("run.h5.lock").touch()
+    tidied = cli("runs", "tidy", "--yes", "--folder", record.parent)
+    assert tidied.code == 0
+    assert sorted(Path(line).name for line in tidied.out.split()) == sorted(names[:3])
+    left = sorted(path.name for path in record.parent.iterdir())
+    assert left == sorted(["run.h5", *names[3:]])
+    assert record.read_bytes() == before
+
+
+@pytest.mark.parametrize("command", [("runs", "export"), ("report",), ("runs", "show")])
+def test_what_is_made_from_a_damaged_record_says_so(
+    cli: Cli, record: Path, command: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert cli(*command, record).code == 0
+    assert "damaged" not in caplog.text
+    with h5py.File(record, "r+") as file:
+        file["epochs/nmse"][3] *= 1.001
+    assert cli(*command, record).code == 0
+    assert "is damaged, and what follows is made from it: /epochs/nmse is not what it was" in caplog.text

@@ -47,7 +47,7 @@ def write_report(
 
 def report_page(record: Path, progress: Callable[[str], None] = lambda _what: None) -> str:
     """The report of a run as HTML. Raises UserError."""
-    with reading(record) as run:
+    with reading(record, warn=True) as run:
         filled = contents(run, progress)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("labcontrol.analysis.report", "template"),
