@@ -54,13 +54,18 @@ def init(
     _write(texts, force=force)
     for path in texts:
         typer.echo(f"wrote {path}")
-    experiment_file, bench_file = texts
+    experiment_file, bench_file = map(_word, texts)
     if real:
         typer.echo(f"find:       labcontrol devices --write {bench_file}")
     typer.echo(f"check:      labcontrol check {experiment_file}{' --connect' if real else ''}")
     if real or hidden_table is not None:
         typer.echo(f"calibrate:  labcontrol calibrate --bench {bench_file}{' --arm' if real else ''}")
     typer.echo(f"run:        labcontrol run {experiment_file}{' --arm' if real else ''}")
+
+
+def _word(path: Path) -> str:
+    """As a shell of any system reads it, also with blanks."""
+    return f'"{path}"' if " " in str(path) else str(path)
 
 
 def simulated_text(experiment: ExperimentConfig, hidden_table: int | None) -> str:

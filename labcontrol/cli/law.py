@@ -35,6 +35,7 @@ def law(
     allow_stale: bool = typer.Option(
         False, "--allow-stale", help="Run on expired or stale calibrations; the record says so."
     ),
+    as_json: bool = typer.Option(False, "--json", help="Print the result as one JSON object, last."),
 ) -> None:
     """Test the law on a table: identify every mirror, predict the learning curve, descend, and compare.
 
@@ -56,7 +57,9 @@ def law(
         armed_by=ARMED if arm else "",
     )
     job = RunJob.make(settings)
-    run_in_terminal(job, as_json=False)
+    run_in_terminal(job, as_json=as_json)
+    if as_json:
+        return
     with reading(job.run.record) as record:
         rows = prediction_table(record_models(record), record.neurons, config.stop.target_error)
     wide_console().print(_shown(rows))

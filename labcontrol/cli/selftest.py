@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import typer
@@ -21,6 +22,7 @@ from labcontrol.config.toml_text import commented_toml
 from labcontrol.errors import UserError
 from labcontrol.host.real_devices import held
 from labcontrol.learning import strategy_settings
+from labcontrol.records.json_text import to_json
 from labcontrol.selftest import Report, Scan, Trial, scan, selftest
 from labcontrol.selftest.scan import METHODS
 from labcontrol.selftest.selftest import GOOD_CONSISTENCY
@@ -45,6 +47,7 @@ def self_test(
         False, "--arm", help="Allow a real laser to emit; you have made sure that the table is safe."
     ),
     allow_stale: bool = typer.Option(False, "--allow-stale", help="Use expired or stale calibrations."),
+    as_json: bool = typer.Option(False, "--json", help="Print the result as one JSON object, last."),
 ) -> None:
     """Say in a few minutes whether a table can learn: memory, noise, expected error and learning time.
 
@@ -64,8 +67,10 @@ def self_test(
             "reservoir.phase_offset": phase_offset,
         },
     )
-    console = Console()
+    console = Console(stderr=as_json)
     _refuse_bad_output(output)
+    if output is not None and not trials:
+        raise UserError("There is nothing to recommend without a scan.", "Add --scan 50.")
     bench_config = bench_for(config)
     bench_config = calibrated(stale_allowed(bench_config) if allow_stale else bench_config)
     work = make_task(config.task, config.seed)
@@ -81,8 +86,21 @@ def self_test(
             found = _scan(opened, config, work, trials, method)
             _print_scan(console, found)
             _recommend(console, config, found, exposure_ms, output)
-        elif output is not None:
-            raise UserError("There is nothing to recommend without a scan.", "Add --scan 50.")
+    if as_json:
+        typer.echo(to_json(_result(report, found if trials else None)))
+
+
+def _result(report: Report, found: Scan | None) -> dict[str, Any]:
+    scanned = None if found is None else {"recommended": found.best.config.model_dump(), "gain": found.gain}
+    return {
+        "can_learn": report.can_learn,
+        "advice": report.advice,
+        "figures": report.figures,
+        "memory": report.memory,
+        "epoch_s": report.epoch_s,
+        "learning_s": report.learning_s,
+        "scan": scanned,
+    }
 
 
 def _scan(opened: Bench, config: ExperimentConfig, work: Task, trials: int, method: str) -> Scan:

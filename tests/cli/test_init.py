@@ -1,6 +1,7 @@
 """`labcontrol init` writes files that are right, complete, and never on top of others."""
 
 import re
+import shlex
 import tomllib
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -100,6 +101,15 @@ def test_the_example_experiment_runs_on_the_bench_beside_it(tmp_path: Path, hidd
     bench.write_text(bench.read_text(encoding="utf-8").replace("power_w = 0.02", "power_w = 0.015"), encoding="utf-8")
     assert bench_for(load_experiment(tmp_path / EXPERIMENT_FILE)) == load_bench(bench)
     assert load_bench(bench).laser.power_w == 0.015
+
+
+def test_the_commands_that_follow_can_be_copied_whatever_the_folder_is_called(
+    cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    folder = tmp_path / "Läufe im Labor"
+    lines = dict(line.split(":", 1) for line in cli("init", folder).out.splitlines() if not line.startswith("wrote"))
+    assert shlex.split(lines["run"]) == ["labcontrol", "run", str(folder / EXPERIMENT_FILE)]
+    assert cli(*shlex.split(lines["check"])[1:]).code == 0
 
 
 @pytest.mark.parametrize("present", [EXPERIMENT_FILE, BENCH_FILE])

@@ -90,6 +90,15 @@ def test_bad_options_get_one_message_and_leave_nothing_behind(
     assert not list(tmp_path.iterdir())
 
 
+def test_the_self_test_gives_its_result_to_programs(cli: Callable[..., Any]) -> None:
+    outcome = cli("selftest", "--neurons", 16, "--scan", 2, "--method", "sobol", "--json")
+    assert outcome.code == 0, outcome.err
+    result = json.loads(outcome.out)
+    assert result["figures"]["consistency"] > 0.5
+    assert result["scan"]["gain"] >= 1
+    assert result["can_learn"] is (result["advice"] == [])
+
+
 def test_a_scan_of_less_than_nothing_is_refused_at_once(cli: Callable[..., Any]) -> None:
     outcome = cli("selftest", "--scan", -1)
     assert outcome.code == 2
