@@ -101,7 +101,8 @@ def outcome(command: str, path: Path, right: str) -> str:
 
 
 def flip(content: bytearray, rng: np.random.Generator) -> None:
-    at = int(rng.integers(len(content)))
+    used = np.flatnonzero(np.frombuffer(content, np.uint8))  # most of a small file is room for more rows
+    at = int(rng.choice(used)) if rng.random() < 0.8 else int(rng.integers(len(content)))
     if rng.random() < 0.7:
         content[at] ^= 1 << int(rng.integers(8))
     else:
