@@ -25,6 +25,10 @@ Interval = tuple[float, float, float]
 
 _POINTS = 200  # a longer curve is averaged in as many bins
 _FEWEST_POINTS = 8
+_APART, _LEAST_PART = (
+    1.5,
+    1e-3,
+)  # of two time constants, and of the height: what is closer or smaller is not a second one
 _SHORTEST, _LONGEST, _CONSTANTS = 1e-3, 1e2, 200  # time constants tried for many curves, in lengths of the curve
 
 
@@ -292,7 +296,7 @@ def fit_two_exponentials(epochs: NDArray[np.integer] | Floats, errors: Floats) -
     Returns
     -------
     TwoExponentials or None
-        None where there are too few points, or the curve does not fall.
+        None where there are too few points, the curve does not fall, or one exponential does as well.
     """
     k, goal = np.asarray(epochs, dtype=np.float64), np.log(np.maximum(errors, np.finfo(float).tiny))
     if len(k) < _FEWEST_POINTS or not errors[-1] < errors[0]:
@@ -312,9 +316,10 @@ def fit_two_exponentials(epochs: NDArray[np.integer] | Floats, errors: Floats) -
     ]
     found = min((least_squares(misfit, start, method="lm") for start in starts), key=lambda fit: float(fit.cost))
     best = model(found.x)
-    if best.tau <= best.slow_tau:
-        return best
-    return TwoExponentials(best.floor, best.slow, best.fast, best.slow_tau, best.tau)
+    if best.tau > best.slow_tau:
+        best = TwoExponentials(best.floor, best.slow, best.fast, best.slow_tau, best.tau)
+    are_two = best.slow_tau > _APART * best.tau and min(best.fast, best.slow) > _LEAST_PART * height
+    return best if are_two and best.tau > 1 else None
 
 
 def time_constants(epochs: Floats, curves: Floats) -> Floats:

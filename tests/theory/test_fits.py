@@ -44,3 +44,7 @@ def test_two_exponentials_are_found_again() -> None:
     assert found == pytest.approx((0.01, 0.8, 0.1, 20.0, 150.0), rel=0.02)
     np.testing.assert_allclose(fit.curve(EPOCHS), curve, rtol=1e-3)
     assert fit_two_exponentials(EPOCHS, 1 - curve) is None
+
+
+def test_a_single_exponential_is_not_called_two() -> None:
+    assert fit_two_exponentials(EPOCHS, 0.02 + 0.9 * np.exp(-EPOCHS / 40.0)) is None
