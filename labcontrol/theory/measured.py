@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labcontrol.bench import Bench, simulated_bench
+from labcontrol.bench import BUILT_IN_BENCHES, Bench, simulated_bench
 from labcontrol.config import BenchConfig, ExperimentConfig
 from labcontrol.reservoir import Reservoir
 from labcontrol.tasks import Task, make_task
@@ -25,13 +25,13 @@ class MeasuredStates:
 
 
 def table_states(experiment: ExperimentConfig) -> MeasuredStates:
-    """States of the simulated table of an experiment's size and seed, without its noise; the noise is measured apart.
+    """States of the built-in table of an experiment, size and seed, without its noise; the noise is measured apart.
 
     Every mirror alone, all of them in one replay of the training sequence, and the same mask a few times.
     Incoherent readout. Raises UserError.
     """
     task = make_task(experiment.task, experiment.seed)
-    table = simulated_bench(experiment.neurons, experiment.seed)
+    table = BUILT_IN_BENCHES.get(experiment.bench, simulated_bench)(experiment.neurons, experiment.seed)
     alone = np.vstack([np.zeros((1, experiment.neurons), dtype=bool), np.eye(experiment.neurons, dtype=bool)])
     outputs = _replayed(experiment, task, _without_noise(table), alone)
     half = np.random.default_rng(experiment.seed).random(experiment.neurons) < 0.5

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from labcontrol.analysis.plots.scaling_figure import save_scaling_figure
-from labcontrol.bench import Bench, simulated_bench
+from labcontrol.bench import BUILT_IN_BENCHES, Bench
 from labcontrol.config import ExperimentConfig
 from labcontrol.engine.table_study import run_table_job
 from labcontrol.errors import UserError
@@ -243,10 +243,11 @@ def test_subsets_of_a_record_are_states_as_well(tmp_path: Path) -> None:
         replace(subsets, sizes=(6, 25))
 
 
-def test_states_measured_mirror_by_mirror_add_up_to_the_output_of_any_mask() -> None:
-    experiment = tiny_experiment().model_copy(update={"neurons": 36, "seed": 3})
+@pytest.mark.parametrize("name", BUILT_IN_BENCHES)
+def test_states_measured_mirror_by_mirror_add_up_to_the_output_of_any_mask(name: str) -> None:
+    experiment = tiny_experiment().model_copy(update={"neurons": 36, "seed": 3, "bench": name})
     measured = table_states(experiment)
-    bench = simulated_bench(36, 3)
+    bench = BUILT_IN_BENCHES[name](36, 3)
     assert bench.table is not None
     quiet = bench.table.model_copy(update={"options": bench.table.options | {"noise": 0.0}})
     mask = np.random.default_rng(8).random((1, 36)) < 0.5
