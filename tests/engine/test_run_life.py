@@ -19,7 +19,7 @@ from small_runs import (
     watched_laser,
 )
 
-from drivers.interfaces import Detector
+from drivers.interfaces import Detector, DeviceError
 from labcontrol.engine import EpochDone, Finished, Predicted, Prepared, Run, RunState
 from labcontrol.engine.control import RunAbortedError
 from labcontrol.errors import UserError
@@ -212,7 +212,7 @@ def test_devices_that_cannot_be_opened_leave_no_record_and_no_light(
 
     monkeypatch.setattr("mock_devices.detector.SimulatedDetector._open", broken)
     run = small_run(tmp_path / "runs")
-    with pytest.raises(OSError, match="no such port"):
+    with pytest.raises(DeviceError, match=r"detector: could not be opened.*no such port"):
         run.execute()
     assert run.status.state is RunState.FAILED
     assert not laser.was_on
