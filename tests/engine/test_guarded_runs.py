@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from labcontrol.bench import Bench
 from labcontrol.config import BenchConfig, ExperimentConfig, LaserEntry
 from labcontrol.engine import FaultSeen, Run, RunState
 from labcontrol.errors import UserError
+from labcontrol.guardian.messages import Limits
 from labcontrol.records import RunReader
 from mock_devices.wire.cobolt import CoboltInstrument
 from mock_devices.wire.laser_electronics import LaserElectronics
@@ -46,6 +48,13 @@ class LaserOnLine:
     def run(self, folder: Path, *, armed: bool = True) -> Run:
         config = experiment()
         return Run(config, self.bench(config), folder, armed_by="test" if armed else "")
+
+
+@pytest.fixture(autouse=True)
+def _patient_guardian(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How soon a guardian loses patience is tested elsewhere; here a busy computer shall not be taken for a dead one."""
+    patient = functools.partial(Limits, silence_s=5.0)
+    monkeypatch.setattr("labcontrol.bench.bench.Limits", patient)
 
 
 @pytest.fixture
