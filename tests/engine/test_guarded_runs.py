@@ -52,7 +52,7 @@ class LaserOnLine:
 
 @pytest.fixture(autouse=True)
 def _patient_guardian(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How soon a guardian loses patience is tested elsewhere; here a busy computer shall not be taken for a dead one."""
+    """How soon a guardian loses patience is tested elsewhere; here a busy computer is not taken for a dead one."""
     patient = functools.partial(Limits, silence_s=5.0)
     monkeypatch.setattr("labcontrol.bench.bench.Limits", patient)
 
