@@ -18,6 +18,7 @@ from labcontrol.gui.window.desktop import Appearance
 from labcontrol.gui.window.main_window import MainWindow
 
 _WIDGETS_LEFT = 1000  # of about ten windows
+_LEAVING_S = 5.0  # for a thread that has been told to end, on a busy computer
 _REAPER = "host-reaper"  # waits for a host that ends some seconds after its last client
 
 
@@ -41,8 +42,10 @@ def _runtime_directory(tmp_path_factory: pytest.TempPathFactory) -> None:
 def _nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     threads = set(threading.enumerate())
     yield
-    left = set(threading.enumerate()) - threads
-    assert [thread.name for thread in left if thread.name != _REAPER] == []
+    left = [thread for thread in set(threading.enumerate()) - threads if thread.name != _REAPER]
+    for thread in left:
+        thread.join(_LEAVING_S)
+    assert [thread.name for thread in left if thread.is_alive()] == []
     if "qtbot" in request.fixturenames:
         assert [widget for widget in QApplication.topLevelWidgets() if widget.isVisible()] == []
         # Outside an event loop Qt puts deletions off for ever; every later test would style the old widgets again.
