@@ -184,7 +184,9 @@ def shrink(path: Path, width_px: int = 0) -> None:
 def main() -> None:
     """Every picture, each size and theme in a process of its own."""
     if len(sys.argv) == 4:
-        Photographer(sys.argv[1], sys.argv[2], Path(sys.argv[3])).all()
+        folder = Path(sys.argv[3]).absolute()
+        os.chdir(folder)  # what the window and its commands write belongs there
+        Photographer(sys.argv[1], sys.argv[2], folder).all()
         return
     TARGET.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
