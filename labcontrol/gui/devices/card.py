@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from PyQt5.QtCore import Qt, pyqtSignal
 from PyQt5.QtWidgets import QFrame, QWidget
 
 from drivers.interfaces import DeviceStatus, Identity
 from labcontrol.config import DeviceEntry
+from labcontrol.gui.shared.abstract import AbstractQt
 from labcontrol.gui.shared.banner import message_and_remedy
 from labcontrol.gui.shared.buttons import button
 from labcontrol.gui.shared.elided import ElidedLabel
@@ -17,7 +20,7 @@ from labcontrol.host.jobs.manual import DeviceReport, Facts
 _UNITS = {"c": "°C", "w": "W", "a": "A", "v": "V", "hz": "Hz", "s": "s", "db": "dB", "h": "h", "nm": "nm", "k": "K"}
 
 
-class DeviceCard(QFrame):
+class DeviceCard(QFrame, metaclass=AbstractQt):
     """Base of the cards. Signals: `connect_requested`, `disconnect_requested`."""
 
     connect_requested = pyqtSignal()
@@ -62,9 +65,9 @@ class DeviceCard(QFrame):
         self.show_facts(report.facts)
         self.facts.setVisible(bool(self.facts.text()))
 
+    @abstractmethod
     def show_facts(self, facts: Facts) -> None:
         """What is special to this kind of device."""
-        raise NotImplementedError
 
     def show_connecting(self) -> None:
         self.problem.hide()

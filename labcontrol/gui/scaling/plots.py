@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from PyQt5.QtWidgets import QWidget
 from labcontrol.analysis.curve_facts import series_colours
 from labcontrol.formatting import count
 from labcontrol.gui.learning.axes import logarithm
+from labcontrol.gui.shared.abstract import AbstractQt
 from labcontrol.gui.shared.axes import readable_plot, style_plot
 from labcontrol.gui.shared.theme import LIGHT, Theme
 from labcontrol.theory.scaling import QUANTITIES, Exponent, Group
@@ -49,7 +51,7 @@ class GroupFigures:
         return cls(number, group, {quantity: group.exponent(quantity) for quantity in QUANTITIES})
 
 
-class _StudyPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph is untyped
+class _StudyPlot(pg.GraphicsLayoutWidget, metaclass=AbstractQt):  # type: ignore[misc]  # pyqtgraph is untyped
     """One plot with a logarithmic axis on the left, which is drawn anew as a whole."""
 
     def __init__(self, left: str, bottom: str, parent: QWidget | None) -> None:
@@ -79,9 +81,9 @@ class _StudyPlot(pg.GraphicsLayoutWidget):  # type: ignore[misc]  # pyqtgraph is
         self.plot.addItem(item)
         self._items.append(item)
 
+    @abstractmethod
     def _draw(self) -> None:
         """Add what is held now to the empty plot."""
-        raise NotImplementedError
 
 
 class QuantityPlot(_StudyPlot):

@@ -49,6 +49,9 @@ class ImagePanel(Panel):
             self._shape = shape
             self._show_all()
 
+    def draw(self) -> None:
+        """Nothing is kept here: `set_rgb` shows a picture at once."""
+
     def set_theme(self, theme: Theme) -> None:
         self.theme = theme
         self.canvas.setBackground(theme.panel)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from PyQt5.QtGui import QHideEvent, QShowEvent
 from PyQt5.QtWidgets import QFrame, QWidget
 
+from labcontrol.gui.shared.abstract import AbstractQt
 
-class Panel(QFrame):
+
+class Panel(QFrame, metaclass=AbstractQt):
     """Keeps what it is given, draws it with `renew`, and catches up when it comes in sight.
 
     Out of sight means closed, behind another dock or page, or in a minimised window.
@@ -23,9 +27,9 @@ class Panel(QFrame):
         if self._in_sight:
             self.draw()
 
+    @abstractmethod
     def draw(self) -> None:
         """Bring the picture up to date."""
-        raise NotImplementedError
 
     def showEvent(self, event: QShowEvent | None) -> None:
         super().showEvent(event)
