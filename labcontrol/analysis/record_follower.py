@@ -19,7 +19,8 @@ from labcontrol.engine import EpochDone, Event, FaultSeen, Predicted, Prepared, 
 from labcontrol.engine import RunState as EngineState
 from labcontrol.errors import UserError
 from labcontrol.records import RunReader
-from labcontrol.records.reader import DAMAGE, Fault, LogLine, RunState
+from labcontrol.records.contents import Fault, LogLine, RunState
+from labcontrol.records.damage import DAMAGE
 from labcontrol.tasks import Task
 
 _PACE_EPOCHS = 200

@@ -17,8 +17,8 @@ from labcontrol.errors import UserError
 from labcontrol.learning import Proposal, Strategy, initial_mask, make_strategy, strategy_facts
 from labcontrol.learning.acceptance import accept
 from labcontrol.records import RunReader
+from labcontrol.records.damage import DAMAGE
 from labcontrol.records.json_text import to_json
-from labcontrol.records.reader import DAMAGE
 from labcontrol.reservoir.coupling import Coupling
 from labcontrol.tasks import ErrorMeasure
 from labcontrol.theory.pilot_design import pilot_responses

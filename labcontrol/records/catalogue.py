@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from labcontrol.errors import UserError
+from labcontrol.records.damage import reading
 from labcontrol.records.layout import SUFFIX
 from labcontrol.records.notes import read_note, write_note
-from labcontrol.records.reader import RunReader, reading
+from labcontrol.records.reader import RunReader
 from labcontrol.records.trash import files_of_run, trash_run
 
 __all__ = [

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labcontrol.errors import UserError
+from labcontrol.records.contents import Change, Checkpoint, Fault, LogLine, Pilot, RunState
 from labcontrol.records.epoch_table import EpochTable, Floats, Loss
 from labcontrol.records.json_text import is_sound, read_lines, read_object, split_lines
 from labcontrol.records.layout import JOURNALS, SEAL, Growing, drift_columns, epoch_columns
@@ -30,129 +28,6 @@ from labcontrol.records.storage import (
     open_run_file,
     refresh,
 )
-
-log = logging.getLogger(__name__)
-
-# What reading the content of a damaged or tampered file can raise.
-DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError)
-
-
-@contextlib.contextmanager
-def reading(path: Path, *, warn: bool = False) -> Iterator[RunReader]:
-    """A run file open for reading; what turns out to be damaged only while it is read raises UserError, too.
-
-    warn: whether all of it is compared with its checksums first, and a warning logged where it differs.
-    """
-    with RunReader(path) as run:
-        try:
-            if warn and (change := next(run.changes(), None)) is not None:
-                log.warning("%s is damaged, and what follows is made from it: %s", path, change.text)
-            yield run
-        except DAMAGE as error:
-            damage = None if _is_of_the_system(error) else _damage(run, error)
-            if damage is None:
-                raise
-            raise UserError(
-                f"The content of {path} is damaged: {damage}", "Copy it again from where it came from."
-            ) from error
-
-
-def _is_of_the_system(error: Exception) -> bool:
-    """An output that cannot be written, a terminal that cannot show a letter; HDF5's own errors have no number."""
-    return isinstance(error, UnicodeEncodeError) or getattr(error, "errno", None) is not None
-
-
-def _damage(run: RunReader, error: Exception) -> str | None:
-    """What is damaged in a record that gave an error; None where it is whole, so that the error has another cause."""
-    try:
-        change = next(run.changes(), None)
-    except DAMAGE as damage:
-        return f"{damage}."
-    if change is None and run.is_checkable:
-        return None
-    return f"{error}." if change is None else change.text
-
-
-@dataclass(frozen=True)
-class RunState:
-    """How far a run is.
-
-    name: running, finished, stopped, aborted, failed; or interrupted, when it says running but nobody writes it.
-    unix_s: when it came into this state. epochs: how many there were then.
-    """
-
-    name: str
-    reason: str
-    unix_s: float
-    epochs: int
-
-
-@dataclass(frozen=True)
-class Change:
-    """Content that is not what was written. row: the first, in a table. text: in plain words."""
-
-    dataset: str
-    row: int | None
-    text: str
-
-
-@dataclass(frozen=True)
-class LogLine:
-    """One line of the log."""
-
-    unix_s: float
-    level: str
-    text: str
-
-
-def _state_name(line: dict[str, Any]) -> str:
-    """Of a line of the journal; early versions called a run that was stopped by hand finished."""
-    by_hand = (line["state"], line["reason"]) == ("finished", "stopped by the user")
-    return "stopped" if by_hand else str(line["state"])
-
-
-RETRIED = "retried"
-"""Kind of a fault that was mended at once: a frame or sample acquired again."""
-_KINDS = {"retaken": RETRIED}  # as records of early versions have it
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What a device did wrong, and what was done about it. epoch: epochs on disk at that time."""
-
-    unix_s: float
-    device: str
-    kind: str
-    text: str
-    action: str
-    epoch: int = 0
-
-
-@dataclass(frozen=True)
-class Pilot:
-    """Masks measured before learning.
-
-    Attributes
-    ----------
-    masks : ndarray of bool, shape (B, N)
-        Replay by replay; each replay holds the initial mask as well.
-    outputs : ndarray of float32, shape (B, T)
-        What they gave.
-    replays : ndarray of int, shape (B,)
-        Number of each one's replay within the pilot.
-    """
-
-    masks: NDArray[np.bool_]
-    outputs: NDArray[np.float32]
-    replays: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """State from which the run continues after so many epochs."""
-
-    epochs: int
-    state: bytes
 
 
 class RunReader:
@@ -339,28 +214,16 @@ class RunReader:
 
     @property
     def log(self) -> list[LogLine]:
-        return [LogLine(line["time"], line["level"], line["text"]) for line in self._lines("log")]
+        return [LogLine.of(line) for line in self._lines("log")]
 
     @property
     def faults(self) -> list[Fault]:
-        return [
-            Fault(
-                line["time"],
-                line["device"],
-                _KINDS.get(line["kind"], line["kind"]),
-                line["text"],
-                line["action"],
-                line.get("epoch", 0),
-            )
-            for line in self._lines("faults")
-        ]
+        return [Fault.of(line) for line in self._lines("faults")]
 
     @property
     def states(self) -> list[RunState]:
         """All the states the writer went through, as it wrote them."""
-        return [
-            RunState(_state_name(line), line["reason"], line["time"], line["epochs"]) for line in self._lines("state")
-        ]
+        return [RunState.of(line) for line in self._lines("state")]
 
     @property
     def state(self) -> RunState:

@@ -12,7 +12,6 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -21,13 +20,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from labcontrol.errors import UserError
+from labcontrol.records.contents import Pilot
 from labcontrol.records.epoch import Epoch
-from labcontrol.records.json_text import summed_json, to_json
+from labcontrol.records.json_text import summed_json
 from labcontrol.records.layout import ENDING, SEAL, drift_columns, epoch_columns, growing
 from labcontrol.records.lock import RunLock, sole_writer
-from labcontrol.records.reader import Pilot
-from labcontrol.records.room import DiskRoom, RecordAwayError, RecordFullError, RecordWriteError, write_error
+from labcontrol.records.room import DiskRoom, RecordAwayError, RecordWriteError, write_error
 from labcontrol.records.row_checksums import row_checksums
+from labcontrol.records.run_header import RunHeader
 from labcontrol.records.seal import seal_text
 from labcontrol.records.storage import (
     Column,
@@ -42,49 +42,10 @@ from labcontrol.records.storage import (
 )
 from labcontrol.whole_files import replacing
 
-__all__ = ["Completion", "DiskRoom", "RecordAwayError", "RecordFullError", "RecordWriteError", "RunHeader", "RunWriter"]
-
 Completion = Literal["finished", "stopped", "aborted", "failed"]
 
 _ROOM = DiskRoom()
 _REFERENCE_REPLAY = ("rehearsal/spread", "rehearsal/signals")
-
-
-@dataclass(frozen=True)
-class RunHeader:
-    """What is known before a run starts.
-
-    config: {"experiment": ..., "bench": ...}, JSON types. metadata: seed, device identities, provenance; JSON types.
-    input, target: (T,) training part as given to the reservoir, and standardised. washout_input: (W,).
-    test_input, test_target: (S,). initial_mask: (N,) bool.
-    """
-
-    config: Mapping[str, Any]
-    metadata: Mapping[str, Any]
-    input: NDArray[np.float64]
-    target: NDArray[np.float64]
-    washout_input: NDArray[np.float64]
-    test_input: NDArray[np.float64]
-    test_target: NDArray[np.float64]
-    initial_mask: NDArray[np.bool_]
-
-    def __post_init__(self) -> None:
-        if len(self.input) != len(self.target) or len(self.test_input) != len(self.test_target):
-            raise ValueError("an input and its target have different lengths")
-
-    def datasets(self) -> dict[str, Any]:
-        """Content of the datasets of the same names in the file; the metadata gain a hash of each of the others."""
-        content: dict[str, Any] = {
-            "config": to_json(self.config),
-            "input": np.asarray(self.input, np.float64),
-            "target": np.asarray(self.target, np.float64),
-            "washout/input": np.asarray(self.washout_input, np.float64),
-            "test/input": np.asarray(self.test_input, np.float64),
-            "test/target": np.asarray(self.test_target, np.float64),
-            "masks/initial": np.asarray(self.initial_mask, np.bool_),
-        }
-        hashes = {name: content_sha256(value) for name, value in content.items()}
-        return content | {"metadata": summed_json({**self.metadata, "content_sha256": hashes})}
 
 
 class RunWriter:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -230,6 +232,31 @@ def test_a_record_without_a_sound_checkpoint_is_not_continued(
     for place in (0.2, 0.6, 0.99):
         flip_on_disk(path, "checkpoints/bytes", place)
     assert "none of its 3 checkpoints can be read" in refused(path, monkeypatch)
+
+
+def test_checkpoints_that_hdf5_itself_cannot_find_are_damage(
+    killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bit of the index of a dataset: HDF5 says so by an OSError, as a disk does, but without a number."""
+    path, whole, tried = tmp_path / "changed.h5", killed.read_bytes(), 0
+    for index in re.finditer(rb"EAHD|EAIB|EADB", whole):  # extensible arrays, headers and blocks
+        content = bytearray(whole)
+        content[index.end() + 2] ^= 1
+        path.write_bytes(content)
+        if only_checkpoints_are_lost(path):
+            assert "damaged" in refused(path, monkeypatch)
+            tried += 1
+    assert tried >= 3
+
+
+def only_checkpoints_are_lost(path: Path) -> bool:
+    with contextlib.suppress(OSError, UserError, RuntimeError), RunReader(path) as run:
+        changes = list(run.changes())
+        try:
+            run.checkpoint()
+        except OSError as error:
+            return not changes and error.errno is None
+    return False
 
 
 def test_of_two_continuations_the_later_one_finds_the_record_finished(killed: Path, tmp_path: Path) -> None:

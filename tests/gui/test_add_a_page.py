@@ -20,7 +20,7 @@ from labcontrol.gui.shared.theme import DARK, Theme
 from labcontrol.gui.window.desktop import Appearance
 from labcontrol.gui.window.main_window import MainWindow
 from labcontrol.gui.window.pages import PAGES
-from labcontrol.records.reader import Fault
+from labcontrol.records.contents import Fault
 
 
 class NotesPage(Page):

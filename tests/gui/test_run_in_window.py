@@ -18,7 +18,7 @@ from labcontrol.gui.live.page import LivePage
 from labcontrol.gui.window.main_window import MainWindow
 from labcontrol.host import HostState
 from labcontrol.host.jobs.run import RunDescription
-from labcontrol.records.reader import Fault
+from labcontrol.records.contents import Fault
 from labcontrol.tasks import Task
 
 

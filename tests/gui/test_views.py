@@ -24,7 +24,7 @@ from labcontrol.gui.shared.output_view import OutputView
 from labcontrol.gui.shared.panel import Panel
 from labcontrol.gui.shared.pattern_views import MaskView, SlmView
 from labcontrol.gui.shared.theme import DARK, LIGHT
-from labcontrol.records.reader import Fault
+from labcontrol.records.contents import Fault
 from labcontrol.tasks import ErrorMeasure
 
 

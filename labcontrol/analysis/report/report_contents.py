@@ -30,7 +30,7 @@ from labcontrol.analysis.run_outcome import Outcome, outcome
 from labcontrol.formatting import count, counted, duration, rounded
 from labcontrol.records import RETRIED, RunReader
 from labcontrol.records.catalogue import read_note
-from labcontrol.records.reader import Fault, LogLine, RunState
+from labcontrol.records.contents import Fault, LogLine, RunState
 
 _MOST_FAULTS = 200
 _MOST_LOG_LINES = 500

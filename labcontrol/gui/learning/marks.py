@@ -16,7 +16,7 @@ from labcontrol.formatting import duration, rounded
 from labcontrol.gui.learning.axes import Scales
 from labcontrol.gui.learning.data import LearningData
 from labcontrol.gui.shared.theme import Theme
-from labcontrol.records.reader import Fault
+from labcontrol.records.contents import Fault
 
 # Symbol of each kind; the shapes differ so that colour is not needed.
 _SYMBOLS = {"fault": "t", "drift": "d", "pause": "s"}

@@ -24,7 +24,7 @@ from labcontrol.gui.shared.output_view import OutputView
 from labcontrol.gui.shared.pattern_views import MaskView
 from labcontrol.gui.shared.theme import Theme, set_kind
 from labcontrol.gui.window.desktop import Appearance
-from labcontrol.records.reader import LogLine
+from labcontrol.records.contents import LogLine
 
 _KINDS = {"running": "active", "finished": "good", "failed": "danger"}
 _GEOMETRY = "monitor/geometry"
