@@ -18,7 +18,6 @@ from labcontrol.engine.pilot import PilotResult
 from labcontrol.engine.verify import Finding, consistency, integrity
 from labcontrol.errors import UserError
 from labcontrol.records import RunReader, reading
-from labcontrol.records.damage import DAMAGE, is_of_the_system
 
 log = logging.getLogger(__name__)
 
@@ -121,9 +120,7 @@ def _last_sound_checkpoint(reader: RunReader) -> tuple[int, dict[str, Any] | Non
             state = decode(reader.checkpoint(index).state)
             if state["epochs"] == epochs[index]:
                 return len(epochs) - 1 - index, state
-        except DAMAGE as error:
-            if is_of_the_system(error):  # the disk, not the record
-                raise
+        except ValueError as error:
             log.warning("the checkpoint after epoch %d is left out: %s", epochs[index], error)
     if len(reader.epochs):
         raise UserError(

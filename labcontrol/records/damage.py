@@ -28,7 +28,7 @@ def reading(path: Path, *, warn: bool = False) -> Iterator[RunReader]:
                 log.warning("%s is damaged, and what follows is made from it: %s", path, change.text)
             yield run
         except DAMAGE as error:
-            damage = None if is_of_the_system(error) else _damage(run, error)
+            damage = None if _is_of_the_system(error) else _damage(run, error)
             if damage is None:
                 raise
             raise UserError(
@@ -36,7 +36,7 @@ def reading(path: Path, *, warn: bool = False) -> Iterator[RunReader]:
             ) from error
 
 
-def is_of_the_system(error: Exception) -> bool:
+def _is_of_the_system(error: Exception) -> bool:
     """An output that cannot be written, a terminal that cannot show a letter; HDF5's own errors have no number."""
     return isinstance(error, UnicodeEncodeError) or getattr(error, "errno", None) is not None
 
