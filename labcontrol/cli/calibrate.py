@@ -22,6 +22,7 @@ from labcontrol.calibration import (
     with_store,
 )
 from labcontrol.calibration.plot import save_calibration_figure
+from labcontrol.cli.experiment_options import ARM
 from labcontrol.cli.terminal_run import ARMED
 from labcontrol.config import BenchConfig, load_bench
 from labcontrol.errors import UserError
@@ -36,9 +37,7 @@ def calibrate(
     ),
     bench: Path = typer.Option(help="Bench file. Its geometry and response are where calibration starts from."),
     again: bool = typer.Option(False, "--again", help="Measure the steps named (or all) again although they hold."),
-    arm: bool = typer.Option(
-        False, "--arm", help="Allow a real laser to emit; you have made sure that the table is safe."
-    ),
+    arm: bool = ARM,
     figures: bool = typer.Option(True, help="Save a figure beside each calibration."),
 ) -> None:
     """Calibrate and align a table: camera, exposure, SLM response, geometry, timing, detector.

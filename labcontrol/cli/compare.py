@@ -27,7 +27,7 @@ from labcontrol.analysis.compare import (
     table_summary,
     write_csv,
 )
-from labcontrol.cli.experiment_options import experiment_from, setting
+from labcontrol.cli.experiment_options import NEURONS, STEPS, experiment_from, setting
 from labcontrol.config import settings_from_text, user_error
 from labcontrol.errors import UserError
 from labcontrol.reservoir.timing import TimingProfile
@@ -45,8 +45,8 @@ def compare(
         help="Names, with commas between; NAME:KEY=VALUE changes a setting, for example "
         "noise-aware:largest_repeats=4:selection=uniform.",
     ),
-    neurons: int | None = setting("neurons", "Number of neurons, a square number."),
-    steps: int | None = setting("task.steps", "Steps of the training part."),
+    neurons: int | None = NEURONS,
+    steps: int | None = STEPS,
     test_steps: int | None = setting("task.test_steps", "Steps of the test part."),
     seeds: int = typer.Option(10, min=1, help="Tables and random starts: seeds 1 to this number."),
     noise: str = typer.Option("0,0.02,0.1", help="Detector noise, shares of the output's standard deviation."),

@@ -105,3 +105,17 @@ def stale_allowed(bench: BenchConfig) -> BenchConfig:
     if bench.calibration is None:
         raise UserError("--allow-stale is for benches with calibrations; this one names none.")
     return bench.model_copy(update={"calibration": bench.calibration.model_copy(update={"allow_stale": True})})
+
+
+# Options that several commands have, worded once.
+BENCH = setting("bench", "simulated, laboratory, or a bench file.")
+NEURONS = setting("neurons", "Number of neurons, a square number.")
+STEPS = setting("task.steps", "Steps of the training part.")
+EPOCHS = typer.Option(None, help="Masks measured at most, the initial one included.", show_default="4 x neurons")
+SEED = setting("seed", "Decides every random choice.")
+OUTPUT = typer.Option(Path("runs"), help="Folder for record and figures.")
+ARM = typer.Option(False, "--arm", help="Allow a real laser to emit; you have made sure that the table is safe.")
+UNATTENDED = typer.Option(
+    False, "--unattended", help="With --arm: go on with a real laser although nobody is attached."
+)
+ALLOW_STALE = typer.Option(False, "--allow-stale", help="Run on expired or stale calibrations; the record says so.")

@@ -10,7 +10,18 @@ from rich.table import Table
 from labcontrol.analysis.prediction_table import Compared, prediction_table
 from labcontrol.analysis.run_models import record_models
 from labcontrol.bench import bench_for
-from labcontrol.cli.experiment_options import experiment_from, setting, stale_allowed
+from labcontrol.cli.experiment_options import (
+    ALLOW_STALE,
+    ARM,
+    BENCH,
+    EPOCHS,
+    NEURONS,
+    OUTPUT,
+    SEED,
+    STEPS,
+    experiment_from,
+    stale_allowed,
+)
 from labcontrol.cli.terminal_run import ARMED, run_in_terminal
 from labcontrol.cli.terminal_text import wide_console
 from labcontrol.host.jobs.run import RunJob, RunSettings
@@ -21,20 +32,14 @@ def law(
     experiment: Path | None = typer.Argument(
         None, help="Experiment file; without one, the default experiment.", show_default=False
     ),
-    bench: str | None = setting("bench", "simulated, laboratory, or a bench file."),
-    neurons: int | None = setting("neurons", "Number of neurons, a square number."),
-    steps: int | None = setting("task.steps", "Steps of the training part."),
-    epochs: int | None = typer.Option(
-        None, help="Masks measured at most, the initial one included.", show_default="4 x neurons"
-    ),
-    seed: int | None = setting("seed", "Decides every random choice."),
-    output: Path = typer.Option(Path("runs"), help="Folder for record and figures."),
-    arm: bool = typer.Option(
-        False, "--arm", help="Allow a real laser to emit; you have made sure that the table is safe."
-    ),
-    allow_stale: bool = typer.Option(
-        False, "--allow-stale", help="Run on expired or stale calibrations; the record says so."
-    ),
+    bench: str | None = BENCH,
+    neurons: int | None = NEURONS,
+    steps: int | None = STEPS,
+    epochs: int | None = EPOCHS,
+    seed: int | None = SEED,
+    output: Path = OUTPUT,
+    arm: bool = ARM,
+    allow_stale: bool = ALLOW_STALE,
     as_json: bool = typer.Option(False, "--json", help="Print the result as one JSON object, last."),
 ) -> None:
     """Test the law on a table: identify every mirror, predict the learning curve, descend, and compare.

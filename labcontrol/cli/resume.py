@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from labcontrol.cli.experiment_options import ARM, UNATTENDED
 from labcontrol.cli.runs import FOLDER, Folder, RunName
 from labcontrol.cli.terminal_run import ARMED, run_detached, run_in_terminal
 from labcontrol.host.jobs.run import RunJob, RunSettings
@@ -13,12 +14,8 @@ from labcontrol.records.catalogue import find_run
 def resume(
     run: RunName = "latest",
     folder: Folder = FOLDER,
-    arm: bool = typer.Option(
-        False, "--arm", help="Allow a real laser to emit; you have made sure that the table is safe."
-    ),
-    unattended: bool = typer.Option(
-        False, "--unattended", help="With --arm: go on with a real laser although nobody is attached."
-    ),
+    arm: bool = ARM,
+    unattended: bool = UNATTENDED,
     detach: bool = typer.Option(
         False, "--detach", help="Run in a process of its own and leave; 'labcontrol attach' shows it."
     ),

@@ -9,7 +9,21 @@ import typer
 
 from labcontrol.bench import bench_for
 from labcontrol.cli.completion import names
-from labcontrol.cli.experiment_options import experiment_from, options_from, setting, stale_allowed
+from labcontrol.cli.experiment_options import (
+    ALLOW_STALE,
+    ARM,
+    BENCH,
+    EPOCHS,
+    NEURONS,
+    OUTPUT,
+    SEED,
+    STEPS,
+    UNATTENDED,
+    experiment_from,
+    options_from,
+    setting,
+    stale_allowed,
+)
 from labcontrol.cli.terminal_run import ARMED, run_detached, run_in_terminal
 from labcontrol.config import PRESETS, load_fault_script
 from labcontrol.errors import UserError
@@ -31,13 +45,11 @@ def run(
         show_default="law",
         autocompletion=names(PRESETS),
     ),
-    bench: str | None = setting("bench", "simulated, laboratory, or a bench file."),
-    neurons: int | None = setting("neurons", "Number of neurons, a square number."),
-    steps: int | None = setting("task.steps", "Steps of the training part."),
-    epochs: int | None = typer.Option(
-        None, help="Masks measured at most, the initial one included.", show_default="4 x neurons"
-    ),
-    seed: int | None = setting("seed", "Decides every random choice."),
+    bench: str | None = BENCH,
+    neurons: int | None = NEURONS,
+    steps: int | None = STEPS,
+    epochs: int | None = EPOCHS,
+    seed: int | None = SEED,
     task: str | None = setting("task.name", "mackey-glass, santa-fe, narma-10, or a CSV file."),
     strategy: str | None = setting("learning.strategy", "How masks are chosen; 'labcontrol strategies' lists all."),
     option: list[str] | None = typer.Option(
@@ -58,13 +70,9 @@ def run(
         "learning.masks_per_replay", "Masks that share a replay, for strategies that ask for many."
     ),
     target_error: float | None = setting("stop.target_error", "Stop at this error."),
-    output: Path = typer.Option(Path("runs"), help="Folder for record and figures."),
-    arm: bool = typer.Option(
-        False, "--arm", help="Allow a real laser to emit; you have made sure that the table is safe."
-    ),
-    unattended: bool = typer.Option(
-        False, "--unattended", help="With --arm: go on with a real laser although nobody is attached."
-    ),
+    output: Path = OUTPUT,
+    arm: bool = ARM,
+    unattended: bool = UNATTENDED,
     faults: Path | None = typer.Option(
         None,
         help="Fault script: what goes wrong with the simulated table, and when; see docs/faults.md.",
@@ -75,9 +83,7 @@ def run(
         False, "--detach", help="Run in a process of its own and leave; 'labcontrol attach' shows it."
     ),
     window: bool = typer.Option(False, "--window", help="Open the window, or say why it cannot be opened."),
-    allow_stale: bool = typer.Option(
-        False, "--allow-stale", help="Run on expired or stale calibrations; the record says so."
-    ),
+    allow_stale: bool = ALLOW_STALE,
     as_json: bool = typer.Option(
         False, "--json", help="Print the result as one JSON object, last. Implies --headless."
     ),

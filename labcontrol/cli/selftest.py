@@ -15,7 +15,7 @@ from rich.table import Table
 
 from labcontrol.bench import Bench, bench_for
 from labcontrol.calibration import calibrated, check_devices
-from labcontrol.cli.experiment_options import experiment_from, setting, stale_allowed
+from labcontrol.cli.experiment_options import ARM, BENCH, NEURONS, SEED, experiment_from, setting, stale_allowed
 from labcontrol.cli.terminal_run import ARMED
 from labcontrol.config import ExperimentConfig
 from labcontrol.config.toml_text import commented_toml
@@ -33,19 +33,17 @@ def self_test(
     experiment: Path | None = typer.Argument(
         None, help="Experiment file; without one, the default experiment.", show_default=False
     ),
-    bench: str | None = setting("bench", "simulated, laboratory, or a bench file."),
-    neurons: int | None = setting("neurons", "Number of neurons, a square number."),
+    bench: str | None = BENCH,
+    neurons: int | None = NEURONS,
     task: str | None = setting("task.name", "The task it shall learn."),
-    seed: int | None = setting("seed", "Decides every random choice."),
+    seed: int | None = SEED,
     feedback: float | None = setting("reservoir.feedback", "Feedback strength beta, in units of pi."),
     injection: float | None = setting("reservoir.injection", "Input strength gamma, in units of pi."),
     phase_offset: float | None = typer.Option(None, help="Phase offset theta, in units of pi.", show_default="0.44"),
     trials: int = typer.Option(0, "--scan", min=0, help="Also try this many operating points, and recommend the best."),
     method: str = typer.Option("adaptive", help=f"How the scan chooses them: {', '.join(METHODS)}."),
     output: Path | None = typer.Option(None, help="Write the recommended experiment file here.", show_default=False),
-    arm: bool = typer.Option(
-        False, "--arm", help="Allow a real laser to emit; you have made sure that the table is safe."
-    ),
+    arm: bool = ARM,
     allow_stale: bool = typer.Option(False, "--allow-stale", help="Use expired or stale calibrations."),
     as_json: bool = typer.Option(False, "--json", help="Print the result as one JSON object, last."),
 ) -> None:

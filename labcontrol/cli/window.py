@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from labcontrol.bench import bench_for
-from labcontrol.cli.experiment_options import experiment_from, setting
+from labcontrol.cli.experiment_options import BENCH, experiment_from
 from labcontrol.errors import UserError
 from labcontrol.gui.availability import why_not
 
@@ -17,7 +17,7 @@ def window(
     experiment: Path | None = typer.Argument(
         None, help="Experiment file to put into the form; without one, the default experiment.", show_default=False
     ),
-    bench: str | None = setting("bench", "simulated, laboratory, or a bench file."),
+    bench: str | None = BENCH,
     folder: Path = typer.Option(Path("runs"), "--folder", "--output", help="Folder of the run files, old and new."),
 ) -> None:
     """Open the window without starting a run: set up experiments, look at devices, calibrate, browse
