@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from labcontrol.learning.boolean_search import Effort
-from labcontrol.learning.field_search import search_fields
+from labcontrol.learning.field_search import FieldReadout, search_fields
 from labcontrol.learning.linear_search import search_linear
 from labcontrol.learning.measurements import Measurements
 from labcontrol.learning.phase_retrieval import retrieve_fields
@@ -111,9 +111,8 @@ class FieldModel(ReadoutModel):
         correction = self.correction[:steps] / scale**2
         single = np.std(2 * np.real(np.conj(half / scale) * fields), axis=1)
         load = ridge * float(np.mean(single**2))
-        return search_fields(
-            np.ascontiguousarray(fields), background, correction, target, load, gain / scale**2, start, effort, rng
-        )
+        readout = FieldReadout(np.ascontiguousarray(fields), background, correction, target, load, gain / scale**2)
+        return search_fields(readout, start, effort, rng)
 
 
 def fit_linear(measured: Measurements, ridge: float) -> LinearModel:

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from labcontrol.learning.boolean_search import GLOBAL, LOCAL, Effort
-from labcontrol.learning.field_search import search_fields
+from labcontrol.learning.field_search import FieldReadout, search_fields
 from labcontrol.learning.linear_search import search_linear
 from labcontrol.learning.readout_models import covariance_of
 
@@ -133,7 +133,8 @@ def test_the_best_of_several_starts_is_taken_for_fields_too() -> None:
     def search(starts: int) -> float:
         start = rng.random(30) < 0.5
         effort = Effort(starts=starts)
-        _, errors = search_fields(fields, none, correction, readout.target, 0.0, 0.0, start, effort, rng)
+        coherent = FieldReadout(fields, none, correction, readout.target, 0.0, 0.0)
+        _, errors = search_fields(coherent, start, effort, rng)
         return float(errors[0])
 
     assert search(12) <= min(search(1) for _ in range(3))
