@@ -37,7 +37,9 @@ def main(
     shown = Table("seed", "in the band", "R² of the predicted exponential", "τ predicted", "verdicts in turn", box=None)
     found = []
     for seed in track(range(1, seeds + 1), "runs", console=Console(stderr=True), transient=True):
-        experiment = ExperimentConfig.model_validate({"neurons": neurons, "seed": seed, "bench": bench})
+        experiment = ExperimentConfig.model_validate(
+            {"neurons": neurons, "seed": seed, "bench": bench, "faults": {"give_up_after_s": 30.0}}
+        )
         inside, r_squared, tau, verdicts = one(with_preset(experiment, preset))
         found.append((inside, r_squared, len(verdicts)))
         shown.add_row(str(seed), f"{inside:.3f}", f"{r_squared:.3f}", f"{tau:.1f}", ", ".join(verdicts))

@@ -74,6 +74,7 @@ def main(
                     "neurons": neurons,
                     "seed": seed,
                     "learning": learning,
+                    "faults": {"give_up_after_s": 30.0},
                     "stop": {"epochs": EPOCHS_PER_NEURON * neurons + 1},
                 }
             )

@@ -109,6 +109,7 @@ def main() -> int:
             "prediction": {"pilot_masks": arguments.pilot},
             "learning": PRESETS["experiments"].learning,
             "stop": {"epochs": arguments.epochs},
+            "faults": {"give_up_after_s": 30.0},  # nobody is there to mend anything
         }
     )
     wired, in_process = compare(experiment, arguments.noise)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from labcontrol.theory.fits import fit_learning_curve, fit_two_exponentials
+from labcontrol.theory.fits import fit_learning_curve
+from labcontrol.theory.two_exponentials import fit_two_exponentials
 
 EPOCHS = np.arange(400.0)
 NOISE = 0.002
