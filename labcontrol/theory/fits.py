@@ -25,9 +25,6 @@ Interval = tuple[float, float, float]
 
 _POINTS = 200  # a longer curve is averaged in as many bins
 _FEWEST_POINTS = 8
-    1.5,
-    1e-3,
-)  # of two time constants, and of the height: what is closer or smaller is not a second one
 _SHORTEST, _LONGEST, _CONSTANTS = 1e-3, 1e2, 200  # time constants tried for many curves, in lengths of the curve
 
 

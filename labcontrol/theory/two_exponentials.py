@@ -11,7 +11,8 @@ from scipy.optimize import least_squares
 Floats = NDArray[np.float64]
 
 _FEWEST_POINTS = 8
-_APART, _LEAST_PART = (
+_APART = 1.5  # ratio of two time constants; closer ones are one
+_LEAST_PART = 1e-3  # of the height; what is smaller is no second exponential
 
 
 @dataclass(frozen=True)
