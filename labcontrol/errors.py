@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 
 class UserError(Exception):
     """Something a person can put right: what was expected, what was found, what to do next."""
@@ -10,3 +12,8 @@ class UserError(Exception):
         self.message = message
         self.remedy = remedy
         super().__init__(f"{message} {remedy}".strip())
+
+
+def is_of_the_system(error: BaseException) -> TypeGuard[OSError]:
+    """Whether the operating system refused something; HDF5 raises OSErrors of its own, which have no number."""
+    return isinstance(error, OSError) and error.errno is not None

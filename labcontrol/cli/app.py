@@ -20,7 +20,7 @@ from rich.text import Text
 from drivers.interfaces import DeviceError
 from labcontrol import __version__
 from labcontrol.cli.commands import Commands
-from labcontrol.errors import UserError
+from labcontrol.errors import UserError, is_of_the_system
 
 app = typer.Typer(
     name="labcontrol",
@@ -70,14 +70,14 @@ def main() -> None:
                 Text.assemble(("Error:", "bold red"), " ", _said(error)), highlight=False, soft_wrap=True
             )
         _silence(sys.stdout)
-        sys.exit(2 if isinstance(error, UserError) or _is_of_the_system(error) else 1)
+        sys.exit(2 if isinstance(error, UserError) or is_of_the_system(error) else 1)
 
 
 def _said(error: Exception) -> str:
     """An error in plain words; of one that nobody expected, where its report is."""
     if isinstance(error, UserError | DeviceError):
         return str(error)
-    if isinstance(error, OSError) and _is_of_the_system(error):
+    if is_of_the_system(error):
         what = error.filename or "The output"
         return (
             f"{what} cannot be read or written: {error.strerror}. Check the path, the disk, or what reads the output."
@@ -87,10 +87,6 @@ def _said(error: Exception) -> str:
     report = write_crash_report(error)
     where = f"A report is in {report}; please send it with the bug." if report else "No report could be written."
     return f"The program met something it does not expect ({type(error).__name__}: {error}). {where}"
-
-
-def _is_of_the_system(error: Exception) -> bool:
-    return isinstance(error, OSError) and error.errno is not None
 
 
 def _silence(stream: TextIO) -> None:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from labcontrol.errors import UserError
+from labcontrol.errors import UserError, is_of_the_system
 from labcontrol.records.reader import RunReader
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ def reading(path: Path, *, warn: bool = False) -> Iterator[RunReader]:
                 log.warning("%s is damaged, and what follows is made from it: %s", path, change.text)
             yield run
         except DAMAGE as error:
-            damage = None if _is_of_the_system(error) else _damage(run, error)
+            damage = None if _is_of_the_output(error) else _damage(run, error)
             if damage is None:
                 raise
             raise UserError(
@@ -36,9 +36,9 @@ def reading(path: Path, *, warn: bool = False) -> Iterator[RunReader]:
             ) from error
 
 
-def _is_of_the_system(error: Exception) -> bool:
-    """An output that cannot be written, a terminal that cannot show a letter; HDF5's own errors have no number."""
-    return isinstance(error, UnicodeEncodeError) or getattr(error, "errno", None) is not None
+def _is_of_the_output(error: Exception) -> bool:
+    """An output that cannot be written, a terminal that cannot show a letter."""
+    return isinstance(error, UnicodeEncodeError) or is_of_the_system(error)
 
 
 def _damage(run: RunReader, error: Exception) -> str | None:
