@@ -24,7 +24,6 @@ from drivers.interfaces import (
     DeviceError,
     DeviceFaultError,
     DeviceRefusedError,
-    DeviceTimeoutError,
     DriverContext,
     Found,
     Frame,
@@ -138,7 +137,7 @@ class AravisCamera(GenICamCamera):
         with self._asking("reading a frame"):
             buffer = self._stream.timeout_pop_buffer(max(1, round(1e6 * timeout_s)))
             if buffer is None:
-                raise DeviceTimeoutError(self.name, f"gave no frame within {timeout_s:g} s.", "Was it triggered?")
+                raise self._numbers.none_within(timeout_s)
             if self._is_untouched(buffer):
                 self._camera.stop_acquisition()
                 self._start()

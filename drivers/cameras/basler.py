@@ -167,7 +167,7 @@ class BaslerCamera(GenICamCamera):
         with self._asking("reading a frame"):
             result = self._camera.RetrieveResult(max(1, round(1e3 * timeout_s)), self._pylon.TimeoutHandling_Return)
             if not result.IsValid():
-                raise DeviceTimeoutError(self.name, f"gave no frame within {timeout_s:g} s.", "Was it triggered?")
+                raise self._numbers.none_within(timeout_s)
             try:
                 return self._frame(result)
             finally:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from drivers.interfaces import Clock, DeviceFaultError
+from drivers.interfaces import Clock, DeviceFaultError, DeviceTimeoutError
 
 _LARGEST_16_BIT = 65535  # numbers of GigE Vision go from 1 to this
 _INVALID = 2**64 - 1  # of a camera or a connection that numbers no frames
 _FURTHEST = _LARGEST_16_BIT // 2  # a larger step is none, but numbers that began anew or mean something else
+_LATEST = 4  # in units of how long a frame was waited for in vain: later than that, none comes any more
+_ANEW = 3  # numbers in a row that go back: so many frames are not late together, the camera counts anew
 
 
 class Numbered(NamedTuple):
@@ -50,18 +52,20 @@ class FrameNumbers:
     arrived, and waits for what may still be on its way (`on_its_way_s`): a queue of triggers that wait for frames, as
     one might have instead, is never right again after a trigger that the camera ignored.
 
-    Numbers of the camera tell which frames were lost, and which are late or came twice. Where they say nothing
-    (`2**64 - 1`, always the same, a leap), no frame counts as lost.
+    Numbers of the camera tell which frames were lost, and which are late or came twice; those change nothing of what is
+    expected next. Where numbers say nothing (`2**64 - 1`, always the same, a leap), no frame counts as lost.
 
     After a trigger without a frame, the next frame is that of the next trigger if its number shows that one was lost.
     If not, the camera may have ignored a trigger, or its frame may come later than anybody waited: this frame is
-    doubtful, and refused. Before the trigger after that, both have arrived.
+    doubtful, and refused. Before the trigger after that, both have arrived: it is given time for this.
     """
 
     def __init__(self, device: str, clock: Clock) -> None:
         self._device, self._clock = device, clock
         self._triggered_s, self._exposure_s = clock.now_s(), 0.0
         self._last: int | None = None
+        self._waited_s = 0.0
+        self._backward = 0  # numbers in a row that went back
         self._counting = False  # the camera's numbers have been seen to grow
         self._missed = 0
         self._doubted = False  # the last frame was doubtful: another one may follow
@@ -71,18 +75,21 @@ class FrameNumbers:
     def start(self) -> None:
         """The camera begins its own numbers anew, and no frame is on its way."""
         self._last, self._counting = None, False
-        self._missed = 0
+        self._missed = self._backward = 0
         self._doubted = self.expecting = False
 
     def on_its_way_s(self, readout_time_s: float) -> float:
         """How long the frame of the last trigger may still take, in s; 0 when nothing is on its way.
 
-        A frame that was missed is given twice the time it should take.
+        A frame that was missed is given twice the time it should take: the next number tells whether it was lost. After
+        a doubtful frame no number tells; another one may come as late as that one, and is waited for.
         """
         if not (self.expecting or self._doubted):
             return 0.0
-        due_s = self._triggered_s + 2 * (self._exposure_s + readout_time_s)
-        return max(0.0, due_s - self._clock.now_s())
+        takes_s = 2 * (self._exposure_s + readout_time_s)
+        if self._doubted:
+            takes_s = max(takes_s, _LATEST * self._waited_s)
+        return max(0.0, self._triggered_s + takes_s - self._clock.now_s())
 
     def trigger(self, exposure_s: float) -> None:
         """A frame with this exposure is asked for now; whatever arrives from here on is this one."""
@@ -91,11 +98,20 @@ class FrameNumbers:
         self._triggered_s, self._exposure_s = self._clock.now_s(), exposure_s
         self.expecting, self._doubted = True, False
 
+    def none_within(self, timeout_s: float) -> DeviceTimeoutError:
+        """No frame has arrived within this time: the error that says so."""
+        self._waited_s = timeout_s
+        return DeviceTimeoutError(self._device, f"gave no frame within {timeout_s:g} s.", "Was it triggered?")
+
     def number(self, own: int) -> Numbered:
         """Date and count a frame that has arrived. own: the number that the camera gave it."""
         step = self._step_to(own)
         if step is not None and step <= 0 and self._counting:
+            self._backward = (self._backward + 1) % _ANEW
+            if self._backward == 0:
+                self._last = own
             return Numbered(self.counter, self._triggered_s, self._exposure_s, lost=0, doubtful=True)
+        self._backward, self._last = 0, None if own == _INVALID else own
         self._counting |= step is not None and step > 0
         gap = step - 1 if step is not None and step > 0 else 0
         missed, self._missed = self._missed, 0
@@ -120,8 +136,8 @@ class FrameNumbers:
 
     def _step_to(self, own: int) -> int | None:
         """From the number of the frame before to this one; None where they do not tell."""
-        last, self._last = self._last, None if own == _INVALID else own
-        if last is None or self._last is None:
+        last = self._last
+        if last is None or own == _INVALID:
             return None
         step = own - last
         if max(own, last) <= _LARGEST_16_BIT and abs(step) > _FURTHEST:

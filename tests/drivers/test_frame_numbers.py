@@ -107,6 +107,8 @@ def test_a_frame_is_on_its_way_for_twice_the_time_it_takes() -> None:
     numbers.trigger(0.4)
     assert numbers.number(2).doubtful
     assert numbers.on_its_way_s(0.1) == pytest.approx(1.0)  # that of the last trigger, if this was not it
+    assert "within 0.5 s" in str(numbers.none_within(0.5))
+    assert numbers.on_its_way_s(0.1) == pytest.approx(2.0)  # as late as the one before
 
 
 def test_a_camera_begun_anew_counts_on(numbers: FrameNumbers) -> None:
@@ -130,3 +132,25 @@ def test_a_frame_that_is_late_or_comes_twice_is_refused_and_takes_nobodys_place(
         numbers.require_sure(numbers.number(late))
     assert numbers.expecting
     assert numbers.counter == before
+
+
+def test_behind_a_late_frame_another_late_one_is_still_refused(numbers: FrameNumbers) -> None:
+    """Frame 1 came after 2, and 3 after the trigger of 4: its number may not count as one that was lost before it."""
+    for own in (0, 2):
+        numbers.trigger(1e-3)
+        numbers.number(own)
+    numbers.trigger(1e-3)
+    assert numbers.number(1).doubtful
+    numbers.trigger(1e-3)
+    assert numbers.number(3).doubtful
+    numbers.number(4)  # comes before the next trigger, and is thrown away
+    numbers.trigger(1e-3)
+    numbers.require_sure(numbers.number(5))
+
+
+def test_numbers_that_begin_anew_by_themselves_cost_three_frames(numbers: FrameNumbers) -> None:
+    doubtful = []
+    for own in (40, 41, 1, 2, 3, 4, 5):
+        numbers.trigger(1e-3)
+        doubtful.append(numbers.number(own).doubtful)
+    assert doubtful == [False, False, True, True, True, True, False]
