@@ -36,6 +36,7 @@ GROUPS = {
         "runs": "labcontrol.cli.runs:app",
         "report": "labcontrol.cli.report:report",
         "verify": "labcontrol.cli.verify:verify",
+        "bug-report": "labcontrol.cli.bug_report:bug_report",
     },
     "Tables": {
         "init": "labcontrol.cli.init:init",

@@ -19,8 +19,8 @@ _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def log_folder() -> Path:
-    """Where this program keeps its log, by the custom of the system."""
-    return Path(QStandardPaths.writableLocation(QStandardPaths.AppLocalDataLocation))
+    """Where this program keeps its log, by the custom of the system; known without a window, too."""
+    return Path(QStandardPaths.writableLocation(QStandardPaths.GenericDataLocation)) / "labcontrol" / "labcontrol"
 
 
 @contextmanager
