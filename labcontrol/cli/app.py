@@ -85,11 +85,7 @@ def _said(error: Exception) -> str:
     from labcontrol.cli.crash_report import write_crash_report
 
     report = write_crash_report(error)
-    where = (
-        f"A report is in {report}; please send what 'labcontrol bug-report' packs."
-        if report
-        else "No report could be written."
-    )
+    where = f"A report is in {report}; 'labcontrol bug-report' packs it." if report else "No report could be written."
     return f"The program met something it does not expect ({type(error).__name__}: {error}). {where}"
 
 
