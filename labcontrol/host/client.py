@@ -32,6 +32,7 @@ Hear = Callable[[Any], None]
 _ANSWER_S = 30.0
 _ALIVE_S = 0.5
 _POLL_FOR_S = 0.03
+_ENDS_WITHIN_S = 1.0  # a process whose connection is gone
 _MOST_WAITING = 1000
 _END = b""
 
@@ -282,6 +283,9 @@ class HostClient:
             while not self._closed:
                 self._take_in(self._line.recv_bytes(LARGEST_EVENT))
         except (EOFError, OSError):
+            if self._process is not None:
+                with contextlib.suppress(subprocess.TimeoutExpired):  # to be able to tell how it ended
+                    self._process.wait(_ENDS_WITHIN_S)
             self._take_in(_END)
         finally:
             self._line.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -237,16 +236,15 @@ def test_a_record_without_a_sound_checkpoint_is_not_continued(
 def test_checkpoints_that_hdf5_itself_cannot_find_are_damage(
     killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A bit of the index of a dataset: HDF5 says so by an OSError, as a disk does, but without a number."""
-    path, whole, tried = tmp_path / "changed.h5", killed.read_bytes(), 0
-    for index in re.finditer(rb"EAHD|EAIB|EADB", whole):  # extensible arrays, headers and blocks
-        content = bytearray(whole)
-        content[index.end() + 2] ^= 1
-        path.write_bytes(content)
-        if only_checkpoints_are_lost(path):
-            assert "damaged" in refused(path, monkeypatch)
-            tried += 1
-    assert tried >= 3
+    """A bit of the index of a dataset: HDF5 says so by an OSError, as a disk does, but without a number.
+
+    It tries each damaged place for a second; the last data block of an extensible array is the checkpoints'.
+    """
+    path, content = tmp_path / "changed.h5", bytearray(killed.read_bytes())
+    content[content.rindex(b"EADB") + 6] ^= 1
+    path.write_bytes(content)
+    assert only_checkpoints_are_lost(path)
+    assert "damaged" in refused(path, monkeypatch)
 
 
 def only_checkpoints_are_lost(path: Path) -> bool:
