@@ -45,9 +45,9 @@ _INSTRUMENT_PACKAGES = (
 )
 # Each process of the tests opens its windows on a virtual display of its own (pytest-xvfb) and clicks there.
 _DISPLAY_PACKAGES = ("xvfb", "xdotool")
-# Tests use all cores, and one process more uses the third of the time that tests wait. A process that has run its share
-# takes over half of what another one still has to do.
-_PYTEST = ("-m", "pytest", f"--numprocesses={(os.cpu_count() or 1) + 1}", "--dist=worksteal")
+# Tests use all cores. A process that has run its share takes over half of what another one still has to do. One more
+# process than cores is no faster (687 s for 704), and then a guardian or a fake camera comes too late now and then.
+_PYTEST = ("-m", "pytest", "--numprocesses=auto", "--dist=worksteal")
 
 
 class SetUpError(Exception):

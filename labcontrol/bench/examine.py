@@ -55,7 +55,8 @@ class Finding:
 class Examination:
     """All devices of a bench, and what only several of them show together.
 
-    step_s: time of one step of a replay: settling, exposure and readout; None where SLM or camera did not open.
+    step_s: time of one step of a replay: settling, then exposure and readout or what a frame took when that is longer;
+    None where SLM or camera did not open.
     """
 
     findings: list[Finding] = field(default_factory=list)
@@ -65,6 +66,11 @@ class Examination:
     @property
     def passed(self) -> bool:
         return not self.together and not any(finding.problems for finding in self.findings)
+
+    def measured_s(self, what: str) -> float:
+        """Median time of a pattern, a frame or a reading, in s; 0 where none was measured."""
+        taken = [finding.latency for finding in self.findings if finding.latency is not None]
+        return max((latency.median_s for latency in taken if latency.what == what), default=0.0)
 
 
 def examine(bench: Bench, on_progress: Callable[[str], None], tries: int = TRIES) -> Examination:
@@ -78,7 +84,8 @@ def examine(bench: Bench, on_progress: Callable[[str], None], tries: int = TRIES
             on_progress(f"{role}: opening {getattr(bench.config, role).driver}")
             examination.findings.append(_examine(bench, role, device, on_progress, tries))
         if bench.slm.is_open and bench.camera.is_open:
-            examination.step_s = bench.slm.settle_time_s + bench.config.camera.exposure_s + bench.camera.readout_time_s
+            stated_s = bench.config.camera.exposure_s + bench.camera.readout_time_s
+            examination.step_s = bench.slm.settle_time_s + max(stated_s, examination.measured_s("frame"))
         examination.together += _misfits(bench)
     finally:
         on_progress("closing")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import Self
 
@@ -15,7 +16,7 @@ from rich.text import Text
 
 from labcontrol.analysis.run_models import pilot_prediction, why_no_law
 from labcontrol.config import LearningConfig
-from labcontrol.engine import EpochDone, Event, Predicted, RunState, RunStatus, StateChanged
+from labcontrol.engine import Doing, EpochDone, Event, Predicted, RunState, RunStatus, StateChanged
 from labcontrol.engine.pilot import PilotResult
 from labcontrol.formatting import rounded
 from labcontrol.learning import strategy_facts
@@ -63,6 +64,8 @@ class RunProgress:
                 if event.status.state is not RunState.FAILED and (not self._console.is_terminal or event.status.reason):
                     reason = f": {event.status.reason}" if event.status.reason else ""
                     self.say(f"{event.status.state}{reason}", "dim")
+            elif isinstance(event, Doing):
+                self._status = replace(self._status, doing=event.what)
             elif isinstance(event, Predicted):
                 self.say(self._predicted(event.pilot))
             elif isinstance(event, EpochDone):
@@ -72,7 +75,7 @@ class RunProgress:
     def _show(self) -> None:
         if self._console.is_terminal:
             self._live.update(self._line())
-        elif self._status.epoch and time.monotonic() - self._shown_s > _PLAIN_INTERVAL_S:
+        elif (self._status.epoch or self._status.doing) and time.monotonic() - self._shown_s > _PLAIN_INTERVAL_S:
             self._shown_s = time.monotonic()
             self.say(self._facts().plain)
 
@@ -95,7 +98,7 @@ class RunProgress:
     def _facts(self) -> Text:
         status = self._status
         if not status.epoch:
-            return Text("measuring the table and the pilot ..." if status.epochs else "")
+            return Text(status.doing and f"{status.doing} ...")
         left = timedelta(seconds=round(status.seconds_left))
         return Text(
             f"epoch {status.epoch}/{status.epochs}  {self._learning.loss} {status.error:.4g}  "

@@ -1,6 +1,7 @@
 """The run: state machine, epochs, checkpoints, events."""
 
 from labcontrol.engine.events import (
+    Doing,
     DriftMeasured,
     EpochDone,
     Event,
@@ -17,6 +18,7 @@ from labcontrol.engine.run import Run
 from labcontrol.engine.status import PauseCause, RunState, RunStatus
 
 __all__ = [
+    "Doing",
     "DriftMeasured",
     "EpochDone",
     "Event",

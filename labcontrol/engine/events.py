@@ -24,6 +24,13 @@ class StateChanged:
 
 
 @dataclass(frozen=True)
+class Doing:
+    """What a run that is preparing does now, in few words: ``pilot 12/67``."""
+
+    what: str
+
+
+@dataclass(frozen=True)
 class Prepared:
     """The table is measured and the record is open. centres_px: (N, 2) camera pixel of each neuron."""
 
@@ -87,7 +94,7 @@ class Finished:
 
 _LONGEST_WAIT_S = 0.1
 
-Event = StateChanged | Prepared | Predicted | EpochDone | Seen | FaultSeen | DriftMeasured | Finished
+Event = StateChanged | Doing | Prepared | Predicted | EpochDone | Seen | FaultSeen | DriftMeasured | Finished
 
 
 class Mailbox:

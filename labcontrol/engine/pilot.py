@@ -129,7 +129,11 @@ def pilot_masks(
 
 
 def measure_pilot(
-    reservoir: Reservoir, task: Task, replays: list[NDArray[np.bool_]], phases_rad: Floats | None = None
+    reservoir: Reservoir,
+    task: Task,
+    replays: list[NDArray[np.bool_]],
+    phases_rad: Floats | None = None,
+    on_replay: Callable[[int], None] = lambda _number: None,
 ) -> tuple[Pilot, Floats]:
     """Measure the masks of a pilot.
 
@@ -143,6 +147,8 @@ def measure_pilot(
         Of `pilot_masks`.
     phases_rad : ndarray, shape (N, T), optional
         Of the neurons during the training part, where they are known.
+    on_replay : callable
+        Called before each replay with its number, from 1.
 
     Returns
     -------
@@ -157,7 +163,10 @@ def measure_pilot(
     if phases_rad is None:
         reservoir.on_signals = seen.__setitem__
     try:
-        outputs = [reservoir.replay(masks, inputs, washout).outputs for masks in replays]
+        outputs = []
+        for number, masks in enumerate(replays, 1):
+            on_replay(number)
+            outputs.append(reservoir.replay(masks, inputs, washout).outputs)
     finally:
         reservoir.on_signals = None
     pilot = Pilot(np.concatenate(replays), np.concatenate(outputs), numbers)

@@ -82,6 +82,7 @@ class Run:
 
     ===============  ===================================================================================
     `StateChanged`   at every change of state, `preparing` first
+    `Doing`          while preparing, for each thing that takes time
     `Prepared`       once, when camera scale and step time are measured
     `Predicted`      once, when the pilot is measured and on record
     `Seen`           after a step, at most 25 times a second; of those not taken only the newest is kept

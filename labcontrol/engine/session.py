@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labcontrol.engine.checkpoint import encode
-from labcontrol.engine.events import EpochDone, Predicted, Prepared
+from labcontrol.engine.events import Doing, EpochDone, Predicted, Prepared
 from labcontrol.engine.pilot import PilotResult, measure_pilot, pilot_findings, pilot_masks
 from labcontrol.engine.precompile import precompile
 from labcontrol.engine.record import preparation_from_record, preparation_record
@@ -89,6 +89,7 @@ class Session:
 
     # --- before learning ----------------------------------------------------------------------------------------
     def _begin(self) -> None:
+        self._tell("measuring the table")
         preparation = self._recovery.with_retry(self._reservoir.prepare)
         self._context.machine.note(laser_on=True)
         self._write(lambda: self._writer.write_preparation(preparation_record(preparation)))
@@ -100,8 +101,13 @@ class Session:
         self._checkpoint()
         self._wall_start_s = time.perf_counter()
 
+    def _tell(self, doing: str) -> None:
+        self._context.machine.note(doing=doing)
+        self._context.emit(Doing(doing))
+
     def _measure_reference_replay(self) -> None:
         """What the camera sees at each step, known before anything is measured."""
+        self._tell("reference replay")
         states = self._measurements.whole(lambda: self._reservoir.measure_reference_replay(self._task.whole_sequence))
         if (reference := self._reservoir.reference_replay) is not None:
             self._write(lambda: self._writer.write_reference_replay(states, astuple(reference.typical)))
@@ -119,8 +125,15 @@ class Session:
         rng = np.random.default_rng([self._experiment.seed, 2])
         replays = pilot_masks(self._experiment, start, self._reservoir.masks_per_replay, rng)
         pilot, phase_rad = self._measurements.whole(
-            lambda: measure_pilot(self._reservoir, self._task, replays, self._phases_rad)
+            lambda: measure_pilot(
+                self._reservoir,
+                self._task,
+                replays,
+                self._phases_rad,
+                lambda number: self._tell(f"pilot {number}/{len(replays)}"),
+            )
         )
+        self._tell("predicting")
         findings = pilot_findings(pilot, start, target, phase_rad, rng)
         told = PilotResult.of(self._experiment, findings, start, target)
         kept = findings.responses if findings.responses.size <= MOST_VALUES else findings.responses[:0]

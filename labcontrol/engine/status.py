@@ -72,14 +72,16 @@ _ALLOWED: dict[RunState, frozenset[RunState]] = {
 class RunStatus:
     """What is known about a run now.
 
-    reason: why it is in this state, in plain words; cause: of a pause. epoch: epochs done. error: loss of the incumbent
-    mask. accepted: flips accepted. retried: frames and samples that failed their checks and were acquired again.
-    laser_on: whether the program has emission switched on. epoch_s: wall time of an epoch, averaged.
+    reason: why it is in this state, in plain words; cause: of a pause. doing: what a run that is preparing does now.
+    epoch: epochs done. error: loss of the incumbent mask. accepted: flips accepted. retried: frames and samples that
+    failed their checks and were acquired again. laser_on: whether the program has emission switched on. epoch_s: wall
+    time of an epoch, averaged.
     """
 
     state: RunState = RunState.IDLE
     reason: str = ""
     cause: PauseCause = PauseCause.NONE
+    doing: str = ""
     record: Path | None = None
     epoch: int = 0
     epochs: int = 0
@@ -98,7 +100,7 @@ class RunStatus:
         """For people: ``running, epoch 120 of 1024, error 0.0312, 12 s left``."""
         if self.state is RunState.STOPPED:
             return f"{self.reason}, error {rounded(self.error)}"
-        words = f"{self.state}: {self.reason}" if self.reason else str(self.state)
+        words = ": ".join(filter(None, (self.state, self.reason or self.doing)))
         if self.epoch:
             words += f", epoch {self.epoch} of {self.epochs}, error {rounded(self.error)}"
         return words if self.state.is_final or not self.epoch else f"{words}, {duration(self.seconds_left)} left"
@@ -122,7 +124,7 @@ class StateMachine:
         with self._lock:
             if state not in _ALLOWED[self._status.state]:
                 raise RuntimeError(f"A run that is {self._status.state} cannot become {state}.")
-            self._status = replace(self._status, state=state, reason=reason, cause=cause)
+            self._status = replace(self._status, state=state, reason=reason, cause=cause, doing="")
             self._on_change(self._status)
 
     def note(self, **facts: Any) -> None:

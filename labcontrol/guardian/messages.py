@@ -13,11 +13,11 @@ from drivers.interfaces import DeviceError
 
 HEARTBEAT_INTERVAL_S = 0.05
 """Application and guardian each say so often that they are there."""
-SILENCE_S = 0.3
-"""Emission goes off when no beat of the application arrived for so long."""
+SILENCE_S = 0.8
+"""Emission goes off when no beat of the application arrived for so long: dark within a second of the last one."""
 LONG_SILENCE_S = 3.0
 """After a longer silence of the application a person has to arm the laser again."""
-GUARDIAN_SILENCE_S = 0.6
+GUARDIAN_SILENCE_S = 0.8
 """The application ends a guardian that was not heard for so long while the laser emits, and switches off itself."""
 POLL_INTERVAL_S = 0.25
 """One reading (emission, interlock, faults or power) is taken so often while the laser emits."""

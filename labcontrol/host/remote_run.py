@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from labcontrol.config import BenchConfig, ExperimentConfig
-from labcontrol.engine import EpochDone, Event, Finished, Mailbox, RunState, RunStatus, StateChanged
+from labcontrol.engine import Doing, EpochDone, Event, Finished, Mailbox, RunState, RunStatus, StateChanged
 from labcontrol.errors import UserError
 from labcontrol.host.client import HostClient
 from labcontrol.host.errors import LostHostError, as_error
@@ -54,6 +54,7 @@ class RemoteRun:
         self._handlers: dict[type, Callable[[Any], None]] = {
             RunDescription: self._describe,
             StateChanged: self._change,
+            Doing: self._take_doing,
             EpochDone: self._take_epoch,
             Gap: lambda _: self._catch_up(),
             RunFailed: self._fail,
@@ -156,6 +157,10 @@ class RemoteRun:
 
     def _change(self, event: StateChanged) -> None:
         self._status = event.status
+        self._emit(event)
+
+    def _take_doing(self, event: Doing) -> None:
+        self._status = replace(self._status, doing=event.what)
         self._emit(event)
 
     def _fail(self, event: RunFailed) -> None:

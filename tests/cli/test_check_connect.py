@@ -63,6 +63,19 @@ def test_the_latency_is_what_the_device_takes() -> None:
     assert camera.latency.median_s == pytest.approx(2e-3 + 4e-3, rel=1e-6)
 
 
+def test_a_step_takes_at_least_what_a_frame_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A camera that takes longer than its exposure and the stated readout, as one on a busy network does."""
+    read = SimulatedCamera._read
+
+    def slowly(camera: SimulatedCamera, timeout_s: float) -> Any:
+        camera.clock.sleep(12.5e-3)
+        return read(camera, timeout_s)
+
+    monkeypatch.setattr(SimulatedCamera, "_read", slowly)
+    examination = examine(Bench(SIMULATED), lambda _: None, tries=3)
+    assert examination.step_s == pytest.approx(0.0384 + 12.5e-3, abs=1e-4)
+
+
 @pytest.mark.parametrize(
     ("role", "values", "words"),
     [

@@ -20,7 +20,7 @@ from small_runs import (
 )
 
 from drivers.interfaces import Detector, DeviceError
-from labcontrol.engine import EpochDone, Finished, Predicted, Prepared, Run, RunState
+from labcontrol.engine import Doing, EpochDone, Finished, Predicted, Prepared, Run, RunState
 from labcontrol.engine.control import RunAbortedError
 from labcontrol.errors import UserError
 from labcontrol.learning import CoordinateDescent
@@ -51,6 +51,14 @@ def test_a_run_goes_through_its_states_tells_every_epoch_and_ends_dark(tmp_path:
     status = run.execute()
     events = mailbox.drain()
     assert states_of(events) == ["preparing", "running", "stopping", "finished"]
+    doing = [event.what for event in events if isinstance(event, Doing)]
+    assert doing == [
+        "measuring the table",
+        "reference replay",
+        *[f"pilot {number}/4" for number in range(1, 5)],
+        "predicting",
+    ]
+    assert not status.doing
     kinds = [type(event) for event in events if isinstance(event, Prepared | Predicted | EpochDone | Finished)]
     assert kinds == [Prepared, Predicted, *[EpochDone] * EPOCHS, Finished]
     assert [event.epoch.index for event in events if isinstance(event, EpochDone)] == list(range(EPOCHS))

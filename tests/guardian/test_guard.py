@@ -16,7 +16,7 @@ from drivers.interfaces import (
     Laser,
 )
 from labcontrol.guardian.guard import Guard
-from labcontrol.guardian.messages import LONG_SILENCE_S, Cause, Limits, Transition
+from labcontrol.guardian.messages import LONG_SILENCE_S, SILENCE_S, Cause, Limits, Transition
 from labcontrol.guardian.sleep_inhibitor import SleepInhibitor
 
 
@@ -138,7 +138,9 @@ def stand() -> Stand:
 
 def test_it_goes_off_and_stays_off_when_the_application_is_silent(stand: Stand) -> None:
     stand.heard = False
-    stand.pass_time(0.4)
+    stand.pass_time(SILENCE_S - 0.1)
+    assert stand.lamp.on
+    stand.pass_time(0.2)
     assert not stand.lamp.on
     assert stand.cause is Cause.SILENCE
     assert not Cause.SILENCE.needs_a_person
@@ -200,7 +202,7 @@ def test_a_lost_line_trips_at_the_next_reading(stand: Stand) -> None:
 def test_a_worker_that_waits_for_an_answer_does_not_hold_up_off(stand: Stand) -> None:
     with stand.guard._at_work():
         stand.heard = False
-        stand.pass_time(0.4, works=False)
+        stand.pass_time(SILENCE_S + 0.1, works=False)
         assert not stand.lamp.on
     assert stand.cause is None  # nobody has confirmed it
     stand.pass_time(0.02)

@@ -30,7 +30,7 @@ from drivers.interfaces import (
 )
 from drivers.lasers.cobolt import CoboltLaser, CoboltOptions
 from labcontrol.guardian import GuardedLaser, Limits
-from labcontrol.guardian.messages import GUARDIAN_SILENCE_S, UNREAD_S, Cause
+from labcontrol.guardian.messages import GUARDIAN_SILENCE_S, SILENCE_S, UNREAD_S, Cause
 from mock_devices.wire.cobolt import CoboltInstrument
 from mock_devices.wire.laser_electronics import Lamp, LaserElectronics
 from mock_devices.wire.line_faults import LineFaults
@@ -182,7 +182,7 @@ def guarded_anew(stand: Stand, limits: Limits) -> GuardedLaser:
 def test_light_goes_off_when_the_run_shows_no_heartbeat(stand: Stand) -> None:
     light_on(stand)
     stand.laser.expect_heartbeats(0.2)
-    assert stand.off_within(time.monotonic() + 0.2) < IN_TIME_S
+    assert stand.off_within(time.monotonic() + 0.2 + SILENCE_S) < IN_TIME_S
     wait_for(lambda: bool(stand.laser.tripped))
     assert stand.laser.tripped.startswith("no sign of the application")
 
@@ -335,7 +335,8 @@ def test_light_goes_off_in_time_whatever_happens_to_the_application(
             before_s = time.monotonic()
             os.kill(process.pid, how)
             wait_for(lambda: not head.emitting)
-            assert head.emission_log[-1][0] - before_s < IN_TIME_S
+            due_s = before_s + (SILENCE_S if how is signal.SIGSTOP else 0.0)
+            assert head.emission_log[-1][0] - due_s < IN_TIME_S
             if how is signal.SIGKILL:
                 wait_for(journal.exists)
                 wait_for(lambda: why in journal.read_text())

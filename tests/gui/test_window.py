@@ -7,6 +7,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -274,6 +275,8 @@ def test_a_closed_window_leaves_no_widgets(qapp: QApplication, settings: QSettin
 @pytest.mark.parametrize("state", RunState)
 def test_the_strip_fits_a_small_screen_in_every_state(window: MainWindow, state: RunState) -> None:
     status = RunStatus(state, epoch=1000, epochs=1024, error=0.00764, accepted=300, laser_on=True, epoch_s=3.0)
-    window.header.show_status(status, "nmse")
+    doing = "measuring the table" if state is RunState.PREPARING else ""
+    window.header.show_status(replace(status, doing=doing), "nmse")
+    assert doing in window.header.state.text()
     QApplication.processEvents()
     assert window.header.minimumSizeHint().width() <= 1280

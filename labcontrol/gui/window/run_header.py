@@ -89,7 +89,8 @@ class RunHeader(QFrame):
     def show_status(self, status: RunStatus, loss: str) -> None:
         """loss: name of the error shown."""
         self._state = state = status.state
-        _set_chip(self.state, *STATE_LABELS[state], status.reason)
+        kind, text = STATE_LABELS[state]
+        _set_chip(self.state, kind, f"{text}: {status.doing}" if status.doing else text, status.reason)
         measured = status.epoch > 0
         self.error.set(rounded(status.error) if measured else "–", f"best {loss}")
         self.epoch.set(f"{count(status.epoch)} / {count(status.epochs)}" if status.epochs else "–")
