@@ -14,8 +14,10 @@ from drivers.interfaces import (
     Clock,
     Detector,
     Device,
+    DeviceDisconnectedError,
     DeviceError,
     DeviceRefusedError,
+    DeviceTimeoutError,
     DriverContext,
     DriverOptions,
     Identity,
@@ -61,6 +63,11 @@ def _open(device: Device) -> None:
     """Open a device; whatever its driver raises names it. Raises DeviceError."""
     try:
         device.open()
+    except (DeviceDisconnectedError, DeviceTimeoutError) as error:
+        if not isinstance(device, Laser):
+            raise
+        unknown = f"{error.remedy} Until it answers nobody knows whether it emits: look at it.".strip()
+        raise type(error)(error.device, error.message, unknown) from error
     except _OF_A_DRIVER as error:
         driver = f"{type(device).__module__}.{type(device).__qualname__}"
         message = f"could not be opened: its driver {driver} raised {type(error).__name__}: {error}."

@@ -36,7 +36,7 @@ from mock_devices.wire.ports import Port, PtyPort, TcpPort
 from mock_devices.wire.scpi import ScpiInstrument
 
 EXAMPLES = int(os.environ.get("LABCONTROL_FUZZ", "200"))
-TIMEOUT_S = 0.05
+TIMEOUT_S = 0.2
 LATE_S = 0.08
 
 

@@ -16,6 +16,7 @@ if sys.platform == "win32":
 
 from small_runs import EPOCHS, assert_same_learning, at_epoch, at_state, bench_for, experiment, small_run, states_of
 
+from drivers.interfaces import DeviceTimeoutError
 from labcontrol.bench import Bench
 from labcontrol.config import BenchConfig, ExperimentConfig, LaserEntry
 from labcontrol.engine import FaultSeen, Run, RunState
@@ -180,3 +181,15 @@ def test_a_continued_run_asks_a_laser_of_its_own_for_light_again(tmp_path: Path,
     Run.continued(run.record, armed_by="test").execute()
     assert [on for _, on in laser.head.emission_log] == [True, False] * 3
     assert_same_learning(run.record, whole.record)
+
+
+def test_of_a_laser_that_cannot_be_asked_nobody_says_that_it_is_off(tmp_path: Path, laser: LaserOnLine) -> None:
+    run = laser.run(tmp_path)
+    at_epoch(run, 3, run.abort)
+    run.execute()
+    laser.head.switch_on()  # somebody did it, or it was never off
+    laser.port.line_faults.plan("silent", times=10**6)
+    again = Run.continued(run.record, armed_by="test")
+    with pytest.raises(DeviceTimeoutError, match="nobody knows whether it emits"):
+        again.execute()
+    assert not laser.head.emitting  # "off" is sent all the same

@@ -23,6 +23,7 @@ from labcontrol.calibration import Calibration
 from labcontrol.calibration.result import Outcome, Quantity
 from labcontrol.config import ExperimentConfig, ReservoirConfig
 from labcontrol.engine import (
+    Doing,
     DriftMeasured,
     EpochDone,
     Event,
@@ -59,6 +60,7 @@ IDENTITY = Identity("vendor", "model", "1", "2")
 EVENTS: dict[str, list[Any]] = {
     "run": [
         StateChanged(STATUS),
+        Doing("pilot 3/12"),
         Prepared(Task("t", *(RNG.random(4) for _ in range(5))), RNG.random(9) > 0.5, RNG.random((9, 2)), 0.01),
         Predicted(pilot_result()),
         EpochDone(
