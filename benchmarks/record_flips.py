@@ -13,25 +13,22 @@ import collections
 import contextlib
 import hashlib
 import io
-import os
 import shutil
-import signal
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from forked_cli import call
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "engine"))
 from small_runs import at_epoch, experiment, small_run
 
-from labcontrol.cli import main
 from labcontrol.records import RunReader
 
 STRATEGIES = ("coordinate-descent", "speculative", "multiplexed-identification", "physics-informed-identification")
 COMMANDS = ("verify", "resume", "report", "export", "runs")
-LONGEST_S = 60
 
 
 def records(folder: Path, strategy: str) -> dict[str, Path]:
@@ -63,40 +60,17 @@ def arguments(command: str, path: Path) -> list[str]:
 
 def outcome(command: str, path: Path, right: str) -> str:
     """What a command did, in a word or two."""
-    errors = path.with_suffix(".err")
-    child = os.fork()
-    if not child:
-        signal.alarm(LONGEST_S)
-        os.chdir(path.parent)
-        with errors.open("w") as stream:
-            os.dup2(stream.fileno(), 2)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.argv = ["labcontrol", *arguments(command, path)]
-        code = 99
-        try:
-            main()
-            code = 0
-        except SystemExit as leaving:
-            code = leaving.code if isinstance(leaving.code, int) else 0
-        finally:
-            with contextlib.suppress(Exception):
-                sys.stderr.flush()
-            os._exit(code)
-    status = os.waitpid(child, 0)[1]
-    said = errors.read_text(errors="replace")
-    if os.WIFSIGNALED(status):
-        return "HANGS" if os.WTERMSIG(status) == signal.SIGALRM else f"SIGNAL {os.WTERMSIG(status)}"
-    code = os.WEXITSTATUS(status)
-    if "Traceback" in said or "does not expect" in said or code == 99:
-        return f"CRASH {said.strip().splitlines()[-1][:200] if said.strip() else code}"
-    if code:
+    called = call(arguments(command, path), path.parent)
+    if called.failure:
+        return called.failure
+    if called.code:
         return "noticed"
     if command in ("verify", "resume", "export", "report"):
         try:
             same = learned(path) == right
         except Exception as error:
             return f"ACCEPTED {type(error).__name__}"
-        return "unchanged" if same else "warned" if "damaged" in said else "ACCEPTED"
+        return "unchanged" if same else "warned" if "damaged" in called.said else "ACCEPTED"
     return "listed"
 
 

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import BSpline
 from scipy.optimize import least_squares
-from scipy.signal import find_peaks, savgol_filter
 
 from labcontrol.calibration.context import CalibrationContext
 from labcontrol.calibration.procedure import Figure, Procedure
@@ -141,6 +140,8 @@ def fit(levels: NDArray[np.int64], intensity: Values) -> Response:
 
 def unfold(levels: NDArray[np.int64], intensity: Values) -> Values:
     """A first phase (levels,) from where the intensity has its extremes. Raises ValueError when there are none."""
+    from scipy.signal import find_peaks, savgol_filter  # takes long to import, and every run imports this module
+
     window = max(5, len(levels) // 16 | 1)
     smooth = savgol_filter(intensity, window, 2)
     s = np.clip((smooth - smooth.min()) / np.ptp(smooth), 0, 1)

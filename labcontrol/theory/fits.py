@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float, float]
@@ -181,7 +181,7 @@ def _fit(form: _Form, estimate: Floats, k: Floats, y: Floats, residual: Floats, 
     uncertainty[np.ix_(free, free)] = _uncertainty(_jacobian(form, estimate, k)[:, free], residual, f)
     freedom = max(_independent_points(residual) - int(free.sum()), 1.0)
     variances = np.maximum(np.diag(uncertainty), 0)  # rounding can make that of an exactly known one negative
-    half_widths = float(student_t.ppf(0.975, freedom)) * np.sqrt(variances)
+    half_widths = float(stdtrit(freedom, 0.975)) * np.sqrt(variances)
     values, low, high = estimate.copy(), estimate - half_widths, estimate + half_widths
     shapes = len(form.shapes)
     for array in (values, low, high):

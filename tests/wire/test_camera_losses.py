@@ -26,10 +26,10 @@ from drivers.interfaces import Camera, DeviceFaultError, DeviceTimeoutError
 from labcontrol.testing import gige_camera
 
 AT_LENGTH = "LABCONTROL_LOSSES" in os.environ
-FRAMES = int(os.environ.get("LABCONTROL_LOSSES", "20"))
+FRAMES = int(os.environ.get("LABCONTROL_LOSSES", "12"))
 KINDS = ("ignored", "doubled", "lost", "twice", "late", "no number", "wrong number")
 PATIENCE_S = 0.25
-RATE = 0.15 if AT_LENGTH else 0.2  # of frames with trouble
+RATE = 0.15 if AT_LENGTH else 0.3  # of frames with trouble
 
 
 @dataclass

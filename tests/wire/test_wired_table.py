@@ -101,7 +101,8 @@ def test_a_guardian_that_switched_off_is_named_and_not_a_camera_without_light(
     experiment = ExperimentConfig.model_validate(
         {
             "neurons": 16,
-            "task": {"steps": 20, "test_steps": 0, "washout": 2},
+            "task": {"steps": 10, "test_steps": 0, "washout": 2},
+            "prediction": {"pilot_masks": 8},
             "stop": {"epochs": 2},
             "faults": {"first_wait_s": 0.0},
         }

@@ -36,5 +36,6 @@ def write_figure(figure: Figure, path: Path) -> None:
         raise UserError(f"{path} is no name for a figure.", "Use .png, .svg or .pdf.")
     try:
         figure.savefig(path, dpi=_DPI, metadata=dates.get(path.suffix))
+        figure.set_layout_engine("none")  # laid out once; further files are drawn in half the time
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror or error}.", "Choose another place.") from error
