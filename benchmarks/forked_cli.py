@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import labcontrol.cli.run  # noqa: F401  # what most commands import, once
 from labcontrol.cli import main
 
 LONGEST_S = 60

@@ -130,7 +130,11 @@ def corpus(folder: Path, number: int, rng: np.random.Generator) -> Iterator[Host
                 yield Hostile(kind, [*command, "--", word], (word, word[:40], "name", "run", "argument"))
             case _:
                 option = OPTIONS[int(rng.integers(len(OPTIONS)))]
-                yield Hostile(kind, ["run", *short, f"{option}={word}"], (option, option[2:], word[:40], "argument"))
+                yield Hostile(
+                    kind,
+                    ["run", *short, f"{option}={word}"],
+                    (option, option[2:], word[:40], "argument", "There is no"),
+                )
 
 
 def judged(tried: Hostile, called: Called) -> str:

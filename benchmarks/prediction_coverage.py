@@ -87,7 +87,7 @@ def main(
             *(f"{value:.3f}" for value in (inside.mean(), late.mean(), inside.min(), median.mean(), width.mean())),
             f"{unexplained.mean():.2%}",
         )
-    Console().print(shown)
+    Console(width=120).print(shown)
 
 
 def descents(experiment: ExperimentConfig, runs: int, noise: float, *, few_masks: bool) -> Figures:

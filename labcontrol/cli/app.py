@@ -61,6 +61,7 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal without a letter is no reason to fail
     try:
         try:
+            _require_text(sys.argv)
             app(prog_name="labcontrol")  # also as "python -m labcontrol": what a shell completes is found by it
         finally:
             sys.stdout.flush()
@@ -71,6 +72,15 @@ def main() -> None:
             )
         _silence(sys.stdout)
         sys.exit(2 if isinstance(error, UserError) or is_of_the_system(error) else 1)
+
+
+def _require_text(words: list[str]) -> None:
+    """Names of files may hold bytes that are no text; neither a record nor a message could hold them."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise UserError(f"The argument {word!r} is no text in UTF-8.", "Rename the file.") from None
 
 
 def _said(error: Exception) -> str:

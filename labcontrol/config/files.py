@@ -63,7 +63,7 @@ def _read(path: Path, model: type[Section]) -> dict[str, Any]:
     try:
         values = tomllib.loads(read_text(path).replace("\r\n", "\n"))
     except FileNotFoundError:
-        raise UserError(f"There is no file {path}.", "'labcontrol init' writes commented examples.") from None
+        raise UserError(f"There is no {kind} file {path}.", "'labcontrol init' writes commented examples.") from None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.", "Give a TOML file.") from None
     except UnicodeDecodeError as error:

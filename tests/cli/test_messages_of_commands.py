@@ -90,7 +90,7 @@ def test_an_unexpected_error_leaves_a_report_and_no_traceback(
 def test_a_name_with_brackets_is_shown_as_it_is(cli: Cli, tmp_path: Path, text: str) -> None:
     outcome = cli("check", f"{text}.toml")
     assert outcome.code == 2
-    assert f"There is no file {text}.toml" in outcome.err
+    assert f"There is no experiment file {text}.toml" in outcome.err
     folder = tmp_path / text.replace("/", "-").replace("\\", "-")
     folder.mkdir()
     assert str(folder) in cli("runs", "list", "--folder", folder).out.replace("\n", "")
@@ -222,3 +222,31 @@ def test_what_is_made_from_a_damaged_record_says_so(
         file["epochs/nmse"][3] *= 1.001
     assert cli(*command, record).code == 0
     assert "is damaged, and what follows is made from it: /epochs/nmse is not what it was" in caplog.text
+
+
+@posix
+def test_input_that_no_program_should_be_given_is_refused_by_name() -> None:
+    """A short form of the campaign."""
+    script = Path(__file__).parents[2] / "benchmarks" / "hostile_input.py"
+    done = subprocess.run(
+        [sys.executable, script, "--inputs", "24", "--seed", "2"], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@posix
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "labcontrol", "run", "--headless", "--bench", b"b\xe4nch.toml"]
+    done = subprocess.run(command, capture_output=True, cwd=tmp_path, timeout=60)
+    assert done.returncode == 2
+    assert b"is no text in UTF-8. Rename the file." in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_wrong_with_a_bench_names_its_file(cli: Cli, tmp_path: Path) -> None:
+    assert cli("init", tmp_path, "--neurons", 16).code == 0
+    bench = tmp_path / "bench.toml"
+    bench.write_text(bench.read_text().replace('"simulated-camera"', '"polaroid"'))
+    refused = cli("run", tmp_path / "experiment.toml", "--headless", "--output", tmp_path / "runs")
+    assert refused.code == 2
+    assert f"{bench}: camera: There is no driver named 'polaroid'" in refused.err

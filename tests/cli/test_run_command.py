@@ -77,7 +77,7 @@ def test_errors_and_masks_can_be_computed_again_from_the_record(finished: dict[s
         (("--task", "missing.csv"), "missing.csv"),
         (("--bench", "missing.toml"), "labcontrol init"),
         (("--steps", 3), "greater than or equal to 10"),
-        (("missing.toml",), "There is no file missing.toml"),
+        (("missing.toml",), "There is no experiment file missing.toml"),
     ],
 )
 def test_bad_options_get_one_message_and_leave_nothing_behind(

@@ -74,7 +74,7 @@ def test_toml_that_cannot_be_read_is_located(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_names_the_way_to_get_one(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"There is no file .*'labcontrol init' writes commented examples"):
+    with pytest.raises(UserError, match=r"There is no experiment file .*'labcontrol init' writes commented examples"):
         load_experiment(tmp_path / "none.toml")
 
 
