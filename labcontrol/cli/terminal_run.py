@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -57,6 +58,7 @@ def run_in_terminal(job: RunJob, *, as_json: bool) -> None:
         said = False
         if run.task.understood:
             terminal.say(progress, f"{run.task.name}: {run.task.understood}")
+        import_module("labcontrol.analysis.plots.run_figure")  # Matplotlib, now: at the end somebody would wait for it
         while not run.wait(_POLL_S):
             if interrupts and not said:
                 said = True
@@ -65,8 +67,7 @@ def run_in_terminal(job: RunJob, *, as_json: bool) -> None:
         terminal.show(progress, mailbox)
     if run.error is not None:
         raise run.error
-    figures = _save_figures(run.record) if run.status.epoch else []
-    print_end(run, progress, figures, as_json=as_json)
+    print_end(run, progress, _save_figures(run.record) if run.status.epoch else [], as_json=as_json)
     if run.status.state is RunState.ABORTED or interrupts:
         raise typer.Exit(130)
 
