@@ -7,6 +7,7 @@ import typer
 from labcontrol.cli.hosts import LATEST, HostedRun, hosted_run
 from labcontrol.cli.progress import RunProgress
 from labcontrol.cli.terminal_run import print_end
+from labcontrol.cli.terminal_text import AsJson
 from labcontrol.host import HostClient
 from labcontrol.host.remote_run import RemoteRun
 
@@ -15,7 +16,7 @@ _POLL_S = 0.1
 
 def attach(
     run: HostedRun = LATEST,
-    as_json: bool = typer.Option(False, "--json", help="Print the result as one JSON object, last."),
+    as_json: AsJson = False,
 ) -> None:
     """Watch a run as if this terminal had started it: 'labcontrol run --detach', another terminal, or a window.
 

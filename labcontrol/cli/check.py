@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -14,8 +15,10 @@ from rich.table import Table
 from labcontrol.bench import PhaseTable, bench_for, driver_classes
 from labcontrol.calibration import statuses
 from labcontrol.cli.connect import connect_and_report
+from labcontrol.cli.terminal_text import AsJson
 from labcontrol.config import BenchConfig, ExperimentConfig, load_bench, load_experiment
 from labcontrol.learning import check_learning, strategy_facts
+from labcontrol.records.json_text import to_json
 from labcontrol.tasks import make_task
 from labcontrol.whole_files import read_text
 
@@ -28,13 +31,15 @@ def check(
         help="Open every device, dark, and report who it is, its state, limits and how fast it answers. SLM and DMD "
         "show a dark pattern meanwhile.",
     ),
+    as_json: AsJson = False,
 ) -> None:
     """Validate an experiment or bench file and say what it would do. Nothing is written, no light is switched on.
 
     The exit code is 0 when all is well, 2 when the file is wrong, 1 when a device is not ready.
     """
-    console = Console()
-    steps = None
+    # What is said for people goes beside the result, where that is for a program.
+    console = Console(stderr=as_json)
+    steps, experiment = None, None
     if _is_bench(file):
         bench = load_bench(file)
     else:
@@ -43,8 +48,15 @@ def check(
         steps = _describe_experiment(console, experiment)
     _describe_bench(console, bench)
     console.print(f"[green]{escape(str(file))} is right.[/]", soft_wrap=True)
-    if connect and not connect_and_report(console, bench, steps):
+    examination = connect_and_report(console, bench, steps) if connect else None
+    if as_json:
+        typer.echo(to_json({"experiment": _plain(experiment), "bench": _plain(bench), "devices": examination}))
+    if examination is not None and not examination.passed:
         raise typer.Exit(1)
+
+
+def _plain(config: BenchConfig | ExperimentConfig | None) -> dict[str, Any] | None:
+    return None if config is None else config.model_dump(mode="json")
 
 
 def _is_bench(file: Path) -> bool:

@@ -28,6 +28,7 @@ from labcontrol.analysis.compare import (
     write_csv,
 )
 from labcontrol.cli.experiment_options import NEURONS, STEPS, experiment_from, setting
+from labcontrol.cli.terminal_text import AsJson
 from labcontrol.config import settings_from_text, user_error
 from labcontrol.errors import UserError
 from labcontrol.reservoir.timing import TimingProfile
@@ -66,7 +67,7 @@ def compare(
         0, min=0, help="Also run this many seeds of everything on the full table, with all its noise: slow."
     ),
     output: Path = typer.Option(Path("compare"), help="Folder for trials, table and figure; goes on if it is there."),
-    as_json: bool = typer.Option(False, "--json", help="Print the result as one JSON object, last."),
+    as_json: AsJson = False,
 ) -> None:
     """Compare strategies on the simulated table, at equal replays and at equal time on a stated set-up.
 

@@ -17,8 +17,8 @@ from labcontrol.formatting import counted, duration
 from labcontrol.host.real_devices import held
 
 
-def connect_and_report(console: Console, config: BenchConfig, steps: int | None) -> bool:
-    """Open every device of the bench, dark, and report. Returns whether all is well.
+def connect_and_report(console: Console, config: BenchConfig, steps: int | None) -> Examination:
+    """Open every device of the bench, dark, and report. Returns what was found.
 
     steps: of one replay of the experiment, where there is one.
     """
@@ -42,7 +42,7 @@ def connect_and_report(console: Console, config: BenchConfig, steps: int | None)
             "connected here.",
             highlight=False,
         )
-    return examination.passed
+    return examination
 
 
 def _others_than_calibrated(config: BenchConfig, examination: Examination) -> list[str]:

@@ -11,8 +11,11 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from drivers.discovery import ThisComputer
 from labcontrol.bench.discover import Discovery, choices, discover
-from labcontrol.cli.devices_tables import show_entries, show_found
+from labcontrol.cli.devices_tables import found_json, show_entries, show_found
 from labcontrol.cli.devices_write import write_devices
+from labcontrol.cli.terminal_text import AsJson
+from labcontrol.errors import UserError
+from labcontrol.records.json_text import to_json
 
 
 def devices(
@@ -54,16 +57,22 @@ def devices(
     visa: Annotated[
         str, typer.Option(help="VISA library: @py for pyvisa-py, an empty text for that of a vendor.")
     ] = "@py",
+    as_json: AsJson = False,
 ) -> None:
     """Find lasers, cameras, detectors, DMDs and screens, and say which driver fits.
 
     Nothing is disturbed: ports are listed, not opened, and nothing is written to them unless you say --identify.
     """
+    if as_json and write is not None:
+        raise UserError("--json and --write exclude each other.", "Leave one of them out.")
     console = Console()
     search = ThisComputer(identify=identify, named=filter(None, at or ()), display=display, visa_backend=visa)
     discovery = _look(search)
-    show_found(console, search, discovery)
     picked = choices(discovery.fits, use or ())
+    if as_json:
+        typer.echo(to_json(found_json(search, discovery, picked)))
+        return
+    show_found(console, search, discovery)
     show_entries(console, discovery, picked, printed=write is None)
     if write is not None:
         write_devices(console, write, picked)

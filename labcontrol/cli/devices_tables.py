@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -17,6 +19,24 @@ from labcontrol.config.bench_edit import entry_text
 _MOST_NAMES = 6
 _ADDRESS_COLUMNS = 40
 _TITLES = {"serial port": "serial ports", "VISA resource": "VISA resources", "screen": "screens"}
+
+
+def found_json(search: ThisComputer, discovery: Discovery, picked: Mapping[str, Fit]) -> dict[str, Any]:
+    """The same as JSON types: devices with their drivers, places, entries for a bench file, what was not looked at."""
+    return {
+        "devices": [
+            {"driver": fit.driver, "roles": fit.roles, **dataclasses.asdict(fit.found)} for fit in discovery.fits
+        ],
+        "places": [
+            {"kind": each.kind, "address": each.address, "what": each.what, "in_use": each.in_use, "note": each.note}
+            for each in search.places
+        ],
+        "bench": {
+            role: {"driver": fit.driver, "address": fit.found.address, "options": fit.found.options}
+            for role, fit in picked.items()
+        },
+        "not_looked_at": [*search.notes, *(f"{driver}: {trouble}" for driver, trouble in discovery.troubles.items())],
+    }
 
 
 def show_found(console: Console, search: ThisComputer, discovery: Discovery) -> None:

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from labcontrol.cli.terminal_text import local_time, state_text, wide_console
+from labcontrol.cli.terminal_text import AsJson, local_time, state_text, wide_console
 from labcontrol.errors import UserError
 from labcontrol.host import HostClient, HostFile, HostState, HostStatus, hosts
 from labcontrol.records.json_text import to_json
@@ -60,7 +60,7 @@ def short_name(found: Found) -> str:
     return f"process {found.host.pid}"
 
 
-def ps(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def ps(as_json: AsJson = False) -> None:
     """List who holds which table: runs, calibrations, manual control, with state, epoch and process.
 
     Only of this user, and on this computer. 'labcontrol attach' shows a run; pause, continue, stop, abort and safe-off

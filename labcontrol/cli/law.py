@@ -23,7 +23,7 @@ from labcontrol.cli.experiment_options import (
     stale_allowed,
 )
 from labcontrol.cli.terminal_run import ARMED, run_in_terminal
-from labcontrol.cli.terminal_text import wide_console
+from labcontrol.cli.terminal_text import AsJson, wide_console
 from labcontrol.host.jobs.run import RunJob, RunSettings
 from labcontrol.records import reading
 
@@ -40,7 +40,7 @@ def law(
     output: Path = OUTPUT,
     arm: bool = ARM,
     allow_stale: bool = ALLOW_STALE,
-    as_json: bool = typer.Option(False, "--json", help="Print the result as one JSON object, last."),
+    as_json: AsJson = False,
 ) -> None:
     """Test the law on a table: identify every mirror, predict the learning curve, descend, and compare.
 

@@ -17,9 +17,9 @@ from rich.text import Text
 from labcontrol.analysis.curve_facts import MEASURED, MODELS, CurveFacts
 from labcontrol.analysis.record_follower import RecordFollower, RecordUpdate
 from labcontrol.analysis.run_models import RunModels
-from labcontrol.cli.runs import FOLDER, AsJson, Folder, RunName
+from labcontrol.cli.runs import FOLDER, Folder, RunName
 from labcontrol.cli.terminal_curve import Line, curve_text
-from labcontrol.cli.terminal_text import local_time, state_text
+from labcontrol.cli.terminal_text import AsJson, local_time, state_text
 from labcontrol.formatting import counted, duration, rounded
 from labcontrol.gui.availability import has_display, why_not
 from labcontrol.records.catalogue import find_run

@@ -7,6 +7,7 @@ import typer
 from labcontrol.cli.experiment_options import ARM, UNATTENDED
 from labcontrol.cli.runs import FOLDER, Folder, RunName
 from labcontrol.cli.terminal_run import ARMED, run_detached, run_in_terminal
+from labcontrol.cli.terminal_text import AsJson
 from labcontrol.host.jobs.run import RunJob, RunSettings
 from labcontrol.records.catalogue import find_run
 
@@ -19,7 +20,7 @@ def resume(
     detach: bool = typer.Option(
         False, "--detach", help="Run in a process of its own and leave; 'labcontrol attach' shows it."
     ),
-    as_json: bool = typer.Option(False, "--json", help="Print the result as one JSON object, last."),
+    as_json: AsJson = False,
 ) -> None:
     """Continue a run that was killed, aborted, or failed at its next epoch.
 

@@ -15,7 +15,7 @@ from rich.progress import track
 from labcontrol.analysis.plots.run_figures import RUN_FIGURES, save_run_figure
 from labcontrol.cli import completion
 from labcontrol.cli.runs_tables import comparison_column, comparison_table, list_table, show_table
-from labcontrol.cli.terminal_text import wide_console
+from labcontrol.cli.terminal_text import AsJson, wide_console
 from labcontrol.config import ExperimentConfig
 from labcontrol.config.toml_text import commented_toml
 from labcontrol.errors import UserError
@@ -39,7 +39,6 @@ RunNames = Annotated[
     list[str],
     typer.Argument(metavar="RUN...", help="Runs, named as in 'labcontrol runs show'.", autocompletion=completion.runs),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 FOLDER = Path("runs")
 FIGURES = (".png", ".svg", ".pdf")

@@ -15,6 +15,7 @@ from labcontrol.analysis.plots.scaling_figure import save_scaling_figure
 from labcontrol.analysis.scaling_verdict import scaling_verdict
 from labcontrol.bench import BUILT_IN_BENCHES
 from labcontrol.cli.experiment_options import experiment_from
+from labcontrol.cli.terminal_text import AsJson
 from labcontrol.engine.table_study import run_table_job
 from labcontrol.errors import UserError
 from labcontrol.theory.scaling import STATES, Study, StudyPlan, run_study, run_twin_job
@@ -46,7 +47,7 @@ def scaling(
         help="Address of a Dask scheduler, for example tcp://10.0.0.1:8786: its workers do it.",
         show_default=False,
     ),
-    as_json: bool = typer.Option(False, "--json", help="Print cells and exponents as one JSON object, last."),
+    as_json: AsJson = False,
 ) -> None:
     """Measure how learning time grows with the number of neurons.
 

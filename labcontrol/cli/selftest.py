@@ -17,6 +17,7 @@ from labcontrol.bench import Bench, bench_for
 from labcontrol.calibration import calibrated, check_devices
 from labcontrol.cli.experiment_options import ARM, BENCH, NEURONS, SEED, experiment_from, setting, stale_allowed
 from labcontrol.cli.terminal_run import ARMED
+from labcontrol.cli.terminal_text import AsJson
 from labcontrol.config import ExperimentConfig
 from labcontrol.config.toml_text import commented_toml
 from labcontrol.errors import UserError
@@ -45,7 +46,7 @@ def self_test(
     output: Path | None = typer.Option(None, help="Write the recommended experiment file here.", show_default=False),
     arm: bool = ARM,
     allow_stale: bool = typer.Option(False, "--allow-stale", help="Use expired or stale calibrations."),
-    as_json: bool = typer.Option(False, "--json", help="Print the result as one JSON object, last."),
+    as_json: AsJson = False,
 ) -> None:
     """Say in a few minutes whether a table can learn: memory, noise, expected error and learning time.
 

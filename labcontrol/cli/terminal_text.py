@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
+import typer
 from rich.console import Console
 
 _WIDTH_OF_A_FILE = 400
 _STATE_STYLES = {"running": "cyan", "finished": "green", "failed": "red", "unreadable": "red"}
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, last.")]
+"""How every command with a result words it."""
 
 
 def wide_console() -> Console:

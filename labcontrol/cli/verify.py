@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from labcontrol.cli.runs import FOLDER, AsJson, Folder, RunName
-from labcontrol.cli.terminal_text import wide_console
+from labcontrol.cli.runs import FOLDER, Folder, RunName
+from labcontrol.cli.terminal_text import AsJson, wide_console
 from labcontrol.engine.verify import Check, checks
 from labcontrol.formatting import count
 from labcontrol.records import RunReader, provenance, reading

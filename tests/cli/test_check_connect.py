@@ -125,9 +125,9 @@ def test_a_device_that_was_not_calibrated_with_is_said(capsys: pytest.CaptureFix
     )
     section = CalibrationConfig(store="", applied=(other,))
     bench = SIMULATED.model_copy(update={"calibration": section})
-    assert not connect_and_report(Console(width=300), bench, None)
+    assert not connect_and_report(Console(width=300), bench, None).passed
     assert "'camera' was measured with the camera Basler a2A, serial number 7, but" in capsys.readouterr().out
-    assert connect_and_report(Console(width=300), SIMULATED, None)
+    assert connect_and_report(Console(width=300), SIMULATED, None).passed
 
 
 @needs_pty
