@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -17,7 +18,7 @@ from labcontrol.engine.verify import verify
 from labcontrol.records import reading
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
-from small_runs import experiment, small_run
+from small_runs import at_epoch, experiment, small_run
 
 PROGRAM = Path(__file__).with_name("third_party.py")
 STRATEGIES = ("coordinate-descent", "speculative", "multiplexed-identification")
@@ -51,6 +52,32 @@ def test_somebody_else_can_verify_and_follow_a_record_of_any_strategy(tmp_path: 
         assert int(count) == len(record.epochs)
         accepted = np.flatnonzero(record.epochs.accepted)[-1]
         assert float(error) == record.epochs.error(record.loss)[accepted]
+
+
+def test_somebody_else_follows_a_record_while_it_grows(tmp_path: Path) -> None:
+    run = small_run(tmp_path, experiment(stop={"epochs": 300}))
+    followers: list[subprocess.Popen[str]] = []
+    seen: list[int] = []
+
+    def lines() -> Iterator[int]:
+        assert followers[0].stdout is not None
+        for line in followers[0].stdout:
+            yield int(line.split()[0])
+
+    def begin() -> None:
+        command = [sys.executable, "-I", "-u", str(PROGRAM), "follow", str(run.record)]
+        followers.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        seen.append(next(lines()))
+
+    at_epoch(run, 1, begin)
+    for epoch in (100, 200):
+        at_epoch(run, epoch, lambda: seen.append(next(lines())))
+    run.execute()
+    seen += lines()
+    assert followers[0].wait(60) == 0
+    assert seen == sorted(seen)
+    assert seen[0] < 100
+    assert seen[-1] == 300
 
 
 @pytest.mark.parametrize("name", ["epochs/output", "epochs/accepted", "input", "state", "result", "gain"])
