@@ -37,7 +37,7 @@ from mock_devices.wire.scpi import ScpiInstrument
 
 EXAMPLES = int(os.environ.get("LABCONTROL_FUZZ", "200"))
 TIMEOUT_S = 0.2
-LATE_S = 0.08
+LATE_S = 1.6 * TIMEOUT_S
 
 
 class Register(ScpiInstrument):

@@ -14,7 +14,7 @@ from labcontrol.gui.calibration.scan_plot import ScanPlot
 from labcontrol.gui.calibration.step_texts import StepState
 from labcontrol.gui.shared.banner import message_and_remedy
 from labcontrol.gui.shared.buttons import button
-from labcontrol.gui.shared.fields import Whole
+from labcontrol.gui.shared.fields import Whole, all_right
 from labcontrol.gui.shared.layouts import NO_MARGINS, ROOM, column, grid, label, panel, row
 from labcontrol.gui.shared.theme import LIGHT, Theme
 from labcontrol.host.jobs.calibration_events import SelfTestFound
@@ -61,12 +61,16 @@ class SelftestPage(QWidget):
         self.bar.setTextVisible(False)
         self.doing = label("", "muted")
         self.test_button = button("Test", "Test the table with the settings of the experiment form", self.test.emit)
-        self.scan_button = button("Scan", "Try other operating points", lambda: self.scan.emit(self.trials.value()))
+        self.scan_button = button("Scan", "Try other operating points", self._on_scan)
         self.use_button = button("Use this operating point", "Put it into the experiment form", self._on_use)
         self.stop_button = button("Stop", "Light off at once", self.stop.emit)
         self.test_button.setObjectName("primary")
         self._lay_out()
         self.show_ready("")
+
+    def _on_scan(self) -> None:
+        if all_right(self.trials):
+            self.scan.emit(self.trials.value())
 
     # --- what is shown ------------------------------------------------------------------------------------------
     def show_ready(self, obstacle: str) -> None:

@@ -14,7 +14,7 @@ from labcontrol.gui.devices.card import DeviceCard
 from labcontrol.gui.devices.live_button import LiveButton
 from labcontrol.gui.shared.axes import readable_plot, style_plot
 from labcontrol.gui.shared.buttons import button
-from labcontrol.gui.shared.fields import Quantity, Whole
+from labcontrol.gui.shared.fields import Quantity, Whole, all_right
 from labcontrol.gui.shared.layouts import NO_MARGINS, grid, holder, label, row
 from labcontrol.gui.shared.theme import Theme
 from labcontrol.host.jobs.manual import DetectorFacts, Facts
@@ -98,4 +98,5 @@ class DetectorCard(DeviceCard):
         self.curve.setPen(pg.mkPen(theme.accent, width=1.5))
 
     def _ask(self) -> None:
-        self.trace_requested.emit(self.samples.value(), self.rate.si)
+        if all_right(self.samples, self.rate):
+            self.trace_requested.emit(self.samples.value(), self.rate.si)

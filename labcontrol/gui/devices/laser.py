@@ -10,7 +10,7 @@ from PyQt5.QtWidgets import QLabel, QPushButton, QWidget
 from labcontrol.formatting import power
 from labcontrol.gui.devices.card import DeviceCard
 from labcontrol.gui.shared.buttons import button
-from labcontrol.gui.shared.fields import Quantity
+from labcontrol.gui.shared.fields import Quantity, all_right
 from labcontrol.gui.shared.layouts import ROOM, chip, row
 from labcontrol.gui.shared.theme import set_kind
 from labcontrol.gui.shared.ticking import ticking
@@ -91,7 +91,7 @@ class LaserCard(DeviceCard):
         self._show_armed()
 
     def _on_light(self) -> None:
-        if self.is_armed:
+        if self.is_armed and all_right(self.power):
             self.disarm()
             self.light_on.emit(self.power.si)
 

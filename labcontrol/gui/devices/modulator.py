@@ -11,7 +11,7 @@ from labcontrol.bench.test_patterns import PATTERNS, make_pattern
 from labcontrol.formatting import rounded
 from labcontrol.gui.devices.card import DeviceCard
 from labcontrol.gui.shared.buttons import button
-from labcontrol.gui.shared.fields import Whole
+from labcontrol.gui.shared.fields import Whole, all_right
 from labcontrol.gui.shared.image_panel import ImagePanel
 from labcontrol.gui.shared.layouts import grid
 from labcontrol.gui.shared.theme import Theme
@@ -99,4 +99,5 @@ class ModulatorCard(DeviceCard):
             self.preview.set_rgb(np.repeat(grey.astype(np.uint8)[:, :, None], 3, axis=2))
 
     def _send(self) -> None:
-        self.show_pattern.emit(self.pattern.currentText(), self.level.value(), self.period.value())
+        if all_right(self.level, self.period):
+            self.show_pattern.emit(self.pattern.currentText(), self.level.value(), self.period.value())

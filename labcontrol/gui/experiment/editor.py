@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
@@ -12,6 +13,7 @@ from PyQt5.QtWidgets import QComboBox, QLineEdit, QWidget
 
 from labcontrol.config import choices_of
 from labcontrol.formatting import count
+from labcontrol.gui.shared.fields import number_in
 from labcontrol.gui.shared.layouts import column, label
 
 _ENDLESS = 2**53  # a limit of the computer's, which nobody comes near
@@ -25,6 +27,7 @@ class Editor(QWidget):
     def __init__(self, field: FieldInfo, choices: tuple[str, ...]) -> None:
         super().__init__()
         self._optional = not field.is_required() and field.default is None
+        self._is_number = not {int, float}.isdisjoint((field.annotation, *get_args(field.annotation)))
         limits = _range(field)
         self.help = " ".join(filter(None, (_sentence(field.description or ""), limits and f"{limits}.")))
         self.input: QLineEdit | QComboBox
@@ -62,6 +65,9 @@ class Editor(QWidget):
 
     def value(self) -> str | None:
         text = self._line.text().strip()
+        if self._is_number:
+            with suppress(ValueError):  # what is none, the model refuses
+                text = number_in(text)
         return None if self._optional and not text else text
 
     def mark(self, problem: str) -> None:

@@ -208,12 +208,13 @@ QFrame#banner[kind="caution"] { border-color: $caution; }
 QProgressBar { background: $faint; border: none; max-height: 4px; min-height: 4px; }
 QProgressBar::chunk { background: $accent; }
 
-QLineEdit, QPlainTextEdit, QTextEdit, QSpinBox, QDoubleSpinBox {
+QLineEdit, QPlainTextEdit, QTextEdit {
     background: $panel; border: 1px solid $border; border-radius: 6px; padding: 3px 8px;
     selection-background-color: $accent; selection-color: $on_accent;
 }
-QLineEdit:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled { color: $muted; background: $window; }
-QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus { border-color: $accent; }
+QLineEdit:disabled { color: $muted; background: $window; }
+QLineEdit:focus { border-color: $accent; }
+QLineEdit[kind="wrong"] { border: 2px solid $danger; color: $danger; }
 
 QTabBar::tab { background: transparent; color: $muted; padding: 6px 14px; border: none;
     border-bottom: 2px solid $window; }
