@@ -29,6 +29,7 @@ from labcontrol.gui.window.page_tabs import PageTabs
 from labcontrol.gui.window.pages import PAGES
 from labcontrol.gui.window.pause_notice import PauseNotice
 from labcontrol.gui.window.run_header import RunHeader
+from labcontrol.gui.window.safe_off_everywhere import SafeOffEverywhere
 from labcontrol.gui.window.screens import fit_to_screen
 from labcontrol.gui.window.welcome_page import WelcomePage
 from labcontrol.host import HostState
@@ -77,6 +78,7 @@ class MainWindow(QMainWindow):
         self.menus.setSizePolicy(QSizePolicy.Maximum, QSizePolicy.Preferred)
         self._lay_out()
         fill_menus(self)
+        self._everywhere = SafeOffEverywhere(self.safe_off, lambda: self.table.light_is_on, self)
         self._connect_table()
         self._connect_pages()
         self._restore()
