@@ -21,14 +21,19 @@ _END_S = 600.0  # an epoch, and the measurement of the result
 _POLL_S = 0.2
 
 
-def pause(run: HostedRun = LATEST) -> None:
+def pause(
+    run: HostedRun = LATEST,
+    dark: Annotated[
+        bool, typer.Option("--dark", help="Laser off; what is under way is measured again afterwards.")
+    ] = False,
+) -> None:
     """Pause a run before its next step. The table stays as it is, also the light."""
     found = hosted_run(run)
     with _client(found) as client:
-        if not client.request(Pause()):
+        if not client.request(Pause(dark=dark)):
             _say(found, f"is {client.request(GetStatus()).run_state} already.")
             return
-        _say(found, _reached(client, lambda status: status.paused))
+        _say(found, _reached(client, lambda status: status.paused and not (dark and status.laser_on)))
 
 
 def continue_(run: HostedRun = LATEST) -> None:

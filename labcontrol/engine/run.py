@@ -371,7 +371,7 @@ class Run:
 
     def _on_pause(self) -> None:
         self._resumes_to = self.status.state
-        self._machine.move(RunState.PAUSED, "paused by the user", PauseCause.USER)
+        self._machine.move(RunState.PAUSED, "paused by the user, with the light on", PauseCause.USER)
 
     def _on_resume(self) -> None:
         self._machine.move(self._resumes_to)

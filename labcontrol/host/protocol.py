@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 SILENCE_S = 5.0
 """Without a word from the client that has the lease, the light goes off after this."""
@@ -157,10 +157,17 @@ class Note(Request):
 
 # --- for a run -----------------------------------------------------------------------------------------------------
 class Pause(Request):
-    """Hold before the next step. Answered with whether that changes anything."""
+    """Hold before the next step. Answered with whether that changes anything.
+
+    Attributes
+    ----------
+    dark : bool
+        Whether the laser goes off; then what was under way is measured again afterwards.
+    """
 
     name = "pause"
     urgent = True
+    dark: bool = False
 
 
 class Continue(Request):

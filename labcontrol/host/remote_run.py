@@ -114,8 +114,8 @@ class RemoteRun:
             self.client.wait(min(left_s, 1.0))
         return self._over
 
-    def pause(self) -> None:
-        self.client.ask(Pause())
+    def pause(self, *, dark: bool = False) -> None:
+        self.client.ask(Pause(dark=dark))
 
     def resume(self) -> None:
         self.client.ask(Continue())

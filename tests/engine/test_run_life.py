@@ -114,7 +114,7 @@ def test_a_paused_run_waits_with_its_light_on_and_then_goes_on_as_if_nothing_had
     assert paused.wait(PATIENCE_S)
     status = run.status
     assert (status.state, status.epoch, status.laser_on) == (RunState.PAUSED, 5, True)
-    assert status.reason == "paused by the user"
+    assert status.reason == "paused by the user, with the light on"
     assert not run.wait(0.05)
     assert run.status == status
     run.resume()

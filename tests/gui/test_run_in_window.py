@@ -18,6 +18,7 @@ from labcontrol.gui.live.page import LivePage
 from labcontrol.gui.window.main_window import MainWindow
 from labcontrol.host import HostState
 from labcontrol.host.jobs.run import RunDescription
+from labcontrol.host.protocol import Pause
 from labcontrol.records.contents import Fault
 from labcontrol.tasks import Task
 
@@ -80,9 +81,13 @@ def test_buttons_and_keys_ask_the_run(window: MainWindow, host: ScriptedHost) ->
     window.header.buttons[window.header.pause_action].click()
     host.run_is(RunStatus(RunState.PAUSED, laser_on=True))
     assert window.header.pause_action.text() == "Resume"
+    window.header.pause_dark_action.trigger()
+    host.run_is(RunStatus(RunState.PAUSED, laser_on=False))
+    assert not window.header.pause_dark_action.isEnabled()
     window.header.pause_action.trigger()
     window.header.buttons[window.header.stop_action].click()
-    assert host.steering == ["pause", "continue", "stop"]
+    assert host.steering == ["pause", "pause", "continue", "stop"]
+    assert [request.dark for request in host.requests(Pause)] == [False, True]
 
 
 def test_the_way_to_safety_is_open_in_every_state(window: MainWindow, host: ScriptedHost) -> None:

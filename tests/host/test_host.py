@@ -124,6 +124,11 @@ def test_pause_and_continue_say_whether_they_change_anything(serve: Serve, attac
     assert client.request(Pause())
     until(lambda: run.status.state is RunState.PAUSED, client)
     assert not other.request(Pause())
+    assert run.status.laser_on
+    assert other.request(Pause(dark=True))
+    until(lambda: run.status.state is RunState.PAUSED and not run.status.laser_on, client)
+    assert "operator wants the laser off" in run.status.reason
+    assert not other.request(Pause(dark=True))
     assert other.request(Continue())
     until(lambda: run.status.state is RunState.RUNNING, client)
     assert not client.request(Continue())

@@ -207,6 +207,10 @@ class TableSession(QObject):
     def pause(self) -> None:
         self._steer(RemoteRun.pause)
 
+    def pause_dark(self) -> None:
+        """Hold, with the laser off."""
+        self._steer(partial(RemoteRun.pause, dark=True))
+
     def resume(self) -> None:
         self._steer(RemoteRun.resume)
 

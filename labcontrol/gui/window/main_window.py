@@ -189,6 +189,7 @@ class MainWindow(QMainWindow):
             steering.resume.connect(table.resume)
             steering.abort.connect(table.abort)
         header.pause.connect(table.pause)
+        header.pause_dark.connect(table.pause_dark)
         header.stop.connect(table.stop)
         header.safe_off.connect(self.safe_off)
         starter.refused.connect(self.notices.show_refusal)

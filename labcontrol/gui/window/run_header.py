@@ -23,11 +23,12 @@ _CALIBRATING = ("active", "Calibrating", "The calibration holds the table")
 class RunHeader(QFrame):
     """Shows who holds the table and how its run is; turns buttons and keys into signals, and decides nothing.
 
-    Signals: start, pause, resume, stop, abort, safe_off.
+    Signals: start, pause, pause_dark, resume, stop, abort, safe_off.
     """
 
     start = pyqtSignal()
     pause = pyqtSignal()
+    pause_dark = pyqtSignal()
     resume = pyqtSignal()
     stop = pyqtSignal()
     abort = pyqtSignal()
@@ -49,7 +50,13 @@ class RunHeader(QFrame):
 
         self.start_action = self._action("Start", "F5", "Start a run", self.start.emit)
         self.pause_action = self._action(
-            "Pause", "F6", "Hold before the next step; the light stays on", self._toggle_pause
+            "Pause",
+            "F6",
+            "Hold before the next step; the light stays on, with Shift it goes off",
+            self._toggle_pause,
+        )
+        self.pause_dark_action = self._action(
+            "Pause in the dark", "Shift+F6", "Laser off before the next step, and hold", self.pause_dark.emit
         )
         self.stop_action = self._action(
             "Stop", "F7", "Finish this epoch, measure the result, laser off, record closed", self.stop.emit
@@ -103,6 +110,7 @@ class RunHeader(QFrame):
         if self.progress.value() != status.epoch:
             self.progress.setValue(status.epoch)
         self._enable(state)
+        self.pause_dark_action.setEnabled(state in _HOLDING or (state is RunState.PAUSED and status.laser_on))
 
     def _show_laser(self, table: TableSession) -> None:
         lost = table.lost_laser.known

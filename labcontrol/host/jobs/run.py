@@ -209,10 +209,16 @@ class RunJob(Job):
             )
 
     # --- what it obeys ------------------------------------------------------------------------------------------
-    def _pause(self, _: Pause) -> bool:
-        if self.run.status.state in (RunState.PAUSED, RunState.STOPPING) or self.run.status.state.is_final:
+    def _pause(self, request: Pause) -> bool:
+        now = self.run.status
+        if now.state is RunState.STOPPING or now.state.is_final:
             return False
-        self.run.pause()
+        if now.state is RunState.PAUSED and not (request.dark and now.laser_on):
+            return False
+        if request.dark:
+            self.run.pause_dark("wants the laser off during a pause.")
+        else:
+            self.run.pause()
         return True
 
     def _continue(self, _: Continue) -> bool:
