@@ -37,7 +37,10 @@ class Outbox:
         self._closed = False
 
     def put_answer(self, message: bytes) -> None:
-        """To a request; never dropped. Raises OverrunError when the client has left too many unread."""
+        """To a request, or as important: never dropped, and sent before events.
+
+        Raises OverrunError when the client has left too many unread.
+        """
         with self._filled:
             if len(self._answers) >= _MOST_ANSWERS:
                 raise OverrunError

@@ -233,8 +233,10 @@ class Host:
         """What was emitted before, and from then on everything; nothing in between is lost or doubled."""
         with self._publishing:
             job = self._table.job
+            put = session.outbox.put_answer  # what makes sense of the rest is never dropped
             for event in job.welcome() if job is not None else ():
-                session.outbox.put_event(self._event(event))
+                put(self._event(event))
+                put = session.outbox.put_event
             session.listens = True
 
     # --- every now and then -------------------------------------------------------------------------------------

@@ -103,6 +103,19 @@ def test_who_was_too_slow_gets_the_rest_from_the_record(
     assert gaps
 
 
+def test_of_a_welcome_the_run_itself_is_never_dropped(
+    serve: Serve, attach: Attach, run_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the rest of a welcome and the events after it fill, before the client reads."""
+    monkeypatch.setattr("labcontrol.host.server.Outbox", functools.partial(Outbox, most_bytes=1))
+    host = serve(run_job(epochs=400))
+    watcher = attach(host)
+    until(lambda: host.status().epoch > 20, watcher)
+    for _ in range(10):
+        assert RemoteRun.attach(attach(host)).experiment.epochs == 400
+    host.stop()
+
+
 def test_a_client_that_never_reads_delays_nothing(serve: Serve, attach: Attach, run_job: MakeJob) -> None:
     host = serve(run_job(epochs=60))
     line = raw_line()
