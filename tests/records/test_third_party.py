@@ -73,8 +73,9 @@ def test_somebody_else_follows_a_record_while_it_grows(tmp_path: Path) -> None:
     for epoch in (100, 200):
         at_epoch(run, epoch, lambda: seen.append(next(lines())))
     run.execute()
-    seen += lines()
-    assert followers[0].wait(60) == 0
+    with followers[0]:
+        seen += lines()
+    assert followers[0].returncode == 0
     assert seen == sorted(seen)
     assert seen[0] < 100
     assert seen[-1] == 300
