@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from drivers.interfaces import DeviceRefusedError
 
+ABORTED = "aborted by the user"
 _SLICE_S = 0.1  # how long a wait goes on before it checks whether anybody asked for something
 
 
@@ -41,7 +42,7 @@ class RunControl:
         self._busy = False  # any request at all: one attribute to read in the common case
         self.requests = 0  # to resume or to stop, so far
         self.stop_requested = False
-        self._abort = False
+        self._abort = ""  # why, once it was asked for
         self._unattended: UnattendedError | None = None
 
     def request_pause(self) -> None:
@@ -61,9 +62,9 @@ class RunControl:
         self.stop_requested = True
         self._set(pause=False, requests=1)
 
-    def request_abort(self) -> None:
-        """End before the next step."""
-        self._abort = True
+    def request_abort(self, reason: str = ABORTED) -> None:
+        """End before the next step. reason: of the first such request, for people."""
+        self._abort = self._abort or reason
         self._set(pause=False)
 
     def between_steps(self) -> None:
@@ -76,7 +77,7 @@ class RunControl:
                 self._wait_for(lambda: not self._pause, None)
                 if not self._abort and self._unattended is None:
                     self._on_resume()
-            self._busy = self._abort
+            self._busy = bool(self._abort)
             unattended, self._unattended = self._unattended, None
         self.raise_if_aborted()
         if unattended is not None:
@@ -85,7 +86,7 @@ class RunControl:
     def raise_if_aborted(self) -> None:
         """Raises RunAbortedError when the run is to end at once."""
         if self._abort:
-            raise RunAbortedError("aborted by the user")
+            raise RunAbortedError(self._abort)
 
     def wait_for_person(self, since: int, timeout_s: float | None) -> bool:
         """Wait until somebody asks to resume or to stop; False when nobody did in time. Raises RunAbortedError.
@@ -95,7 +96,7 @@ class RunControl:
         began_s = time.monotonic()
 
         def asked() -> bool:
-            return self.requests != since or self._abort
+            return self.requests != since or bool(self._abort)
 
         def given_up() -> bool:  # also when the terminal is lost meanwhile
             patience_s = math.inf if self.patience_s is None else self.patience_s
@@ -142,5 +143,5 @@ class RunControl:
         with self._condition:
             self._pause = pause
             self.requests += requests
-            self._busy = pause or self._abort or self._unattended is not None
+            self._busy = pause or bool(self._abort) or self._unattended is not None
             self._condition.notify_all()

@@ -21,7 +21,7 @@ from drivers.interfaces import DeviceLimitError
 from labcontrol.bench import Bench, bench_for, driver_classes
 from labcontrol.calibration import calibrated, check_devices
 from labcontrol.config import BenchConfig, ExperimentConfig
-from labcontrol.engine.control import RunAbortedError, RunControl
+from labcontrol.engine.control import ABORTED, RunAbortedError, RunControl
 from labcontrol.engine.events import Event, Finished, Mailbox, Seen, StateChanged
 from labcontrol.engine.fault_player import FaultPlayer, check_fault_script
 from labcontrol.engine.light_record import recorded_light
@@ -226,9 +226,15 @@ class Run:
         """Finish the epoch, measure the result, close."""
         self._control.request_stop()
 
-    def abort(self) -> None:
-        """Laser off and close before the next step; what was measured is kept."""
-        self._control.request_abort()
+    def abort(self, reason: str = ABORTED) -> None:
+        """Laser off and close before the next step; what was measured is kept.
+
+        Parameters
+        ----------
+        reason : str
+            For record and display.
+        """
+        self._control.request_abort(reason)
 
     def wait_for_a_person(self, at_most_s: float) -> None:
         """Fail when nobody comes in time, where the experiment does not say so (`faults.give_up_after_s`).

@@ -225,8 +225,10 @@ class Host:
             case Note():
                 log.error(request.text)
                 return None
-            case SafeOff() | Abort():
-                return self._table.make_dark(f"asked for by the {session}")
+            case SafeOff():
+                return self._table.make_dark(f"safe off by the {session}")
+            case Abort():
+                return self._table.make_dark(f"aborted by the {session}")
         return self._table.obey_now(session, request)
 
     def _welcome(self, session: Session) -> None:

@@ -30,10 +30,11 @@ from labcontrol.host.framing import pack, unpack
 from labcontrol.host.jobs.manual import Connect, LightOn, ManualJob, Report
 from labcontrol.host.jobs.run import RunJob, RunSettings
 from labcontrol.host.outbox import Outbox
-from labcontrol.host.protocol import PROTOCOL_VERSION, Begin, Continue, End, GetStatus, Pause, SafeOff, Stop
+from labcontrol.host.protocol import PROTOCOL_VERSION, Abort, Begin, Continue, End, GetStatus, Pause, SafeOff, Stop
 from labcontrol.host.remote_run import RemoteRun
 from labcontrol.host.server import Host
 from labcontrol.host.transport import connect
+from labcontrol.records import RunReader
 
 Serve = Callable[..., Host]
 Attach = Callable[..., HostClient]
@@ -284,6 +285,21 @@ def test_too_many_clients_are_sent_away_and_the_others_served(serve: Serve, atta
     for line in lines:
         line.close()
     clients.abort(client.host)
+
+
+@pytest.mark.parametrize(("request_", "words"), [(SafeOff(), "safe off by the test"), (Abort(), "aborted by the test")])
+def test_a_record_says_who_made_it_dark(
+    serve: Serve, attach: Attach, run_job: MakeJob, request_: SafeOff | Abort, words: str
+) -> None:
+    host = serve(run_job(epochs=20_000))
+    client = attach(host)
+    run = RemoteRun.attach(client)
+    until(lambda: run.status.epoch > 3, client)
+    client.request(request_)
+    over(run)
+    assert run.status.state is RunState.ABORTED
+    with RunReader(run.record) as record:
+        assert record.state.reason.startswith(words)
 
 
 def test_another_version_is_told_so_but_may_abort(serve: Serve, attach: Attach, run_job: MakeJob) -> None:

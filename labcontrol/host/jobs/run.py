@@ -143,10 +143,10 @@ class RunJob(Job):
         self._started = True
 
     def light_off(self, reason: str) -> None:
-        """A run without light is aborted."""
+        """A run without light is aborted; the record says why."""
         log.info("the run is aborted: %s", reason)
         self.darks += 1
-        self.run.abort()
+        self.run.abort(reason)
 
     def end(self) -> None:
         """Abort it if need be, and wait for its end."""
