@@ -20,7 +20,7 @@ from labcontrol.host import HostClient, HostState, HostStatus, hosts
 from labcontrol.host.directory import HostPlace, hosts_folder
 from labcontrol.host.errors import LostHostError, described
 from labcontrol.host.jobs.run import RunDescription, RunFailed, RunSettings
-from labcontrol.host.protocol import Begin, End, Note, Request, SafeOff, Welcome
+from labcontrol.host.protocol import Begin, End, GetStatus, Note, Request, SafeOff, Welcome
 from labcontrol.host.server import Host
 from labcontrol.records import Epoch
 from labcontrol.reservoir import StepView
@@ -45,6 +45,7 @@ class ScriptedHost:
         self.begun: list[RunSettings] = []
         self.asked: list[Request] = []
         self.table: TableSession | None = None
+        self.hangs = False
         self._hearers: list[Callable[[Any], None]] = []
         self._open: list[tuple[Request, Callable[[Any], None], Callable[[Exception], None]]] = []
 
@@ -58,7 +59,13 @@ class ScriptedHost:
         then: Callable[[Any], None] = lambda _: None,
         refused: Callable[[Exception], None] = lambda _: None,
     ) -> None:
+        if isinstance(request, GetStatus):
+            if not self.hangs:
+                then(self.status)
+            return
         self.asked.append(request)
+        if self.hangs:
+            return
         if isinstance(request, Begin):
             self._begin(request, then, refused)
         elif isinstance(request, End | SafeOff | Note | Welcome):

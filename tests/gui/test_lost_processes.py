@@ -146,3 +146,40 @@ def test_a_laser_that_does_not_confirm_is_not_called_off(qtbot: QtBot, real: Rea
     assert "by its guardian" in light.known.chip
     light.clear()
     assert light.known is None
+
+
+def test_a_host_that_hangs_is_said_to_and_ended_at_the_second_safe_off(
+    make_real_window: MakeWindow, host: ScriptedHost, real: RealLaser, qtbot: QtBot
+) -> None:
+    host.bench = real.bench
+    window = make_real_window(host)
+    laser = window.page(DevicesPage).laser
+    connect_laser(window, qtbot)
+    laser.arm_button.click()
+    laser.on_button.click()
+    qtbot.waitUntil(lambda: window.table.light_is_on, timeout=PATIENCE_MS)
+    process = psutil.Process(window.table.host.status.pid)
+    process.suspend()
+    qtbot.waitUntil(lambda: "does not answer" in window.banner.text.text(), timeout=PATIENCE_MS)
+    assert window.banner.isVisible()
+    assert window.header.laser.text() == "Laser: not known"
+    assert window.header.state.text().startswith("No answer for")
+    qtbot.waitUntil(lambda: not real.head.emitting, timeout=PATIENCE_MS)  # by the guardian, who hears nothing either
+    window.header.safe_action.trigger()
+    assert process.is_running()
+    window.header.safe_action.trigger()
+    qtbot.waitUntil(lambda: "was killed" in window.banner.text.text(), timeout=PATIENCE_MS)
+
+
+def test_a_host_that_answers_again_is_no_longer_said_to_hang(
+    make_real_window: MakeWindow, host: ScriptedHost, real: RealLaser, qtbot: QtBot
+) -> None:
+    host.bench = real.bench
+    window = make_real_window(host)
+    connect_laser(window, qtbot)
+    process = psutil.Process(window.table.host.status.pid)
+    process.suspend()
+    qtbot.waitUntil(lambda: window.banner.isVisible(), timeout=PATIENCE_MS)
+    process.resume()
+    qtbot.waitUntil(lambda: not window.banner.isVisible(), timeout=PATIENCE_MS)
+    assert window.header.laser.text() != "Laser: not known"

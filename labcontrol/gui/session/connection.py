@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +15,7 @@ from labcontrol.errors import UserError
 from labcontrol.gui.shared.background import Background
 from labcontrol.gui.shared.ticking import ticking
 from labcontrol.host import HostClient, HostFile, HostState, HostStatus, hosts, start_host
-from labcontrol.host.protocol import Request, SafeOff, Welcome
+from labcontrol.host.protocol import GetStatus, Request, SafeOff, Welcome
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +26,8 @@ CLIENT = "window"
 _TICK_MS = {HostState.FREE: 100, HostState.MANUAL: 20, HostState.CALIBRATION: 20, HostState.RUN: 80}
 _MOST_TICK_MS = 500
 _DRAWING_FRACTION = 0.15  # of the time: a run on the same computer needs the rest
+_ASK_EVERY_S = 0.5
+_SILENT_S = 1.0  # a host that answers nothing for so long hangs; it answers while it works
 _NO_HOST = HostStatus(host="", pid=0, version="")
 
 
@@ -53,7 +57,9 @@ class HostConnection(QObject):
         self._connecting = Background(self)
         self._unsent: list[tuple[Request, Then, Refused]] = []
         self._timer = ticking(self, _TICK_MS[HostState.FREE], self._tick_at_pace)
-        self._begun_s = 0.0
+        self._begun_s = self._next_question_s = 0.0
+        self._questioned_s: float | None = None  # since when the host owes an answer
+        self._dark_is_asked = False  # and not confirmed
         self._painted = QTimer(self)  # of no time: due when what a tick has changed is painted
         self._painted.setSingleShot(True)
         self._painted.timeout.connect(self._set_pace)
@@ -62,6 +68,12 @@ class HostConnection(QObject):
     def status(self) -> HostStatus:
         """Of the host that is attached; that of a free one where there is none."""
         return _NO_HOST if self.client is None else self.client.status
+
+    @property
+    def silent_s(self) -> float:
+        """How long the host has answered nothing although it was asked; 0 while it answers in time."""
+        silent_s = 0.0 if self._questioned_s is None else time.monotonic() - self._questioned_s
+        return silent_s if silent_s > _SILENT_S else 0.0
 
     def ask(self, request: Request, then: Then = lambda _: None, refused: Refused | None = None) -> None:
         """Send a request; a later tick calls one of the two. Without `refused` errors are logged."""
@@ -78,12 +90,27 @@ class HostConnection(QObject):
         self._timer.setInterval(_TICK_MS[self.status.state])
 
     def safe_off(self, not_confirmed: Refused) -> None:
-        """Light off at once; what was asked for before and is not sent yet is dropped."""
+        """Light off at once; what was asked for before and is not sent yet is dropped.
+
+        A host that hangs and has left an earlier request unanswered is ended: then the guardian switches off.
+        """
         unsent, self._unsent = self._unsent, []
         for _, _, refused in unsent:
             refused(UserError("It was asked to be dark meanwhile; nothing was begun.", "Begin again."))
-        if self.client is not None:
-            self.client.ask(SafeOff(), refused=not_confirmed)
+        if self.client is None:
+            return
+        if self._dark_is_asked and self.silent_s:
+            log.error("the process %d does not answer and is ended", self.client.host.pid)
+            os.kill(self.client.host.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+            return
+
+        def answered(error: Exception | None = None) -> None:
+            self._dark_is_asked = False
+            if error is not None:
+                not_confirmed(error)
+
+        self._dark_is_asked = True
+        self.client.ask(SafeOff(), lambda _: answered(), answered)
 
     def attach_to_run(self, none: Callable[[], None] = lambda: None) -> None:
         """Attach to the newest run that a host of this user holds; where there is none, do that."""
@@ -117,6 +144,7 @@ class HostConnection(QObject):
     def drop(self) -> None:
         """Leave the host. A run goes on; anything else that this window holds ends."""
         self._timer.stop()
+        self._questioned_s, self._dark_is_asked = None, False
         client, self.client = self.client, None
         if client is not None:
             client.close()
@@ -130,9 +158,19 @@ class HostConnection(QObject):
         """Deliver what has arrived."""
         if self.client is not None:
             self.client.poll()
+        self._ask_whether_it_is_there()
         self.ticked.emit()
 
     # --- parts --------------------------------------------------------------------------------------------------
+    def _ask_whether_it_is_there(self) -> None:
+        def answered(_: Any) -> None:
+            self._questioned_s = None
+
+        now_s = time.monotonic()
+        if self.client is not None and self._questioned_s is None and now_s >= self._next_question_s:
+            self._questioned_s, self._next_question_s = now_s, now_s + _ASK_EVERY_S
+            self.client.ask(GetStatus(), answered, answered)
+
     def _connect(self, connect: Callable[[], HostClient]) -> None:
         def refuse(error: UserError) -> None:
             unsent, self._unsent = self._unsent, []

@@ -28,6 +28,8 @@ class TableNotices(QObject):
         table.run_began.connect(lambda *_: banner.hide())
         table.run_failed.connect(lambda error: banner.show_error(error, _FAILED[HostState.RUN]))
         table.lost_laser.changed.connect(self._show_loss)
+        table.changed.connect(self._show_silence)
+        self._is_silent = False
 
     def show_refusal(self, error: Exception) -> None:
         """A run cannot start; a bench that is not calibrated can be calibrated here."""
@@ -45,3 +47,16 @@ class TableNotices(QObject):
             remedy = loss.error.remedy if loss.held_for is HostState.RUN else "Connect the devices again."
             error = UserError(f"{loss.error.message} {laser.words}", remedy)
             self._banner.show_error(error, _FAILED[loss.held_for])
+
+    def _show_silence(self) -> None:
+        """The process that holds the table hangs, or answers again."""
+        was_silent, self._is_silent = self._is_silent, self._table.host.silent_s > 0
+        if self._is_silent and not was_silent:
+            error = UserError(
+                "The process that holds the table does not answer. Nothing is known of the laser.",
+                "Safe off (F12) asks for the light to be switched off; pressed once more it ends that process, and its "
+                "guardian switches off. Or use the key of the laser.",
+            )
+            self._banner.show_error(error, "No answer.")
+        elif was_silent and not self._is_silent and self._table.loss is None:
+            self._banner.hide()

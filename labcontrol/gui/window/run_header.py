@@ -92,6 +92,8 @@ class RunHeader(QFrame):
         elif table.state is HostState.CALIBRATION:
             _set_chip(self.state, *(_CALIBRATING if table.is_measuring else _CALIBRATION))
             self.start_action.setEnabled(not table.is_measuring)
+        if table.host.silent_s:
+            _set_chip(self.state, "danger", f"No answer for {table.host.silent_s:.0f} s", "The process hangs")
 
     def show_status(self, status: RunStatus, loss: str) -> None:
         """loss: name of the error shown."""
@@ -116,6 +118,9 @@ class RunHeader(QFrame):
         lost = table.lost_laser.known
         if lost is not None:
             _set_chip(self.laser, lost.kind, lost.chip, lost.words)
+        elif table.host.silent_s:
+            was = "on" if table.light_is_on else "off"
+            _set_chip(self.laser, "danger", "Laser: not known", f"It was {was} when the program was last heard")
         elif table.light_is_on:
             text = "☀  Laser ON" + (f" · {power(table.power_w)}" if table.power_w else "")
             _set_chip(self.laser, "light", text, "Emission is on; the power is the setpoint")
