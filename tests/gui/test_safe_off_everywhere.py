@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -139,3 +141,14 @@ def test_without_light_a_dialog_has_no_button_for_it(window: MainWindow, host: S
     in_front(lambda dialog: found.append(dialog.findChild(QPushButton, "safeOff")), done)
     show_about(window)
     assert found == [None]
+
+
+def test_a_program_whose_window_is_closed_ends_in_order() -> None:
+    """What sees every event must be gone before Python is."""
+    script = (
+        "import sys; from PyQt5.QtCore import QTimer; from labcontrol.gui.app import make_application\n"
+        "app = make_application(); QTimer.singleShot(1000, app.closeAllWindows)\n"
+        "sys.argv = ['labcontrol', 'window']; from labcontrol.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr

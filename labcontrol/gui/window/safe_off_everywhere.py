@@ -31,6 +31,8 @@ class SafeOffEverywhere(QObject):
         app = QCoreApplication.instance()
         assert app is not None
         app.installEventFilter(self)
+        # Events that Qt still sends while Python ends would find no Python there.
+        app.aboutToQuit.connect(lambda: app.removeEventFilter(self))
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         kind = event.type() if event is not None else QEvent.Type.None_
