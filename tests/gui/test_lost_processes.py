@@ -62,9 +62,8 @@ def connect_laser(window: MainWindow, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: devices.laser.is_connected, timeout=PATIENCE_MS)
 
 
-def test_a_killed_host_of_the_devices_leaves_the_word_to_the_guardian(
-    make_real_window: MakeWindow, host: ScriptedHost, real: RealLaser, qtbot: QtBot
-) -> None:
+def lit(make_real_window: MakeWindow, host: ScriptedHost, real: RealLaser, qtbot: QtBot) -> MainWindow:
+    """A window whose laser emits."""
     host.bench = real.bench
     window = make_real_window(host)
     laser = window.page(DevicesPage).laser
@@ -72,6 +71,13 @@ def test_a_killed_host_of_the_devices_leaves_the_word_to_the_guardian(
     laser.arm_button.click()
     laser.on_button.click()
     qtbot.waitUntil(lambda: window.table.light_is_on, timeout=PATIENCE_MS)
+    return window
+
+
+def test_a_killed_host_of_the_devices_leaves_the_word_to_the_guardian(
+    make_real_window: MakeWindow, host: ScriptedHost, real: RealLaser, qtbot: QtBot
+) -> None:
+    window = lit(make_real_window, host, real, qtbot)
     assert real.head.emitting
 
     kill_host(window)
@@ -80,7 +86,7 @@ def test_a_killed_host_of_the_devices_leaves_the_word_to_the_guardian(
     qtbot.waitUntil(lambda: "by its guardian" in window.header.laser.text(), timeout=PATIENCE_MS)
     assert not real.head.emitting
     assert "switched the laser off at" in window.banner.text.text()
-    assert not laser.is_connected
+    assert not window.page(DevicesPage).laser.is_connected
 
     # as soon as the laser itself can be asked again, its own word counts
     connect_laser(window, qtbot)
@@ -151,13 +157,7 @@ def test_a_laser_that_does_not_confirm_is_not_called_off(qtbot: QtBot, real: Rea
 def test_a_host_that_hangs_is_said_to_and_ended_at_the_second_safe_off(
     make_real_window: MakeWindow, host: ScriptedHost, real: RealLaser, qtbot: QtBot
 ) -> None:
-    host.bench = real.bench
-    window = make_real_window(host)
-    laser = window.page(DevicesPage).laser
-    connect_laser(window, qtbot)
-    laser.arm_button.click()
-    laser.on_button.click()
-    qtbot.waitUntil(lambda: window.table.light_is_on, timeout=PATIENCE_MS)
+    window = lit(make_real_window, host, real, qtbot)
     process = psutil.Process(window.table.host.status.pid)
     process.suspend()
     qtbot.waitUntil(lambda: "does not answer" in window.banner.text.text(), timeout=PATIENCE_MS)

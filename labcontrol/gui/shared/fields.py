@@ -49,7 +49,7 @@ class NumberField(QLineEdit):
     def problem(self) -> str:
         """Why what stands there cannot be taken; empty when it can."""
         try:
-            value = float(number_in(self.text().strip().removesuffix(self._unit)))
+            value = self._typed()
         except ValueError:
             return f"Should be a number from {self._limits}."
         if not self._decimals and not value.is_integer():
@@ -85,11 +85,15 @@ class NumberField(QLineEdit):
 
     @property
     def _limits(self) -> str:
-        return f"{self._number(self._low)} to {self._number(self._high)}{f' {self._unit}' if self._unit else ''}"
+        return f"{self._number(self._low)} to {self._number(self._high)} {self._unit}".rstrip()
 
     @property
     def _words(self) -> str:
-        return f"{self._number(self._value)}{f' {self._unit}' if self._unit else ''}"
+        return f"{self._number(self._value)} {self._unit}".rstrip()
+
+    def _typed(self) -> float:
+        """Raises ValueError for what is no number."""
+        return float(number_in(self.text().strip().removesuffix(self._unit)))
 
     def _number(self, value: float) -> str:
         text = f"{value:.{self._decimals}f}"
@@ -116,7 +120,7 @@ class NumberField(QLineEdit):
         if problem:
             QToolTip.showText(self.mapToGlobal(self.rect().bottomLeft()), problem, self)
             return
-        self._put(float(number_in(self.text().strip().removesuffix(self._unit))))
+        self._put(self._typed())
 
 
 class Quantity(NumberField):
