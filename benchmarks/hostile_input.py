@@ -119,7 +119,7 @@ def corpus(folder: Path, number: int, rng: np.random.Generator) -> Iterator[Host
         short = ["--headless", "--neurons", "16", "--steps", "20", "--epochs", "2", "--output", "out"]
         match kind:
             case "experiment":
-                yield Hostile(kind, ["check", path.name], (path.name, "experiment"))
+                yield Hostile(kind, ["check", path.name], (path.name, "experiment", "There is no bench file"))
             case "bench":
                 yield Hostile(kind, ["run", *short, "--bench", path.name], (path.name, "bench", "neurons"))
             case "series":
