@@ -31,8 +31,7 @@ class SafeOffEverywhere(QObject):
         app = QCoreApplication.instance()
         assert app is not None
         app.installEventFilter(self)
-        # Events that Qt still sends while Python ends would find no Python there.
-        app.aboutToQuit.connect(lambda: app.removeEventFilter(self))
+        app.aboutToQuit.connect(self._let_go)  # a method, not a closure: that would keep the window for ever
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         kind = event.type() if event is not None else QEvent.Type.None_
@@ -43,6 +42,12 @@ class SafeOffEverywhere(QObject):
         if kind == QEvent.Type.Show and isinstance(watched, QDialog) and watched.isModal() and self._is_lit():
             self._put_button_into(watched)
         return False
+
+    def _let_go(self) -> None:
+        """Events that Qt still sends while Python ends would find no Python there."""
+        app = QCoreApplication.instance()
+        assert app is not None
+        app.removeEventFilter(self)
 
     def _put_button_into(self, dialog: QDialog) -> None:
         layout = dialog.layout()
